@@ -1,0 +1,73 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "bus/config.hpp"
+#include "bus/error.hpp"
+#include "bus/export.hpp"
+#include "bus/message.hpp"
+#include "bus/publisher.hpp"
+#include "bus/subscription.hpp"
+
+namespace abuzz {
+
+struct AgentOptions {
+  std::string name;  // one token, at most 64 bytes, unique on the node; empty: made up
+  std::string kind;  // free text for people, at most 32 bytes
+};
+
+struct CloseReport {
+  std::uint64_t unsent = 0;     // published here, not accepted by a node at the deadline
+  std::uint64_t unhandled = 0;  // received here, their handler had not run
+};
+
+// One participant on the bus. Starts a node when none is there, and finds the next one by itself
+// when the node dies.
+//
+// Threads: any thread may call; see Publisher and Subscription for theirs. The library's own
+// threads (two, and ZeroMQ's two) end in close(). Nothing throws; no signal handlers.
+class ABUZZ_EXPORT Agent {
+ public:
+  // With the config of the environment (ABUZZ_*), or the one given. Waits at most
+  // agent.connect_timeout.
+  static Result<Agent> connect(AgentOptions options = {});
+  static Result<Agent> connect(AgentOptions options, const Config& config);
+  Agent(Agent&&) noexcept;
+  Agent& operator=(Agent&&) noexcept;
+  ~Agent();  // close(agent.linger)
+
+  Result<Publisher> publisher(std::string_view topic, Lane lane = Lane::normal);
+  // Confirmed: what is published after it returned is seen.
+  Result<Subscription> subscribe(std::string_view pattern, Handler handler,
+                                 const SubscribeOptions& options = {});
+  // Without a handler: for poll().
+  Result<Subscription> subscribe(std::string_view pattern, const SubscribeOptions& options = {});
+
+  // Waits until a node has accepted everything published so far and outcomes are known (all
+  // publishers of this agent, summed), or until the deadline.
+  FlushReport flush(std::chrono::nanoseconds patience);
+  // Hands over what was published, stops handlers, ends the threads. Further calls answer `closed`.
+  CloseReport close(std::chrono::nanoseconds patience);
+
+  // Returns when close() or stop() was called.
+  void wait();
+  // Makes wait() return. Safe in a signal handler.
+  void stop() noexcept;
+
+  const std::string& name() const noexcept;
+  std::uint64_t id() const noexcept;
+  bool is_connected() const noexcept;      // to a node, now
+  std::uint32_t node_epoch() const noexcept;  // rises when the node is another one
+  std::string link() const;                // "zmq ipc"
+
+ private:
+  struct State;
+  explicit Agent(std::unique_ptr<State> state) noexcept;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace abuzz

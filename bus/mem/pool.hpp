@@ -1,0 +1,93 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "bus/base/units.hpp"
+#include "bus/mem/buffer.hpp"
+
+namespace abuzz::mem {
+
+// Where a pool's slabs come from and go to. Called in the constructor and in maintain() only.
+class Memory {
+ public:
+  virtual ~Memory() = default;
+  // Page-aligned, or nullptr. Untouched pages must cost nothing.
+  virtual std::byte* obtain(std::size_t bytes) noexcept = 0;
+  virtual void give_back(std::byte* memory, std::size_t bytes) noexcept = 0;
+};
+
+// Anonymous private mappings.
+class ProcessMemory final : public Memory {
+ public:
+  std::byte* obtain(std::size_t bytes) noexcept override;
+  void give_back(std::byte* memory, std::size_t bytes) noexcept override;
+};
+
+struct SizeClass {
+  std::uint32_t block_bytes = 0;
+  std::uint32_t count_initial = 0;  // blocks at start, and the floor of shrinking
+  std::uint32_t count_max = 0;      // cap
+};
+
+struct PoolCounters {
+  std::uint64_t hits = 0;
+  std::uint64_t misses = 0;        // try_acquire found nothing: the caller is back-pressured
+  std::uint64_t grown_blocks = 0;
+  std::uint64_t shrunk_blocks = 0;
+  std::uint64_t bytes_held = 0;    // slab bytes obtained and not given back
+  std::uint64_t bytes_out = 0;     // bytes of blocks that are out of the pool
+};
+
+// Called once, by the thread that drops the last handle on adopted memory. `context` and `cookie`
+// are what adopt was given.
+using AdoptedRelease = void (*)(void* context, std::byte* memory, std::size_t bytes,
+                                void* cookie) noexcept;
+
+// Blocks by size class, handed out as Buffers.
+//
+// Threads: try_acquire, try_adopt and releases from any thread; maintain from one thread at a time.
+// Ownership: outlives every Buffer; the destructor checks that all of them came home.
+// Invariants: a block is in exactly one free list or out; counts never pass count_max.
+// Cost: try_acquire pops one lock-free list (Treiber 1986, index and tag in one word against ABA):
+// no allocation, no system call. A class that is empty is a miss, which is counted; maintain()
+// then grows it by doubling up to the cap, and gives slabs back that stayed wholly unused for
+// `idle_span`.
+class Pool {
+ public:
+  static constexpr std::uint32_t adopted_class = 0xffff'ffff;
+
+  // Requires: classes ascending by block_bytes, at most 16. `memory` outlives the pool.
+  // `adopted_max` heads are kept for try_adopt.
+  Pool(std::span<const SizeClass> classes, Memory& memory, std::uint32_t adopted_max = 4096);
+  ~Pool();
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+
+  // A buffer of exactly `bytes` in a block of the smallest class that holds it and has one free
+  // (a larger class may serve, one step up). Empty on a miss.
+  Buffer try_acquire(std::size_t bytes) noexcept;
+  // Wraps memory that belongs to somebody else (a received ZeroMQ message). Empty on a miss: then
+  // the caller copies or waits.
+  Buffer try_adopt(std::byte* memory, std::size_t bytes, AdoptedRelease release, void* context,
+                   void* cookie) noexcept;
+
+  // Grows classes that missed, gives back slabs that idled. Not on the message route.
+  // Returns the number of changes.
+  std::size_t maintain(base::Nanos now) noexcept;
+
+  PoolCounters counters() const noexcept;
+  std::size_t block_bytes_max() const noexcept;
+
+ private:
+  friend class Buffer;
+  void release(Block* block) noexcept;
+
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace abuzz::mem

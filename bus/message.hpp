@@ -1,0 +1,87 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "bus/export.hpp"
+
+namespace abuzz {
+
+// Priority class of a publisher. Values are on the wire.
+enum class Lane : std::uint8_t { control = 0, high = 1, normal = 2, bulk = 3 };
+
+// What became of an attempt to publish.
+enum class [[nodiscard]] SendStatus : std::uint8_t {
+  queued,          // the message has its sequence and is on its way
+  back_pressured,  // no room now; nothing was taken
+  too_large,       // the payload is over the limit; nothing was taken
+  closed,          // the agent is closed; nothing was taken
+};
+
+class RetainedMessage;
+
+// One received message. Valid until the handler returns, or the poll callback does; retain() keeps
+// the bytes alive longer. One thread.
+class MessageView {
+ public:
+  std::span<const std::byte> payload() const noexcept { return payload_; }
+  std::string_view text() const noexcept {
+    return {reinterpret_cast<const char*>(payload_.data()), payload_.size()};
+  }
+  std::string_view topic() const noexcept { return topic_; }
+  std::uint64_t sequence() const noexcept { return sequence_; }  // from 1, per publisher
+  std::uint64_t agent_id() const noexcept { return agent_id_; }  // of the publisher
+  std::uint32_t publisher_id() const noexcept { return publisher_id_; }
+  std::uint64_t key() const noexcept { return key_; }
+  std::uint64_t correlation() const noexcept { return correlation_; }
+  Lane lane() const noexcept { return lane_; }
+  // Wall clock of the sender when the batch left, nanoseconds. For people, not for measuring.
+  std::int64_t send_time_ns() const noexcept { return send_time_ns_; }
+  // Keeps the message beyond the handler, without a copy. It holds a pooled buffer: drop it soon.
+  ABUZZ_EXPORT RetainedMessage retain() const;
+
+  // Filled by the receiver.
+  struct Fields {
+    std::span<const std::byte> payload;
+    std::string_view topic;
+    std::uint64_t sequence = 0, agent_id = 0, key = 0, correlation = 0;
+    std::uint32_t publisher_id = 0;
+    Lane lane = Lane::normal;
+    std::int64_t send_time_ns = 0;
+    const void* buffer = nullptr;  // mem::Buffer that holds the payload
+  };
+  explicit MessageView(const Fields& fields) noexcept
+      : payload_(fields.payload), topic_(fields.topic), sequence_(fields.sequence),
+        agent_id_(fields.agent_id), key_(fields.key), correlation_(fields.correlation),
+        send_time_ns_(fields.send_time_ns), buffer_(fields.buffer),
+        publisher_id_(fields.publisher_id), lane_(fields.lane) {}
+
+ private:
+  std::span<const std::byte> payload_;
+  std::string_view topic_;
+  std::uint64_t sequence_, agent_id_, key_, correlation_;
+  std::int64_t send_time_ns_;
+  const void* buffer_;
+  std::uint32_t publisher_id_;
+  Lane lane_;
+};
+
+// A message that outlives its handler. Must be dropped before the agent that received it is closed.
+class ABUZZ_EXPORT RetainedMessage {
+ public:
+  RetainedMessage(RetainedMessage&&) noexcept;
+  RetainedMessage& operator=(RetainedMessage&&) noexcept;
+  ~RetainedMessage();
+  const MessageView& view() const noexcept;
+
+ private:
+  friend class MessageView;
+  RetainedMessage();
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace abuzz

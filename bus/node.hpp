@@ -1,0 +1,49 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "bus/config.hpp"
+#include "bus/error.hpp"
+#include "bus/export.hpp"
+
+namespace abuzz {
+
+struct StopReport {
+  std::uint64_t agents = 0;    // that were still connected
+  std::uint64_t unsent = 0;    // messages that were queued for them and dropped (shutdown)
+};
+
+// The switch of one host, as an object: several may run in one process (with runtime directories of
+// their own). Threads: start, stop and wait from one thread; request_stop from any.
+class ABUZZ_EXPORT Node {
+ public:
+  // Error::node_already_running when another one holds the runtime directory.
+  // `managed`: agents wait for this node instead of starting one (see `abuzz node run --config`).
+  static Result<Node> start(const Config& config, bool managed = false);
+  Node(Node&&) noexcept;
+  Node& operator=(Node&&) noexcept;
+  ~Node();  // stop(0)
+
+  // Says goodbye to agents, delivers what it can until the deadline, ends the threads.
+  StopReport stop(std::chrono::nanoseconds patience);
+  // Refuses new agents, publications and messages; those queued are still delivered.
+  void drain() noexcept;
+  // Returns when the node left by itself (idle_exit) or request_stop was called.
+  void wait();
+  // Safe in a signal handler.
+  void request_stop() noexcept;
+
+  std::uint64_t id() const noexcept;
+  std::uint32_t epoch() const noexcept;
+  const std::string& runtime_directory() const noexcept;
+
+ private:
+  struct State;
+  explicit Node(std::unique_ptr<State> state) noexcept;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace abuzz

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <atomic>
+
+#include "bus/base/cache_line.hpp"
+
+namespace abuzz::queue {
+
+// The try-lock of the message route: whoever comes first does the work of all, and nobody waits.
+//
+// Threads: any. Ownership: guards one object; only who is inside may touch it.
+// Invariants: work announced with raise() before run() is seen by the one inside, or by the caller
+// who enters next: leaving stores `inside_` and then loads `raised_`, a caller stores `raised_` and
+// then tries `inside_`; both pairs are seq_cst, so one of the two sees the other.
+// Cost: two locked instructions when free; no system call, no allocation.
+class Combiner {
+ public:
+  // Announces work, then does `step()` until nothing is announced, or leaves at once when somebody
+  // else is inside (who will then do it). Returns whether this thread was inside.
+  template <class Step>
+  bool run(Step&& step) {
+    raise();
+    return run_raised(step);
+  }
+
+  void raise() noexcept { raised_.store(true, std::memory_order_seq_cst); }
+
+  template <class Step>
+  bool run_raised(Step&& step) {
+    bool was_inside = false;
+    while (raised_.load(std::memory_order_seq_cst)) {
+      if (!try_enter()) return was_inside;
+      was_inside = true;
+      raised_.store(false, std::memory_order_seq_cst);
+      step();
+      leave();
+    }
+    return was_inside;
+  }
+
+  // For callers that only want the object if it is free. Pairs with leave: all that was done inside.
+  bool try_enter() noexcept {
+    return !inside_.load(std::memory_order_relaxed) &&
+           !inside_.exchange(true, std::memory_order_seq_cst);
+  }
+  // Requires: this thread is inside. The caller re-reads is_raised() afterwards.
+  void leave() noexcept { inside_.store(false, std::memory_order_seq_cst); }
+  bool is_raised() const noexcept { return raised_.load(std::memory_order_seq_cst); }
+
+ private:
+  alignas(base::writer_distance_bytes) std::atomic<bool> inside_{false};
+  alignas(base::writer_distance_bytes) std::atomic<bool> raised_{false};
+};
+
+}  // namespace abuzz::queue

@@ -1,0 +1,167 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bus/error.hpp"
+#include "bus/export.hpp"
+
+// The counters of a node or an agent, in a mapped file that any tool of the same user may read at
+// any time, also after kill -9 of the owner. The file is rows of 576 bytes: row 0 is the process,
+// others are agents, publications, subscriptions and pairs (publication x subscription).
+//
+// Counters are monotone (labels say where one is a gauge). Ids are append-only; label and unit of
+// every id stand in the file too, so an older tool can print a newer file.
+
+namespace abuzz {
+
+enum class RowKind : std::uint16_t { free = 0, process = 1, agent = 2, publication = 3,
+                                     subscription = 4, pair = 5 };
+inline constexpr std::size_t row_counters_max = 40;
+
+// --- Append only. Every enumerator has an entry in counter_table(). ---
+enum class ProcessCounter : std::uint16_t {
+  frames_in, frames_out, bytes_in, bytes_out, batches_in, batches_out, messages_in, messages_out,
+  frames_rejected, batches_rejected, strikes, strangers, sessions_opened, sessions_closed,
+  agents_now, subscriptions_now, publications_now, route_hits, route_misses, pool_hits, pool_misses,
+  pool_bytes_held, hub_full, hub_unreachable, door_turned_away, wakeups, busy_ns, beat_ns,
+  queued_messages, queued_bytes, over_limit, corrupt_reported, memory_refused, state,
+};
+enum class AgentCounter : std::uint16_t {
+  state, session_epoch, frames_in, frames_out, bytes_in, bytes_out, messages_in, messages_out,
+  strikes, connected_at_ns, last_beat_ns, reconnects,
+};
+enum class PublicationCounter : std::uint16_t {
+  pushed, last_seq, accepted, batches, bytes, no_subscriber, delivered, dropped, duplicate, voided,
+  refused_back_pressured, refused_too_large, refused_closed, match_count, limit_messages,
+  limit_bytes, resent, held_ns, lane,
+};
+enum class SubscriptionCounter : std::uint16_t {
+  policy, sent_no, received_no, done_no, queued_messages, queued_bytes, received, started, finished,
+  duplicate, gap, corrupt, batches, dropped_queue_full, dropped_peer_gone, dropped_shutdown,
+  dropped_corrupt, matched_publications, stalls, pool_misses,
+};
+enum class PairCounter : std::uint16_t {
+  join, handed, taken, delivered, queued, dropped_queue_full, dropped_peer_gone, dropped_shutdown,
+  dropped_corrupt, dropped_too_large, unknown_peer_gone, unknown_node_lost, void_after_join,
+};
+// Values of ProcessCounter::state and AgentCounter::state.
+enum class PeerState : std::uint64_t { none, starting, ready, stalled, draining, gone };
+
+struct CounterInfo {
+  RowKind kind;
+  std::uint16_t id;
+  const char* label;  // "route misses"
+  const char* unit;   // "messages", "bytes", "ns", "frames", "1" ...
+  bool is_gauge;
+};
+ABUZZ_EXPORT std::span<const CounterInfo> counter_table() noexcept;
+ABUZZ_EXPORT const char* peer_state_name(PeerState state) noexcept;
+
+// One row of a file that this process writes. Stable address while it lives.
+// Threads: one writer per counter; readers anywhere. Cost of add: a load and a store.
+class StatsRow {
+ public:
+  template <class Id>
+  void add(Id id, std::uint64_t amount = 1) noexcept {
+    auto& word = counters_[static_cast<std::size_t>(id)];
+    // Single writer: no read-modify-write needed. Relaxed: readers want values, not ordering.
+    word.store(word.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
+  }
+  template <class Id>
+  void set(Id id, std::uint64_t value) noexcept {
+    counters_[static_cast<std::size_t>(id)].store(value, std::memory_order_relaxed);
+  }
+  // For the rare counter that several threads raise.
+  template <class Id>
+  void add_shared(Id id, std::uint64_t amount = 1) noexcept {
+    counters_[static_cast<std::size_t>(id)].fetch_add(amount, std::memory_order_relaxed);
+  }
+  template <class Id>
+  std::uint64_t get(Id id) const noexcept {
+    return counters_[static_cast<std::size_t>(id)].load(std::memory_order_relaxed);
+  }
+
+ private:
+  friend class StatsFile;
+  friend struct StatsLayout;
+  std::atomic<std::uint32_t> version_;  // odd while ids and text change; a seqlock of the row
+  std::uint16_t kind_;
+  std::uint16_t reserved_;
+  std::uint64_t ids_[6];
+  std::atomic<std::uint64_t> counters_[row_counters_max];
+  char text_[200];
+};
+static_assert(sizeof(StatsRow) == 576);
+
+struct StatsIdentity {
+  std::uint64_t node_id = 0;
+  std::uint32_t node_epoch = 0;
+  std::uint64_t agent_id = 0;  // 0 for a node
+};
+
+// A counter file that this process owns. Creating it reserves address space for `rows_max` rows and
+// disk for a few; add_row extends it (posix_fallocate, so a full disk is an error, not a SIGBUS).
+// An empty path keeps it in anonymous memory (tests, simulation).
+// Threads: add_row and remove_row by one thread at a time.
+class ABUZZ_EXPORT StatsFile {
+ public:
+  static Result<std::unique_ptr<StatsFile>> create(const std::string& path,
+                                                   const StatsIdentity& identity,
+                                                   std::size_t rows_max);
+  ~StatsFile();  // unmaps; the file stays until somebody unlinks it
+  StatsFile(const StatsFile&) = delete;
+  StatsFile& operator=(const StatsFile&) = delete;
+
+  StatsRow& process() noexcept;
+  // `text` and `text2` are kept (both cut to what fits, 199 bytes in all). nullptr when rows_max or
+  // the disk is exhausted: the caller goes on without and counts.
+  StatsRow* add_row(RowKind kind, std::span<const std::uint64_t> ids, std::string_view text,
+                    std::string_view text2 = {}) noexcept;
+  // Sets the ids again (e.g. a new session epoch).
+  void set_ids(StatsRow& row, std::span<const std::uint64_t> ids) noexcept;
+  void remove_row(StatsRow* row) noexcept;
+  // Of a row, as readers see it in `RowSnapshot::index`.
+  std::uint32_t index_of(const StatsRow& row) const noexcept;
+
+ private:
+  StatsFile() = default;
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+struct RowSnapshot {
+  std::uint32_t index = 0;
+  RowKind kind = RowKind::free;
+  std::uint64_t ids[6] = {};
+  std::uint64_t counters[row_counters_max] = {};
+  std::string text, text2;
+
+  template <class Id>
+  std::uint64_t get(Id id) const noexcept { return counters[static_cast<std::size_t>(id)]; }
+};
+
+struct StatsSnapshot {
+  StatsIdentity identity;
+  std::uint32_t pid = 0;
+  std::uint64_t start_ticks = 0;
+  std::vector<RowSnapshot> rows;  // without free ones; rows[0] is the process
+};
+
+// Reads a file of this or another process. Each row is consistent in ids and text; counters are
+// single reads.
+ABUZZ_EXPORT Result<StatsSnapshot> read_stats(const std::string& path);
+
+// Ids by row kind, as node and agent write them:
+//   agent:        {agent_id, pid, start_ticks, session_epoch}           text name, text2 kind
+//   publication:  {agent_id, publisher_id, publisher_epoch, handle}     text topic
+//   subscription: {agent_id, handle}                                    text pattern
+//   pair:         {row index of the publication, row index of the subscription}
+
+}  // namespace abuzz

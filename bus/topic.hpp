@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+#include "bus/error.hpp"
+#include "bus/export.hpp"
+
+// A topic is tokens of [A-Za-z0-9_-], joined by dots: at most 128 bytes and 8 tokens. Topics whose
+// first character is '$' are reserved (160 bytes, 10 tokens). A pattern is a topic in which a token
+// may be '*' (any one token) and the last may be '>' (one or more); a leading wildcard never
+// matches a reserved topic. None of these functions allocates.
+
+namespace abuzz {
+
+inline constexpr std::size_t topic_bytes_max = 128;
+inline constexpr std::size_t topic_tokens_max = 8;
+inline constexpr std::size_t reserved_topic_bytes_max = 160;
+inline constexpr std::size_t reserved_topic_tokens_max = 10;
+inline constexpr std::size_t agent_name_bytes_max = 64;
+
+enum class TopicFault : std::uint8_t {
+  none, empty, too_long, too_many_tokens, empty_token, bad_character, wildcard, misplaced_tail
+};
+ABUZZ_EXPORT const char* topic_fault_text(TopicFault fault) noexcept;
+
+// Also true for reserved topics; is_reserved tells them apart.
+ABUZZ_EXPORT TopicFault check_topic(std::string_view topic) noexcept;
+ABUZZ_EXPORT TopicFault check_pattern(std::string_view pattern) noexcept;
+ABUZZ_EXPORT TopicFault check_agent_name(std::string_view name) noexcept;  // one token, <= 64 bytes
+constexpr bool is_reserved(std::string_view topic) noexcept {
+  return !topic.empty() && topic.front() == '$';
+}
+// Requires: both were checked.
+ABUZZ_EXPORT bool matches(std::string_view pattern, std::string_view topic) noexcept;
+
+}  // namespace abuzz

@@ -1,0 +1,144 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bus/wire/frame.hpp"
+
+namespace abuzz::wire {
+
+// Control items as plain structs, one for each table and struct of schema/control.fbs, same names
+// and same fields; see there for their meaning.
+struct Credit { std::uint32_t publication = 0; std::uint64_t accepted_seq = 0, limit_messages = 0, limit_bytes = 0; };
+struct Outcome { std::uint32_t publication = 0; std::uint64_t delivered = 0, no_subscriber = 0, dropped = 0; };
+struct Interest { std::uint32_t publication = 0, match_count = 0, lossless_count = 0, generation = 0; };
+struct Held { std::uint32_t publication = 0, since_ms = 0; std::uint64_t agent_id = 0; };
+struct Want { std::uint32_t publication = 0, messages = 0; std::uint64_t bytes = 0; };
+struct FlushAsk { std::uint32_t publication = 0; std::uint64_t seq = 0; };
+struct Settle { std::uint32_t subscription = 0; std::uint64_t received_no = 0, done_no = 0, consumed_messages = 0, consumed_bytes = 0; };
+struct Verdict { std::uint32_t subscription = 0, reason = 0; std::uint64_t first_delivery = 0, count = 0; };
+struct Subscribed { std::uint32_t subscription = 0; std::uint16_t error = 0; std::uint32_t generation = 0, matched_publications = 0; };
+struct Advertised { std::uint32_t publication = 0; std::uint16_t error = 0; };
+struct Withdraw { std::uint32_t publication = 0; };
+struct Unsubscribe { std::uint32_t subscription = 0; };
+struct Gone { std::uint32_t subscription = 0, reason = 0; };
+struct Advertise { std::uint32_t publication = 0, publisher_id = 0, publisher_epoch = 0; std::string_view topic; std::uint64_t base_seq = 0; };
+struct Subscribe { std::uint32_t subscription = 0; std::string_view pattern; std::uint8_t policy = 0; std::uint64_t bound_messages = 0, bound_bytes = 0, window_messages = 0, window_bytes = 0; std::uint32_t stall_ms = 0; };
+struct Goodbye { std::uint32_t reason = 0, deadline_ms = 0; };
+struct Notice { std::uint16_t error = 0; std::string_view text; };
+
+// Collects control items and writes them as one Control FlatBuffer. Reused for ever: it does not
+// allocate once it has grown to its working size (which reserve() does ahead). One thread.
+// Strings must stay valid until finish().
+class ControlBuilder {
+ public:
+  ControlBuilder();
+  ~ControlBuilder();
+  ControlBuilder(const ControlBuilder&) = delete;
+  ControlBuilder& operator=(const ControlBuilder&) = delete;
+
+  void add(const Credit& item);
+  void add(const Outcome& item);
+  void add(const Interest& item);
+  void add(const Held& item);
+  void add(const Want& item);
+  void add(const FlushAsk& item);
+  void add(const Settle& item);
+  void add(const Verdict& item);
+  void add(const Subscribed& item);
+  void add(const Advertised& item);
+  void add(const Withdraw& item);
+  void add(const Unsubscribe& item);
+  void add(const Gone& item);
+  void add(const Advertise& item);
+  void add(const Subscribe& item);
+  void set(const Goodbye& item);
+  void set(const Notice& item);
+
+  bool is_empty() const noexcept;
+  // About how many bytes finish() would give: callers split at control_bytes_max.
+  std::size_t bytes_estimate() const noexcept;
+  // The FlatBuffer; valid until the next call. Empties the builder.
+  std::span<const std::byte> finish();
+
+ private:
+  struct State;
+  State* state_;
+};
+
+inline constexpr std::size_t control_bytes_max = 48 * 1024;
+
+// Receives the items of one Control in field-id order (advertises first, notice last).
+class ControlSink {
+ public:
+  virtual ~ControlSink() = default;
+  virtual void on(const Advertise&) {}
+  virtual void on(const Subscribe&) {}
+  virtual void on(const Withdraw&) {}
+  virtual void on(const Unsubscribe&) {}
+  virtual void on(const Credit&) {}
+  virtual void on(const Outcome&) {}
+  virtual void on(const Interest&) {}
+  virtual void on(const Settle&) {}
+  virtual void on(const Verdict&) {}
+  virtual void on(const Want&) {}
+  virtual void on(const FlushAsk&) {}
+  virtual void on(const Subscribed&) {}
+  virtual void on(const Advertised&) {}
+  virtual void on(const Gone&) {}
+  virtual void on(const Held&) {}
+  virtual void on(const Goodbye&) {}
+  virtual void on(const Notice&) {}
+};
+
+// Verifies `bytes` (any alignment; copied when misaligned into the aligned `scratch`, which must be
+// at least as long) and hands every item to `sink`. Reject::control when the verifier refuses.
+Reject read_control(std::span<const std::byte> bytes, std::span<std::byte> scratch,
+                    ControlSink& sink);
+
+// --- The door: hello, welcome, refusal. Off the message route; these may allocate. ---
+
+struct DoorHello {
+  std::string name, kind;
+  std::uint32_t pid = 0;
+  std::uint64_t start_ticks = 0;
+  std::uint64_t agent_id = 0;
+  std::vector<std::byte> token;  // 16 bytes, or empty for a new agent
+  std::uint32_t session_epoch = 0;
+  std::uint32_t node_epoch_seen = 0;
+  std::string counters_path;
+};
+struct DoorWelcome {
+  std::uint8_t version = 0;
+  std::uint64_t node_id = 0;
+  std::uint32_t node_epoch = 0;
+  std::uint32_t session_epoch = 0;
+  std::uint64_t agent_id = 0;
+  std::vector<std::byte> token;   // 16 bytes
+  std::string endpoint;
+  std::vector<std::byte> secret;  // 16 bytes
+  std::uint32_t payload_bytes_max = 0, batch_bytes_max = 0, batch_messages_max = 0;
+  std::uint32_t subscriptions_max = 0;
+  std::vector<std::uint32_t> window_bytes;  // high, normal, bulk
+};
+struct DoorRefusal {
+  std::uint16_t error = 0;
+  std::string text;
+};
+
+inline constexpr std::size_t door_bytes_max = 4096;
+
+std::vector<std::byte> write_door(const DoorHello& hello);
+std::vector<std::byte> write_door(const DoorWelcome& welcome);
+std::vector<std::byte> write_door(const DoorRefusal& refusal);
+// The head only: magic, sizes, reserved bytes. Versions are the caller's to judge.
+Reject read_door_head(std::span<const std::byte> datagram, DoorHead& head) noexcept;
+Reject read_door(std::span<const std::byte> datagram, DoorHello& hello);
+Reject read_door(std::span<const std::byte> datagram, DoorWelcome& welcome);
+Reject read_door(std::span<const std::byte> datagram, DoorRefusal& refusal);
+
+}  // namespace abuzz::wire
