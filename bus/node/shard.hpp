@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "bus/base/units.hpp"
+#include "bus/config.hpp"
+#include "bus/link/link.hpp"
+#include "bus/mem/pool.hpp"
+#include "bus/node/shard_mail.hpp"
+#include "bus/stats.hpp"
+
+namespace abuzz::node {
+
+// One worker of a node: the links placed on it, and the switch that serves them.
+//
+// Threads: do_work, is_idle and the constructor by the shard's thread; post and try_next_report by
+// reception's. Ownership: hub, pool and stats outlive it. It is the only one that adds rows to the
+// node's StatsFile. Everything else is reached through do_work(now).
+class Shard {
+ public:
+  struct Parts {
+    link::Hub& hub;
+    mem::Pool& pool;
+    StatsFile& stats;
+    const Config& config;
+    std::uint64_t node_id;
+    std::uint32_t node_epoch;
+  };
+  explicit Shard(const Parts& parts);
+  ~Shard();
+  Shard(const Shard&) = delete;
+  Shard& operator=(const Shard&) = delete;
+
+  // Reception's thread. False when the intake is full (try again next cycle).
+  bool post(ShardOrder&& order);
+  bool try_next_report(ShardReport& report);
+
+  // One bounded duty cycle; returns the number of things done (0: may sleep).
+  std::size_t do_work(base::Nanos now, base::Nanos wall_now);
+  // When do_work must be called again although nothing arrives; negative: no such time.
+  base::Nanos next_deadline() const noexcept;
+  // Orders wait in the intake (asked before sleeping, after Doorbell::arm).
+  bool has_orders() const noexcept;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace abuzz::node

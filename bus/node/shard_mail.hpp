@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "bus/link/link.hpp"
+#include "bus/stats.hpp"
+
+// What reception (the door's thread) and a shard tell each other, through intakes.
+
+namespace abuzz::node {
+
+// The node's own number for one session of one agent; never reused while the node runs. It is also
+// the session's PeerId on the shard's hub.
+using SessionId = std::uint64_t;
+
+// Reception -> shard.
+struct ShardOrder {
+  enum class Kind : std::uint8_t {
+    none,
+    admit,      // a welcome was (or is about to be) sent: expect this link
+    dismiss,    // the session is over: the agent is gone, or its link must go
+    set_state,  // presence changed (stalled, ready again)
+    drain,      // refuse new messages and subscriptions; deliver what is queued
+    stop,       // as drain, and say goodbye to everyone
+  };
+  Kind kind = Kind::none;
+  SessionId session = 0;
+  // admit
+  std::uint64_t agent_id = 0;
+  std::uint32_t session_epoch = 0;
+  std::uint32_t pid = 0;
+  std::uint64_t start_ticks = 0;
+  link::Secret secret{};
+  std::string name;
+  std::string agent_kind;
+  // dismiss: whether the agent itself is gone (else it may come back with a new session)
+  bool agent_gone = false;
+  // set_state
+  PeerState state = PeerState::none;
+};
+
+// Shard -> reception.
+struct ShardReport {
+  enum class Kind : std::uint8_t {
+    none,
+    attached,    // the link of the session is up
+    struck_out,  // three strikes: hang up on it
+    goodbye,     // the agent said goodbye and everything it sent was processed
+    drained,     // nothing is queued any more (after drain or stop)
+  };
+  Kind kind = Kind::none;
+  SessionId session = 0;
+  std::uint64_t unsent = 0;  // drained: messages that are still queued (0 unless forced)
+};
+
+}  // namespace abuzz::node
