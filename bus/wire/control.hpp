@@ -27,7 +27,7 @@ struct Withdraw { std::uint32_t publication = 0; };
 struct Unsubscribe { std::uint32_t subscription = 0; };
 struct Gone { std::uint32_t subscription = 0, reason = 0; };
 struct Advertise { std::uint32_t publication = 0, publisher_id = 0, publisher_epoch = 0; std::string_view topic; std::uint64_t base_seq = 0; };
-struct Subscribe { std::uint32_t subscription = 0; std::string_view pattern; std::uint8_t policy = 0; std::uint64_t bound_messages = 0, bound_bytes = 0, window_messages = 0, window_bytes = 0; std::uint32_t stall_ms = 0; };
+struct Subscribe { std::uint32_t subscription = 0; std::string_view pattern; std::uint8_t policy = 0; std::uint64_t bound_messages = 0, bound_bytes = 0, window_messages = 0, window_bytes = 0; std::uint32_t stall_ms = 0; bool resumes = false; std::uint64_t resume_received_no = 0; };
 struct Goodbye { std::uint32_t reason = 0, deadline_ms = 0; };
 struct Notice { std::uint16_t error = 0; std::string_view text; };
 

@@ -123,6 +123,15 @@ struct Envelope {
 static_assert(sizeof(Envelope) == 128 && offsetof(Envelope, body_check) == 112);
 static_assert(offsetof(Envelope, first_seq) == 56 && offsetof(Envelope, message_bytes) == 88);
 
+// What a batch costs in credit, in bytes; both ends of every window compute it from the envelope. A
+// chunk train is charged whole at its first chunk, so that a train that was started can finish.
+inline constexpr std::uint64_t chunk_overhead_bytes = 512;
+constexpr std::uint64_t charged_bytes(const Envelope& envelope) noexcept {
+  if ((envelope.flags & batch_chunk) == 0) return envelope.body_offset + envelope.stored_bytes;
+  if (envelope.chunk_index != 0) return 0;
+  return envelope.message_bytes + chunk_overhead_bytes * envelope.chunk_count;
+}
+
 // The first 16 bytes of every datagram on the door; their meaning never changes. A FlatBuffer
 // (DoorHello, DoorWelcome or DoorRefusal) follows.
 enum class DoorKind : std::uint8_t { hello = 1, welcome = 2, refusal = 3, goodbye = 4 };
