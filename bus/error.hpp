@@ -77,6 +77,7 @@ struct ErrorInfo {
 ABUZZ_EXPORT const ErrorInfo* error_table(std::size_t* count) noexcept;
 // nullptr for a number that is none.
 ABUZZ_EXPORT const ErrorInfo* find_error(std::uint16_t number) noexcept;
+// For a number that is none (it may come from a newer peer): an entry that says so.
 ABUZZ_EXPORT const ErrorInfo& error_info(Error error) noexcept;
 // "ABZ-0401"
 ABUZZ_EXPORT std::string error_id(Error error);
@@ -86,7 +87,7 @@ struct Failure {
   Error error = Error::internal;
   std::string detail;
 
-  // "ABZ-0401 no node is running: /run/user/1000/abuzz (advice)"
+  // "ABZ-0401 no node is running: DETAIL. ADVICE", on one line
   ABUZZ_EXPORT std::string message() const;
 };
 
