@@ -13,6 +13,12 @@ namespace abuzz::wire {
 // `probe_interval` is tried. One thread.
 class CompressSampler {
  public:
+  static constexpr std::uint32_t probe_interval = 64;
+  // After so many tries in a row that did not pay, only probes are made.
+  static constexpr std::uint32_t failures_max = 3;
+  // Below, a body is not worth the microseconds.
+  static constexpr std::size_t raw_bytes_min = 1024;
+
   // Whether to try this batch.
   bool should_try(std::size_t raw_bytes) noexcept;
   // What the try gave.

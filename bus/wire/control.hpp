@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,23 +14,76 @@ namespace abuzz::wire {
 
 // Control items as plain structs, one for each table and struct of schema/control.fbs, same names
 // and same fields; see there for their meaning.
-struct Credit { std::uint32_t publication = 0; std::uint64_t accepted_seq = 0, limit_messages = 0, limit_bytes = 0; };
-struct Outcome { std::uint32_t publication = 0; std::uint64_t delivered = 0, no_subscriber = 0, dropped = 0; };
-struct Interest { std::uint32_t publication = 0, match_count = 0, lossless_count = 0, generation = 0; };
-struct Held { std::uint32_t publication = 0, since_ms = 0; std::uint64_t agent_id = 0; };
-struct Want { std::uint32_t publication = 0, messages = 0; std::uint64_t bytes = 0; };
-struct FlushAsk { std::uint32_t publication = 0; std::uint64_t seq = 0; };
-struct Settle { std::uint32_t subscription = 0; std::uint64_t received_no = 0, done_no = 0, consumed_messages = 0, consumed_bytes = 0; };
-struct Verdict { std::uint32_t subscription = 0, reason = 0; std::uint64_t first_delivery = 0, count = 0; };
-struct Subscribed { std::uint32_t subscription = 0; std::uint16_t error = 0; std::uint32_t generation = 0, matched_publications = 0; };
-struct Advertised { std::uint32_t publication = 0; std::uint16_t error = 0; };
-struct Withdraw { std::uint32_t publication = 0; };
-struct Unsubscribe { std::uint32_t subscription = 0; };
-struct Gone { std::uint32_t subscription = 0, reason = 0; };
-struct Advertise { std::uint32_t publication = 0, publisher_id = 0, publisher_epoch = 0; std::string_view topic; std::uint64_t base_seq = 0; };
-struct Subscribe { std::uint32_t subscription = 0; std::string_view pattern; std::uint8_t policy = 0; std::uint64_t bound_messages = 0, bound_bytes = 0, window_messages = 0, window_bytes = 0; std::uint32_t stall_ms = 0; bool resumes = false; std::uint64_t resume_received_no = 0; };
-struct Goodbye { std::uint32_t reason = 0, deadline_ms = 0; };
-struct Notice { std::uint16_t error = 0; std::string_view text; };
+struct Credit {
+  std::uint32_t publication = 0;
+  std::uint64_t accepted_seq = 0, limit_messages = 0, limit_bytes = 0;
+};
+struct Outcome {
+  std::uint32_t publication = 0;
+  std::uint64_t delivered = 0, no_subscriber = 0, dropped = 0;
+};
+struct Interest {
+  std::uint32_t publication = 0, match_count = 0, lossless_count = 0, generation = 0;
+};
+struct Held {
+  std::uint32_t publication = 0, since_ms = 0;
+  std::uint64_t agent_id = 0;
+};
+struct Want {
+  std::uint32_t publication = 0, messages = 0;
+  std::uint64_t bytes = 0;
+};
+struct FlushAsk {
+  std::uint32_t publication = 0;
+  std::uint64_t seq = 0;
+};
+struct Settle {
+  std::uint32_t subscription = 0;
+  std::uint64_t received_no = 0, done_no = 0, consumed_messages = 0, consumed_bytes = 0;
+};
+struct Verdict {
+  std::uint32_t subscription = 0, reason = 0;
+  std::uint64_t first_delivery = 0, count = 0;
+};
+struct Subscribed {
+  std::uint32_t subscription = 0;
+  std::uint16_t error = 0;
+  std::uint32_t generation = 0, matched_publications = 0;
+};
+struct Advertised {
+  std::uint32_t publication = 0;
+  std::uint16_t error = 0;
+};
+struct Withdraw {
+  std::uint32_t publication = 0;
+};
+struct Unsubscribe {
+  std::uint32_t subscription = 0;
+};
+struct Gone {
+  std::uint32_t subscription = 0, reason = 0;
+};
+struct Advertise {
+  std::uint32_t publication = 0, publisher_id = 0, publisher_epoch = 0;
+  std::string_view topic;
+  std::uint64_t base_seq = 0;
+};
+struct Subscribe {
+  std::uint32_t subscription = 0;
+  std::string_view pattern;
+  std::uint8_t policy = 0;
+  std::uint64_t bound_messages = 0, bound_bytes = 0, window_messages = 0, window_bytes = 0;
+  std::uint32_t stall_ms = 0;
+  bool resumes = false;
+  std::uint64_t resume_received_no = 0;
+};
+struct Goodbye {
+  std::uint32_t reason = 0, deadline_ms = 0;
+};
+struct Notice {
+  std::uint16_t error = 0;
+  std::string_view text;
+};
 
 // Collects control items and writes them as one Control FlatBuffer. Reused for ever: it does not
 // allocate once it has grown to its working size (which reserve() does ahead). One thread.
@@ -67,7 +121,7 @@ class ControlBuilder {
 
  private:
   struct State;
-  State* state_;
+  std::unique_ptr<State> state_;
 };
 
 inline constexpr std::size_t control_bytes_max = 48 * 1024;
@@ -118,7 +172,7 @@ struct DoorWelcome {
   std::uint32_t node_epoch = 0;
   std::uint32_t session_epoch = 0;
   std::uint64_t agent_id = 0;
-  std::vector<std::byte> token;   // 16 bytes
+  std::vector<std::byte> token;  // 16 bytes
   std::string endpoint;
   std::vector<std::byte> secret;  // 16 bytes
   std::uint32_t payload_bytes_max = 0, batch_bytes_max = 0, batch_messages_max = 0;

@@ -47,11 +47,8 @@ enum class Reject : std::uint8_t {
 };
 const char* reject_name(Reject reject) noexcept;
 
-// Writes one frame head with its records, targets and inline slices into a buffer. Usage: open,
-// add_* in any order of records, finish. Does not allocate.
-//
-// Layout while open: head and records grow up from the front; inline slices are appended to `body`
-// and copied behind the targets by finish(). Threads: one.
+// Writes one frame head with its records, targets and inline slices into a buffer. Usage: clear,
+// add_* in any order of records, finish. Does not allocate. Threads: one.
 class FrameBuilder {
  public:
   // `records_capacity` and `targets_capacity` bound what can be added. Storage is the caller's.
@@ -85,6 +82,8 @@ class FrameBuilder {
   std::size_t finish(FrameHead head, std::span<std::byte> output) noexcept;
 
  private:
+  void update_head_bytes() noexcept;
+
   Storage storage_;
   std::size_t record_count_ = 0;
   std::size_t target_count_ = 0;
@@ -93,8 +92,9 @@ class FrameBuilder {
 };
 
 // Writes head and one record directly in front of a sealed batch that stands in `buffer` at
-// `batch_offset`: a frame in place, without a copy. Returns the offset at which the frame starts.
-// Requires: batch_offset >= in_place_headroom and a multiple of 16.
+// `batch_offset`: a frame in place, without a copy. The batch has record.slice_bytes bytes, or if
+// that is 0 it reaches to the end of `buffer`. Returns the offset at which the frame starts.
+// Requires: batch_offset >= in_place_headroom and a multiple of 16; a record without targets.
 inline constexpr std::size_t in_place_headroom = 112;  // 64 + 40, padded to 16
 std::size_t write_frame_in_place(std::span<std::byte> buffer, std::size_t batch_offset,
                                  FrameHead head, Record record) noexcept;

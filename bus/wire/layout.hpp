@@ -19,7 +19,10 @@ inline constexpr std::size_t slice_alignment = 16;
 
 inline constexpr std::size_t records_max = 1024;
 inline constexpr std::size_t targets_max = 4096;
-inline constexpr std::size_t parts_max = 16;
+inline constexpr std::size_t parts_max = 16;  // beside the head
+inline constexpr std::size_t batch_messages_max = 4096;
+inline constexpr std::size_t message_bytes_max = 16u << 20;  // of a message in chunks
+inline constexpr std::size_t stored_bytes_max = 1u << 20;    // of a batch body
 
 // Do not change the values: they are on the wire.
 using abuzz::Lane;
@@ -35,8 +38,8 @@ enum class RecordKind : std::uint8_t {
 };
 
 // Record flags.
-inline constexpr std::uint8_t record_resume = 1;     // first after a link was lost: adopt seq - 1
-inline constexpr std::uint8_t record_may_repeat = 2; // may have been delivered before
+inline constexpr std::uint8_t record_resume = 1;      // first after a link was lost: adopt seq - 1
+inline constexpr std::uint8_t record_may_repeat = 2;  // may have been delivered before
 
 // Envelope flags: the low 16 bits may be ignored, the high 16 must be understood.
 inline constexpr std::uint32_t batch_chunk = 1u << 16;
@@ -60,7 +63,7 @@ struct FrameHead {
   std::uint64_t link_seq = 0;             // per link and direction, from 1, no gaps
   std::uint32_t frames_acked = 0;         // frames of yours that I processed, mod 2^32
   std::uint32_t reserved1 = 0;
-  std::uint64_t head_check = 0;  // XXH3-64 of [0, 56) + records + targets
+  std::uint64_t head_check = 0;  // XXH3-64 of records and targets, seeded with that of [0, 56)
 };
 static_assert(sizeof(FrameHead) == 64 && offsetof(FrameHead, head_check) == 56);
 static_assert(offsetof(FrameHead, link_ack) == 28 && offsetof(FrameHead, link_seq) == 40);
@@ -70,25 +73,25 @@ struct Record {
   Lane lane = Lane::normal;
   std::uint8_t hops = 0;
   std::uint8_t flags = 0;
-  std::uint32_t handle = 0;         // up: publication. down: 0
-  std::uint32_t slice_offset = 0;   // in its part, a multiple of 16
+  std::uint32_t handle = 0;        // up: publication. down: 0
+  std::uint32_t slice_offset = 0;  // in its part, a multiple of 16
   std::uint32_t slice_bytes = 0;
-  std::uint8_t part = 0;            // 0 is the head
+  std::uint8_t part = 0;  // 0 is the head
   std::uint8_t reserved0 = 0;
   std::uint16_t attempt_or_reason = 0;
   std::uint16_t target_first = 0;
-  std::uint16_t target_count = 0;   // 0 on the uplink
-  std::uint32_t ttl_left_ms = 0;    // 0: none
+  std::uint16_t target_count = 0;  // 0 on the uplink
+  std::uint32_t ttl_left_ms = 0;   // 0: none
   std::uint32_t message_count = 0;
-  std::uint64_t seq = 0;            // first of the batch or of the range
+  std::uint64_t seq = 0;  // first of the batch or of the range
 };
 static_assert(sizeof(Record) == 40 && offsetof(Record, seq) == 32);
 
 struct Target {
   std::uint32_t subscription = 0;
-  std::uint16_t first = 0;          // index of the first message selected
-  std::uint16_t count = 0;          // 0: all from `first`
-  std::uint64_t first_delivery = 0; // delivery number of the first message selected
+  std::uint16_t first = 0;           // index of the first message selected
+  std::uint16_t count = 0;           // 0: all from `first`
+  std::uint64_t first_delivery = 0;  // delivery number of the first message selected
 };
 static_assert(sizeof(Target) == 16);
 
@@ -97,7 +100,7 @@ struct Envelope {
   std::uint8_t version = version_current;
   Lane lane = Lane::normal;
   Codec codec = Codec::raw;
-  std::uint8_t topic_bytes = 0;     // 1..160
+  std::uint8_t topic_bytes = 0;  // 1..160
   std::uint32_t flags = 0;
   std::uint16_t envelope_bytes = 128;
   std::uint16_t body_offset = 0;    // 128 + topic padded to 16
@@ -105,20 +108,20 @@ struct Envelope {
   std::uint32_t raw_bytes = 0;      // body decompressed
   std::uint32_t message_count = 0;  // 0 on all but the last chunk of a train
   std::uint32_t ttl_ms = 0;
-  std::uint64_t origin = 0;         // node_id
+  std::uint64_t origin = 0;  // node_id
   std::uint64_t agent_id = 0;
   std::uint32_t publisher_id = 0;
   std::uint32_t publisher_epoch = 0;
   std::uint64_t first_seq = 0;
-  std::int64_t send_time_ns = 0;    // wall clock at seal, for people
-  std::uint64_t topic_hash = 0;     // XXH3-64
+  std::int64_t send_time_ns = 0;  // wall clock at seal, for people
+  std::uint64_t topic_hash = 0;   // XXH3-64
   std::uint32_t chunk_index = 0;
   std::uint32_t chunk_count = 0;    // 0: not a chunk
   std::uint64_t message_bytes = 0;  // of the chunked message
   std::uint64_t reserved0 = 0;
   std::uint64_t reserved1 = 0;
-  std::uint64_t body_check = 0;     // XXH3-64 of the stored body
-  std::uint64_t envelope_check = 0; // XXH3-64 of [0, 120) + topic
+  std::uint64_t body_check = 0;      // XXH3-64 of the stored body
+  std::uint64_t envelope_check = 0;  // XXH3-64 of [0, 120), which covers the topic by its hash
 };
 static_assert(sizeof(Envelope) == 128 && offsetof(Envelope, body_check) == 112);
 static_assert(offsetof(Envelope, first_seq) == 56 && offsetof(Envelope, message_bytes) == 88);
