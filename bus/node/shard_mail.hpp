@@ -18,7 +18,7 @@ using SessionId = std::uint64_t;
 struct ShardOrder {
   enum class Kind : std::uint8_t {
     none,
-    admit,      // a welcome was (or is about to be) sent: expect this link
+    admit,      // expect this link; answered by `admitted`, upon which the welcome is sent
     dismiss,    // the session is over: the agent is gone, or its link must go
     set_state,  // presence changed (stalled, ready again)
     drain,      // refuse new messages and subscriptions; deliver what is queued
@@ -44,6 +44,7 @@ struct ShardOrder {
 struct ShardReport {
   enum class Kind : std::uint8_t {
     none,
+    admitted,    // the hub knows the secret: an agent that is quick cannot be taken for a stranger
     attached,    // the link of the session is up
     struck_out,  // three strikes: hang up on it
     goodbye,     // the agent said goodbye and everything it sent was processed
