@@ -24,6 +24,9 @@ namespace abuzz {
 enum class RowKind : std::uint16_t { free = 0, process = 1, agent = 2, publication = 3,
                                      subscription = 4, pair = 5 };
 inline constexpr std::size_t row_counters_max = 40;
+// Room in the file, the terminating zero included.
+inline constexpr std::size_t counter_label_bytes = 40;
+inline constexpr std::size_t counter_unit_bytes = 12;
 
 // --- Append only. Every enumerator has an entry in counter_table(). ---
 enum class ProcessCounter : std::uint16_t {
@@ -106,6 +109,33 @@ struct StatsIdentity {
   std::uint64_t agent_id = 0;  // 0 for a node
 };
 
+struct RowSnapshot {
+  std::uint32_t index = 0;
+  RowKind kind = RowKind::free;
+  std::uint64_t ids[6] = {};
+  std::uint64_t counters[row_counters_max] = {};
+  std::string text, text2;
+
+  template <class Id>
+  std::uint64_t get(Id id) const noexcept { return counters[static_cast<std::size_t>(id)]; }
+};
+
+// A counter as the file describes it: that of a newer version may have some unknown here.
+struct CounterDescription {
+  RowKind kind = RowKind::free;
+  std::uint16_t id = 0;
+  std::string label, unit;
+  bool is_gauge = false;
+};
+
+struct StatsSnapshot {
+  StatsIdentity identity;
+  std::uint32_t pid = 0;
+  std::uint64_t start_ticks = 0;
+  std::vector<CounterDescription> counters;
+  std::vector<RowSnapshot> rows;  // without free ones; rows[0] is the process
+};
+
 // A counter file that this process owns. Creating it reserves address space for `rows_max` rows and
 // disk for a few; add_row extends it (posix_fallocate, so a full disk is an error, not a SIGBUS).
 // An empty path keeps it in anonymous memory (tests, simulation).
@@ -126,9 +156,12 @@ class ABUZZ_EXPORT StatsFile {
                     std::string_view text2 = {}) noexcept;
   // Sets the ids again (e.g. a new session epoch).
   void set_ids(StatsRow& row, std::span<const std::uint64_t> ids) noexcept;
+  // Zeroes the row and keeps it for the next add_row. Requires: nobody writes to it any more.
   void remove_row(StatsRow* row) noexcept;
   // Of a row, as readers see it in `RowSnapshot::index`.
   std::uint32_t index_of(const StatsRow& row) const noexcept;
+  // What read_stats would answer; also of one in anonymous memory. By the thread that adds rows.
+  StatsSnapshot snapshot() const;
 
  private:
   StatsFile() = default;
@@ -136,29 +169,12 @@ class ABUZZ_EXPORT StatsFile {
   std::unique_ptr<State> state_;
 };
 
-struct RowSnapshot {
-  std::uint32_t index = 0;
-  RowKind kind = RowKind::free;
-  std::uint64_t ids[6] = {};
-  std::uint64_t counters[row_counters_max] = {};
-  std::string text, text2;
-
-  template <class Id>
-  std::uint64_t get(Id id) const noexcept { return counters[static_cast<std::size_t>(id)]; }
-};
-
-struct StatsSnapshot {
-  StatsIdentity identity;
-  std::uint32_t pid = 0;
-  std::uint64_t start_ticks = 0;
-  std::vector<RowSnapshot> rows;  // without free ones; rows[0] is the process
-};
-
 // Reads a file of this or another process. Each row is consistent in ids and text; counters are
 // single reads.
 ABUZZ_EXPORT Result<StatsSnapshot> read_stats(const std::string& path);
 
 // Ids by row kind, as node and agent write them:
+//   process:      {pid, start_ticks}, by StatsFile::create
 //   agent:        {agent_id, pid, start_ticks, session_epoch}           text name, text2 kind
 //   publication:  {agent_id, publisher_id, publisher_epoch, handle}     text topic
 //   subscription: {agent_id, handle}                                    text pattern

@@ -1,0 +1,381 @@
+#include "bus/config_keys.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <iterator>
+#include <limits>
+
+namespace abuzz::detail {
+namespace {
+
+constexpr std::uint64_t ms = 1, s = 1000, min = 60 * s, h = 60 * min;
+constexpr std::uint64_t kib = 1024, mib = 1024 * kib, gib = 1024 * mib, tib = 1024 * gib;
+
+template <auto Section, auto Member>
+KeyField field(Config& config) {
+  return &((config.*Section).*Member);
+}
+template <auto Member>
+constexpr auto node = &field<&Config::node, Member>;
+template <auto Member>
+constexpr auto agent = &field<&Config::agent, Member>;
+template <auto Member>
+constexpr auto limits = &field<&Config::limits, Member>;
+template <auto Member>
+constexpr auto link = &field<&Config::link, Member>;
+template <auto Member>
+constexpr auto subscription = &field<&Config::subscription, Member>;
+template <auto Member>
+constexpr auto log = &field<&Config::log, Member>;
+
+constexpr ConfigSection sections[] = {
+    {"node", "The switch of this host: read by `abuzz node`."},
+    {"agent", "Each agent: read by programs that connect without a config of their own."},
+    {"limits", "Bounds of what is published. A node refuses what is over its own."},
+    {"link", "Bytes on their way between an agent and its node, per lane."},
+    {"subscription", "Bounds of a subscription that states none itself."},
+    {"log", "Lines on stderr."},
+};
+
+using enum KeyKind;
+using N = NodeConfig;
+using A = AgentConfig;
+using Li = LimitsConfig;
+using Ln = LinkConfig;
+using S = SubscriptionConfig;
+using Lo = LogConfig;
+
+// A name is that of the member, without a trailing unit `_bytes`, which the value carries. Only
+// queue_bytes keeps it, because it stands beside queue_messages.
+constexpr ConfigKey keys[] = {
+    {"node", "runtime_directory", path, node<&N::runtime_directory>, 0, 0, false,
+     "Where sockets, locks and counters live, mode 0700. Empty: $XDG_RUNTIME_DIR/abuzz, or "
+     "/tmp/abuzz-UID where that is not set.",
+     ""},
+    {"node", "idle_exit", duration, node<&N::idle_exit>, 1 * s, 24 * h, true,
+     "A node that started by itself leaves after it has been empty for so long; 0: never.", ""},
+    {"node", "beat", duration, node<&N::beat>, 100 * ms, 60 * s, false,
+     "How often node and agents show that they are alive.", ""},
+    {"node", "stalled_after", duration, node<&N::stalled_after>, 1 * s, 60 * s, false,
+     "An agent without a beat for so long counts as stalled; its subscriptions stay.", ""},
+    {"node", "gone_after", duration, node<&N::gone_after>, 2 * s, 1 * h, false,
+     "An agent stalled for so long counts as gone; what it had not handled is settled.", ""},
+    {"node", "handshake", duration, node<&N::handshake>, 100 * ms, 30 * s, false,
+     "How long an agent may take to introduce itself.", ""},
+    {"node", "links_max", count, node<&N::links_max>, 1, 16384, false,
+     "Processes connected at once; further ones are refused.", ""},
+    {"node", "agents_max", count, node<&N::agents_max>, 1, 65536, false,
+     "Agents connected at once; further ones are refused.", ""},
+    {"node", "subscriptions_max", count, node<&N::subscriptions_max>, 1, 1048576, false,
+     "Subscriptions of the whole node; further ones are refused.", ""},
+    {"node", "publications_max", count, node<&N::publications_max>, 1, 1048576, false,
+     "Publishers of the whole node; further ones are refused.", ""},
+    {"node", "memory_budget", bytes, node<&N::memory_budget_bytes>, 16 * mib, 1 * tib, false,
+     "Memory of the node for messages; at the budget new work is refused.", ""},
+    {"node", "shards", count, node<&N::shards>, 1, 1, false,
+     "Worker threads that switch. One is all that this version has.", ""},
+
+    {"agent", "start_node", flag, agent<&A::start_node>, 0, 0, false,
+     "Start a node when none is running.", ""},
+    {"agent", "connect_timeout", duration, agent<&A::connect_timeout>, 10 * ms, 10 * min, false,
+     "How long connecting may take, the start of a node included.", ""},
+    {"agent", "linger", duration, agent<&A::linger>, 0, 10 * min, false,
+     "How long closing waits for what is still on its way; 0: not at all.", ""},
+    {"agent", "subscriptions_max", count, agent<&A::subscriptions_max>, 1, 4096, false,
+     "Subscriptions of one agent.", ""},
+    {"agent", "publications_max", count, agent<&A::publications_max>, 1, 65536, false,
+     "Publishers of one agent.", ""},
+
+    {"limits", "payload_bytes_max", bytes, limits<&Li::payload_bytes_max>, 1, 16 * mib, false,
+     "The largest payload; publishing more answers too_large.", ""},
+    {"limits", "batch_messages_max", count, limits<&Li::batch_messages_max>, 1, 4096, false,
+     "A batch closes at so many messages.", ""},
+    {"limits", "batch_bytes_max", bytes, limits<&Li::batch_bytes_max>, 4 * kib, 256 * kib, false,
+     "A batch closes before the message that would take it past so many raw bytes.", ""},
+
+    {"link", "window_high", bytes, link<&Ln::window_high_bytes>, 16 * kib, 16 * mib, false,
+     "Bytes that may be under way on the high lane.", ""},
+    {"link", "window_normal", bytes, link<&Ln::window_normal_bytes>, 128 * kib, 16 * mib, false,
+     "Bytes that may be under way on the normal lane.", ""},
+    {"link", "window_bulk", bytes, link<&Ln::window_bulk_bytes>, 128 * kib, 16 * mib, false,
+     "Bytes that may be under way on the bulk lane.", ""},
+    {"link", "frames_small_max", count, link<&Ln::frames_small_max>, 1, 64, false,
+     "Small frames that may be under way before messages wait to share one.", ""},
+    {"link", "frame_eager", bytes, link<&Ln::frame_eager_bytes>, 1 * kib, 128 * kib, false,
+     "A frame that has grown to so many bytes leaves without waiting.", ""},
+
+    {"subscription", "queue_messages", count, subscription<&S::queue_messages>, 1, 1048576, false,
+     "Messages that may wait for a lossless subscription.", ""},
+    {"subscription", "drop_queue_messages", count, subscription<&S::drop_queue_messages>, 1,
+     1048576, false, "Messages that may wait under any other policy; then the policy drops.", ""},
+    {"subscription", "queue_bytes", bytes, subscription<&S::queue_bytes>, 1 * mib + 64 * kib,
+     1 * gib, false, "Bytes that may wait for a subscription.", ""},
+    {"subscription", "stall_limit", duration, subscription<&S::stall_limit>, 100 * ms, 1 * h, false,
+     "A lossless subscriber that stands still for so long is dropped, and everyone is told.", ""},
+
+    {"log", "level", text, log<&Lo::level>, 0, 0, false,
+     "The least important line that is printed.", "error warn info debug"},
+    {"log", "peer_lines_per_second", count, log<&Lo::peer_lines_per_second>, 0, 1000, false,
+     "Lines that other processes may cause; the rest is counted. 0: none.", ""},
+};
+
+struct Unit {
+  const char* name;
+  std::uint64_t factor;
+};
+// Largest first, as values are printed.
+constexpr Unit duration_units[] = {{"h", h}, {"min", min}, {"s", s}, {"ms", ms}};
+constexpr Unit bytes_units[] = {{"TiB", tib}, {"GiB", gib}, {"MiB", mib}, {"KiB", kib}, {"B", 1}};
+
+std::span<const Unit> units_of(KeyKind kind) {
+  if (kind == duration) return duration_units;
+  if (kind == bytes) return bytes_units;
+  return {};
+}
+
+// The number in the largest unit that divides it, so that nothing is rounded.
+std::string number_text(KeyKind kind, std::uint64_t number) {
+  if (number != 0) {
+    for (const Unit& unit : units_of(kind)) {
+      if (number % unit.factor == 0) return std::to_string(number / unit.factor) + unit.name;
+    }
+  }
+  return std::to_string(number);
+}
+
+std::string quoted(std::string_view text) {
+  std::string result = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') result += '\\';
+    result += c;
+  }
+  return result + '"';
+}
+
+Failure refused(Error error, const ConfigKey& key, std::string_view given, const std::string& where,
+                const std::string& why) {
+  // The value may hold anything: what is not printable would spoil the terminal.
+  std::string shown;
+  for (const char c : given.substr(0, 80)) {
+    shown += std::isprint(static_cast<unsigned char>(c)) != 0 ? c : '?';
+  }
+  return {error, where + key.dotted() + " = " + shown + ": " + why};
+}
+
+std::string form_text(const ConfigKey& key) {
+  switch (key.kind) {
+    case text:
+      return std::string("one of ") + key.choices;
+    case path:
+      return "an absolute path, or empty";
+    case flag:
+      return "true or false";
+    case duration:
+      return "a whole number and a unit (ms s min h), such as \"5s\"";
+    case bytes:
+      return "a whole number and a unit (B KiB MiB GiB TiB), such as \"64MiB\"";
+    case count:
+      return "a whole number without a unit, such as 1024";
+  }
+  return {};
+}
+
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+// Past any range, so that a number that does not fit answers out_of_range.
+constexpr std::uint64_t number_huge = std::numeric_limits<std::uint64_t>::max();
+
+std::uint64_t multiply_saturated(std::uint64_t a, std::uint64_t b) {
+  std::uint64_t product = 0;
+  return __builtin_mul_overflow(a, b, &product) ? number_huge : product;
+}
+
+// The digits at the front of `rest`, which it takes off.
+std::uint64_t take_number(std::string_view& rest) {
+  std::uint64_t number = 0;
+  while (!rest.empty() && is_digit(rest.front())) {
+    const auto digit = static_cast<std::uint64_t>(rest.front() - '0');
+    number = multiply_saturated(number, 10);
+    number = number > number_huge - digit ? number_huge : number + digit;
+    rest.remove_prefix(1);
+  }
+  return number;
+}
+
+Status set_number(const ConfigKey& key, const KeyField& target, std::string_view given,
+                  const std::string& where) {
+  const Failure bad =
+      refused(Error::config_bad_value, key, given, where, "it takes " + form_text(key));
+  std::string_view rest = given;
+  const bool is_negative = rest.starts_with('-');
+  if (is_negative) rest.remove_prefix(1);
+  if (rest.empty() || !is_digit(rest.front())) return bad;
+  std::uint64_t number = take_number(rest);
+  if (rest.starts_with(' ')) rest.remove_prefix(1);
+  if (const std::span<const Unit> units = units_of(key.kind); units.empty()) {
+    if (!rest.empty()) return bad;
+  } else if (!rest.empty() || (number != 0 && !is_negative)) {
+    const auto unit = std::ranges::find_if(units, [&](const Unit& u) { return rest == u.name; });
+    if (unit == units.end()) return bad;
+    number = multiply_saturated(number, unit->factor);
+  }
+  const bool is_allowed = !is_negative && ((number >= key.min && number <= key.max) ||
+                                           (number == 0 && key.is_zero_allowed));
+  if (!is_allowed) {
+    return refused(Error::config_out_of_range, key, given, where, "it takes " + range_text(key));
+  }
+  if (auto* const* target32 = std::get_if<std::uint32_t*>(&target)) {
+    **target32 = static_cast<std::uint32_t>(number);
+  } else if (auto* const* target64 = std::get_if<std::uint64_t*>(&target)) {
+    **target64 = number;
+  } else {
+    *std::get<std::chrono::milliseconds*>(target) =
+        std::chrono::milliseconds(static_cast<std::int64_t>(number));
+  }
+  return Done{};
+}
+
+bool is_choice(std::string_view choices, std::string_view given) {
+  while (!choices.empty()) {
+    const std::size_t blank = choices.find(' ');
+    if (choices.substr(0, blank) == given) return true;
+    choices.remove_prefix(blank == std::string_view::npos ? choices.size() : blank + 1);
+  }
+  return false;
+}
+
+bool is_usable_path(std::string_view given) {
+  if (given.empty()) return true;
+  return given.front() == '/' && std::ranges::none_of(given, [](char c) {
+           return std::iscntrl(static_cast<unsigned char>(c)) != 0;
+         });
+}
+
+// Levenshtein, one row at a time.
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t above = row[j];
+      const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      row[j] = std::min({above + 1, row[j - 1] + 1, replaced});
+      diagonal = above;
+    }
+  }
+  return row[b.size()];
+}
+
+// The key that was probably meant, or empty. The right name in the wrong section counts as near.
+std::string suggestion(std::string_view dotted) {
+  if (dotted.size() > 128) return {};
+  const std::size_t dot = dotted.find('.');
+  const std::string_view name = dotted.substr(dot == std::string_view::npos ? 0 : dot + 1);
+  std::size_t best = dotted.size() / 3 + 1;
+  std::string nearest;
+  for (const ConfigKey& key : keys) {
+    std::size_t distance = edit_distance(dotted, key.dotted());
+    if (name == key.name) distance = std::min<std::size_t>(distance, 2);
+    if (distance >= best) continue;
+    best = distance;
+    nearest = key.dotted();
+  }
+  return nearest;
+}
+
+}  // namespace
+
+std::string ConfigKey::dotted() const {
+  return std::string(section) + "." + name;
+}
+
+std::string ConfigKey::environment() const {
+  std::string variable = std::string("ABUZZ_") + section + "__" + name;
+  for (char& c : variable) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return variable;
+}
+
+std::span<const ConfigKey> config_keys() noexcept {
+  return keys;
+}
+
+std::span<const ConfigSection> config_sections() noexcept {
+  return sections;
+}
+
+const ConfigKey* find_key(std::string_view dotted) noexcept {
+  const std::size_t dot = dotted.find('.');
+  if (dot == std::string_view::npos) return nullptr;
+  for (const ConfigKey& key : keys) {
+    if (dotted.substr(0, dot) == key.section && dotted.substr(dot + 1) == key.name) return &key;
+  }
+  return nullptr;
+}
+
+Failure unknown_key(std::string_view dotted, const std::string& where) {
+  std::string detail = where + std::string(dotted.substr(0, 128));
+  if (const std::string nearest = suggestion(dotted); !nearest.empty()) {
+    detail += "; did you mean " + nearest + "?";
+  }
+  return {Error::config_unknown_key, detail};
+}
+
+std::string range_text(const ConfigKey& key) {
+  if (key.kind == text || key.kind == path || key.kind == flag) return form_text(key);
+  if (key.min == key.max) return number_text(key.kind, key.min);
+  std::string range = number_text(key.kind, key.min) + " .. " + number_text(key.kind, key.max);
+  return key.is_zero_allowed ? range + ", or 0" : range;
+}
+
+std::string value_text(const ConfigKey& key, const Config& config) {
+  Config copy = config;
+  const KeyField source = key.field(copy);
+  if (const auto* text_field = std::get_if<std::string*>(&source)) return quoted(**text_field);
+  if (const auto* flag_field = std::get_if<bool*>(&source)) return **flag_field ? "true" : "false";
+  std::uint64_t number = 0;
+  if (const auto* field32 = std::get_if<std::uint32_t*>(&source)) {
+    number = **field32;
+  } else if (const auto* field64 = std::get_if<std::uint64_t*>(&source)) {
+    number = **field64;
+  } else {
+    number = static_cast<std::uint64_t>(std::get<std::chrono::milliseconds*>(source)->count());
+  }
+  if (key.kind == count || number == 0) return std::to_string(number);
+  return quoted(number_text(key.kind, number));
+}
+
+Status set_value(const ConfigKey& key, Config& config, std::string_view given,
+                 const std::string& where) {
+  const KeyField target = key.field(config);
+  bool is_good = true;
+  switch (key.kind) {
+    case text:
+      is_good = is_choice(key.choices, given);
+      break;
+    case path:
+      is_good = is_usable_path(given);
+      break;
+    case flag:
+      is_good = given == "true" || given == "false";
+      break;
+    case duration:
+    case bytes:
+    case count:
+      return set_number(key, target, given, where);
+  }
+  if (!is_good) {
+    return refused(Error::config_bad_value, key, given, where, "it takes " + form_text(key));
+  }
+  if (auto* const* text_field = std::get_if<std::string*>(&target)) {
+    **text_field = given;
+  } else {
+    *std::get<bool*>(target) = given == "true";
+  }
+  return Done{};
+}
+
+}  // namespace abuzz::detail

@@ -1,0 +1,167 @@
+#include <algorithm>
+#include <iterator>
+
+#include "bus/stats.hpp"
+
+// The words for every counter, apart from the mechanism because only this grows.
+
+namespace abuzz {
+namespace {
+
+constexpr RowKind process = RowKind::process, agent = RowKind::agent;
+constexpr RowKind publication = RowKind::publication, subscription = RowKind::subscription;
+constexpr RowKind pair = RowKind::pair;
+
+template <class Id>
+constexpr CounterInfo counter(RowKind kind, Id id, const char* label, const char* unit,
+                              bool is_gauge = false) {
+  return {kind, static_cast<std::uint16_t>(id), label, unit, is_gauge};
+}
+template <class Id>
+constexpr CounterInfo gauge(RowKind kind, Id id, const char* label, const char* unit) {
+  return counter(kind, id, label, unit, true);
+}
+
+using P = ProcessCounter;
+using A = AgentCounter;
+using Pub = PublicationCounter;
+using Sub = SubscriptionCounter;
+using Pr = PairCounter;
+
+// Ids of one kind are consecutive and ascending.
+constexpr CounterInfo counters[] = {
+    counter(process, P::frames_in, "frames in", "frames"),
+    counter(process, P::frames_out, "frames out", "frames"),
+    counter(process, P::bytes_in, "bytes in", "bytes"),
+    counter(process, P::bytes_out, "bytes out", "bytes"),
+    counter(process, P::batches_in, "batches in", "batches"),
+    counter(process, P::batches_out, "batches out", "batches"),
+    counter(process, P::messages_in, "messages in", "messages"),
+    counter(process, P::messages_out, "messages out", "messages"),
+    counter(process, P::frames_rejected, "frames rejected", "frames"),
+    counter(process, P::batches_rejected, "batches rejected", "batches"),
+    counter(process, P::strikes, "strikes given", "1"),
+    counter(process, P::strangers, "frames of unknown sessions", "frames"),
+    counter(process, P::sessions_opened, "sessions opened", "sessions"),
+    counter(process, P::sessions_closed, "sessions closed", "sessions"),
+    gauge(process, P::agents_now, "agents", "agents"),
+    gauge(process, P::subscriptions_now, "subscriptions", "1"),
+    gauge(process, P::publications_now, "publishers", "1"),
+    counter(process, P::route_hits, "route cache hits", "1"),
+    counter(process, P::route_misses, "route cache misses", "1"),
+    counter(process, P::pool_hits, "pool hits", "buffers"),
+    counter(process, P::pool_misses, "pool misses", "buffers"),
+    gauge(process, P::pool_bytes_held, "pool bytes held", "bytes"),
+    counter(process, P::hub_full, "sends refused, link full", "frames"),
+    counter(process, P::hub_unreachable, "sends refused, peer gone", "frames"),
+    counter(process, P::door_turned_away, "turned away at the door", "1"),
+    counter(process, P::wakeups, "wake-ups", "1"),
+    counter(process, P::busy_ns, "busy time", "ns"),
+    gauge(process, P::beat_ns, "last beat", "ns"),
+    gauge(process, P::queued_messages, "queued messages", "messages"),
+    gauge(process, P::queued_bytes, "queued bytes", "bytes"),
+    counter(process, P::over_limit, "refused over a limit", "1"),
+    counter(process, P::corrupt_reported, "corrupt batches reported", "batches"),
+    counter(process, P::memory_refused, "refused by the memory budget", "1"),
+    gauge(process, P::state, "state", "state"),
+
+    gauge(agent, A::state, "state", "state"),
+    gauge(agent, A::session_epoch, "session epoch", "1"),
+    counter(agent, A::frames_in, "frames in", "frames"),
+    counter(agent, A::frames_out, "frames out", "frames"),
+    counter(agent, A::bytes_in, "bytes in", "bytes"),
+    counter(agent, A::bytes_out, "bytes out", "bytes"),
+    counter(agent, A::messages_in, "messages in", "messages"),
+    counter(agent, A::messages_out, "messages out", "messages"),
+    counter(agent, A::strikes, "strikes taken", "1"),
+    gauge(agent, A::connected_at_ns, "connected at", "ns"),
+    gauge(agent, A::last_beat_ns, "last beat", "ns"),
+    counter(agent, A::reconnects, "reconnects", "1"),
+
+    counter(publication, Pub::pushed, "published", "messages"),
+    gauge(publication, Pub::last_seq, "last sequence", "1"),
+    counter(publication, Pub::accepted, "accepted by the node", "messages"),
+    counter(publication, Pub::batches, "batches", "batches"),
+    counter(publication, Pub::bytes, "payload bytes", "bytes"),
+    counter(publication, Pub::no_subscriber, "without a subscriber", "messages"),
+    counter(publication, Pub::delivered, "delivered", "messages"),
+    counter(publication, Pub::dropped, "dropped", "messages"),
+    counter(publication, Pub::duplicate, "duplicates recognised", "messages"),
+    counter(publication, Pub::voided, "void", "messages"),
+    counter(publication, Pub::refused_back_pressured, "refused, back pressure", "messages"),
+    counter(publication, Pub::refused_too_large, "refused, too large", "messages"),
+    counter(publication, Pub::refused_closed, "refused, closed", "messages"),
+    gauge(publication, Pub::match_count, "matching subscriptions", "1"),
+    gauge(publication, Pub::limit_messages, "credit limit, messages", "messages"),
+    gauge(publication, Pub::limit_bytes, "credit limit, bytes", "bytes"),
+    counter(publication, Pub::resent, "sent again", "messages"),
+    counter(publication, Pub::held_ns, "time held", "ns"),
+    gauge(publication, Pub::lane, "lane", "lane"),
+
+    gauge(subscription, Sub::policy, "policy", "policy"),
+    gauge(subscription, Sub::sent_no, "last number sent", "1"),
+    gauge(subscription, Sub::received_no, "last number received", "1"),
+    gauge(subscription, Sub::done_no, "last number settled", "1"),
+    gauge(subscription, Sub::queued_messages, "queued messages", "messages"),
+    gauge(subscription, Sub::queued_bytes, "queued bytes", "bytes"),
+    counter(subscription, Sub::received, "received", "messages"),
+    counter(subscription, Sub::started, "handlers started", "messages"),
+    counter(subscription, Sub::finished, "handlers finished", "messages"),
+    counter(subscription, Sub::duplicate, "duplicates recognised", "messages"),
+    counter(subscription, Sub::gap, "gaps seen", "1"),
+    counter(subscription, Sub::corrupt, "corrupt", "batches"),
+    counter(subscription, Sub::batches, "batches", "batches"),
+    counter(subscription, Sub::dropped_queue_full, "dropped, queue full", "messages"),
+    counter(subscription, Sub::dropped_peer_gone, "dropped, peer gone", "messages"),
+    counter(subscription, Sub::dropped_shutdown, "dropped, shutdown", "messages"),
+    counter(subscription, Sub::dropped_corrupt, "dropped, corrupt", "messages"),
+    gauge(subscription, Sub::matched_publications, "matching publishers", "1"),
+    counter(subscription, Sub::stalls, "stalls", "1"),
+    counter(subscription, Sub::pool_misses, "pool misses", "buffers"),
+
+    gauge(pair, Pr::join, "first sequence", "1"),
+    counter(pair, Pr::handed, "handed over", "messages"),
+    counter(pair, Pr::taken, "taken", "messages"),
+    counter(pair, Pr::delivered, "delivered", "messages"),
+    gauge(pair, Pr::queued, "queued", "messages"),
+    counter(pair, Pr::dropped_queue_full, "dropped, queue full", "messages"),
+    counter(pair, Pr::dropped_peer_gone, "dropped, peer gone", "messages"),
+    counter(pair, Pr::dropped_shutdown, "dropped, shutdown", "messages"),
+    counter(pair, Pr::dropped_corrupt, "dropped, corrupt", "messages"),
+    counter(pair, Pr::dropped_too_large, "dropped, too large", "messages"),
+    counter(pair, Pr::unknown_peer_gone, "unknown, peer gone", "messages"),
+    counter(pair, Pr::unknown_node_lost, "unknown, node lost", "messages"),
+    counter(pair, Pr::void_after_join, "void", "messages"),
+};
+
+constexpr bool fits(const CounterInfo& info) {
+  return info.id < row_counters_max && std::string_view(info.label).size() < counter_label_bytes &&
+         std::string_view(info.unit).size() < counter_unit_bytes;
+}
+static_assert(std::all_of(std::begin(counters), std::end(counters), fits));
+
+}  // namespace
+
+std::span<const CounterInfo> counter_table() noexcept {
+  return counters;
+}
+
+const char* peer_state_name(PeerState state) noexcept {
+  switch (state) {
+    case PeerState::none:
+      return "none";
+    case PeerState::starting:
+      return "starting";
+    case PeerState::ready:
+      return "ready";
+    case PeerState::stalled:
+      return "stalled";
+    case PeerState::draining:
+      return "draining";
+    case PeerState::gone:
+      return "gone";
+  }
+  return "unknown";
+}
+
+}  // namespace abuzz
