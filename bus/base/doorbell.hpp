@@ -10,12 +10,14 @@ namespace abuzz::base {
 // Owner: `arm(); if (work is there) disarm(); else poll(fd()); disarm();`
 // Others: make the work visible, then ring().
 //
-// Threads: one owner, any ringers. Cost: ring is one fenced load unless armed, then one write(2).
+// Threads: one owner, any ringers. Ownership: must outlive its ringers.
 // Invariants: work made visible before ring() is seen by the owner's check after arm(), or the
-// descriptor becomes readable (armed_ and the work word form a store-load pair, both seq_cst).
+// descriptor becomes readable. arm, disarm and ring exchange one word, so they stand in one order,
+// and the work word itself needs no particular order.
+// Cost: ring is one locked instruction unless armed, then one write(2).
 class Doorbell {
  public:
-  Doorbell() noexcept;   // is_open() is false when no descriptor could be had
+  Doorbell() noexcept;  // is_open() is false when no descriptor could be had
   ~Doorbell();
   Doorbell(const Doorbell&) = delete;
   Doorbell& operator=(const Doorbell&) = delete;
@@ -23,13 +25,19 @@ class Doorbell {
   bool is_open() const noexcept { return fd_ >= 0; }
   int fd() const noexcept { return fd_; }
   void arm() noexcept;
-  void disarm() noexcept;   // also empties the descriptor if it was rung
+  void disarm() noexcept;  // also empties the descriptor if it was rung
   void ring() noexcept;
   void ring_always() noexcept;  // also from a signal handler; makes the next poll return
 
  private:
+  void write_bell() noexcept;
+
+  // Constant after construction.
   int fd_;
+  // Shared: raised by arm, lowered by disarm and by the ringer who then writes the descriptor.
+  // Each exchange publishes what its thread did before it.
   std::atomic<bool> armed_{false};
+  // Shared: raised by a ringer after its write, lowered by disarm, which then reads the descriptor.
   std::atomic<bool> rung_{false};
 };
 

@@ -14,7 +14,9 @@ namespace abuzz::base {
 //
 // Threads: any. Ownership: must outlive its waiters.
 // Invariants: a notify that comes after prepare() ends the wait, at once if the wait has not begun.
-// Cost: notify is one fenced load while nobody waits; otherwise one futex system call.
+// What the notifier wrote before notify_all, with any order, is seen by the check after prepare()
+// or the waiter is woken.
+// Cost: notify is one locked instruction while nobody waits; otherwise one futex system call.
 class EventCount {
  public:
   using Key = std::uint32_t;
@@ -28,8 +30,8 @@ class EventCount {
  private:
   // Stored by notify_all, compared by the kernel in wait: the futex word.
   std::atomic<std::uint32_t> epoch_{0};
-  // Raised by prepare, lowered by cancel and wait. The raise (seq_cst) and the notifier's load
-  // (seq_cst) form a store-load pair with the condition: one side always sees the other.
+  // Raised by prepare, lowered by cancel and wait, and touched by notify_all: all of them are
+  // read-modify-writes, so that of a waiter and a notifier the later one sees the earlier one.
   std::atomic<std::uint32_t> waiters_{0};
 };
 

@@ -35,11 +35,11 @@ struct SizeClass {
 
 struct PoolCounters {
   std::uint64_t hits = 0;
-  std::uint64_t misses = 0;        // try_acquire found nothing: the caller is back-pressured
+  std::uint64_t misses = 0;  // try_acquire found nothing: the caller is back-pressured
   std::uint64_t grown_blocks = 0;
   std::uint64_t shrunk_blocks = 0;
-  std::uint64_t bytes_held = 0;    // slab bytes obtained and not given back
-  std::uint64_t bytes_out = 0;     // bytes of blocks that are out of the pool
+  std::uint64_t bytes_held = 0;  // slab bytes obtained and not given back
+  std::uint64_t bytes_out = 0;   // bytes of blocks that are out of the pool
 };
 
 // Called once, by the thread that drops the last handle on adopted memory. `context` and `cookie`
@@ -55,14 +55,17 @@ using AdoptedRelease = void (*)(void* context, std::byte* memory, std::size_t by
 // Cost: try_acquire pops one lock-free list (Treiber 1986, index and tag in one word against ABA):
 // no allocation, no system call. A class that is empty is a miss, which is counted; maintain()
 // then grows it by doubling up to the cap, and gives slabs back that stayed wholly unused for
-// `idle_span`.
+// `idle_span`, never below count_initial. Block heads are never given back, so that a pop that was
+// overtaken reads an old head and not freed memory.
 class Pool {
  public:
   static constexpr std::uint32_t adopted_class = 0xffff'ffff;
 
   // Requires: classes ascending by block_bytes, at most 16. `memory` outlives the pool.
-  // `adopted_max` heads are kept for try_adopt.
-  Pool(std::span<const SizeClass> classes, Memory& memory, std::uint32_t adopted_max = 4096);
+  // `adopted_max` heads are kept for try_adopt. Where `memory` gives nothing the class starts
+  // smaller, and maintain() tries again once it misses.
+  Pool(std::span<const SizeClass> classes, Memory& memory, std::uint32_t adopted_max = 4096,
+       base::Nanos idle_span = 10 * base::second);
   ~Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
@@ -76,7 +79,7 @@ class Pool {
                    void* cookie) noexcept;
 
   // Grows classes that missed, gives back slabs that idled. Not on the message route.
-  // Returns the number of changes.
+  // Returns the number of slabs that came or went.
   std::size_t maintain(base::Nanos now) noexcept;
 
   PoolCounters counters() const noexcept;

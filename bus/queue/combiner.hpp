@@ -31,7 +31,9 @@ class Combiner {
     while (raised_.load(std::memory_order_seq_cst)) {
       if (!try_enter()) return was_inside;
       was_inside = true;
-      raised_.store(false, std::memory_order_seq_cst);
+      // An exchange, not a store: it reads the raise that it wipes out, and so pairs with the
+      // raise() of everyone whose work step() has to see.
+      raised_.exchange(false, std::memory_order_seq_cst);
       step();
       leave();
     }
@@ -39,8 +41,10 @@ class Combiner {
   }
 
   // For callers that only want the object if it is free. Pairs with leave: all that was done inside.
+  // The load spares the line when somebody is inside; it is seq_cst because it is the load of the
+  // pair (raise, try_enter) against (leave, is_raised): a stale `true` would lose the work.
   bool try_enter() noexcept {
-    return !inside_.load(std::memory_order_relaxed) &&
+    return !inside_.load(std::memory_order_seq_cst) &&
            !inside_.exchange(true, std::memory_order_seq_cst);
   }
   // Requires: this thread is inside. The caller re-reads is_raised() afterwards.
