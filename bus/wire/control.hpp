@@ -111,7 +111,7 @@ class ControlBuilder {
   void add(const Advertise& item);
   void add(const Subscribe& item);
   void set(const Goodbye& item);
-  void set(const Notice& item);
+  void set(const Notice& item);  // a text over its limit is cut
 
   bool is_empty() const noexcept;
   // About how many bytes finish() would give: callers split at control_bytes_max.
@@ -125,6 +125,9 @@ class ControlBuilder {
 };
 
 inline constexpr std::size_t control_bytes_max = 48 * 1024;
+// What a reader takes: more than a writer gives, because the estimate is one.
+inline constexpr std::size_t control_bytes_read_max = 64 * 1024;
+inline constexpr std::size_t notice_bytes_max = 512;
 
 // Receives the items of one Control in field-id order (advertises first, notice last).
 class ControlSink {
@@ -150,7 +153,10 @@ class ControlSink {
 };
 
 // Verifies `bytes` (any alignment; copied when misaligned into the aligned `scratch`, which must be
-// at least as long) and hands every item to `sink`. Reject::control when the verifier refuses.
+// at least as long: control_bytes_read_max always is) and then hands every item to `sink`. Refuses
+// with Reject::control, before the first item is handed over, what the verifier refuses, handles
+// that are 0, reserved fields that are not, strings and values out of range. Strings of items are
+// valid until `bytes` and `scratch` change.
 Reject read_control(std::span<const std::byte> bytes, std::span<std::byte> scratch,
                     ControlSink& sink);
 

@@ -1,0 +1,167 @@
+#include <cstring>
+#include <limits>
+
+#include "bus/topic.hpp"
+#include "bus/wire/control.hpp"
+#include "schema/control_generated.h"
+
+namespace abuzz::wire {
+
+namespace {
+
+constexpr std::size_t control_alignment = 8;
+constexpr std::uint32_t tables_max = 4096;
+constexpr std::uint8_t policy_max = 1;
+constexpr std::uint32_t flags_must_understand = 0xffff'0000;
+
+std::string_view text_of(const flatbuffers::String* string) noexcept {
+  if (string == nullptr) return {};
+  return {string->c_str(), string->size()};
+}
+
+// Each `take` fills the plain struct, and tells whether every value is in its range.
+
+bool take(const fb::Credit& from, Credit& to) noexcept {
+  to = {from.publication(), from.accepted_seq(), from.limit_messages(), from.limit_bytes()};
+  return to.publication != 0 && from.reserved() == 0;
+}
+bool take(const fb::Outcome& from, Outcome& to) noexcept {
+  to = {from.publication(), from.delivered(), from.no_subscriber(), from.dropped()};
+  return to.publication != 0 && from.reserved() == 0;
+}
+bool take(const fb::Interest& from, Interest& to) noexcept {
+  to = {from.publication(), from.match_count(), from.lossless_count(), from.generation()};
+  return to.publication != 0 && to.lossless_count <= to.match_count;
+}
+bool take(const fb::Held& from, Held& to) noexcept {
+  to = {from.publication(), from.since_ms(), from.agent_id()};
+  return to.publication != 0;
+}
+bool take(const fb::Want& from, Want& to) noexcept {
+  to = {from.publication(), from.messages(), from.bytes()};
+  return to.publication != 0;
+}
+bool take(const fb::FlushAsk& from, FlushAsk& to) noexcept {
+  to = {from.publication(), from.seq()};
+  return to.publication != 0 && from.reserved() == 0;
+}
+bool take(const fb::Settle& from, Settle& to) noexcept {
+  to = {from.subscription(), from.received_no(), from.done_no(), from.consumed_messages(),
+        from.consumed_bytes()};
+  return to.subscription != 0 && (from.flags() & flags_must_understand) == 0;
+}
+bool take(const fb::Verdict& from, Verdict& to) noexcept {
+  to = {from.subscription(), from.reason(), from.first_delivery(), from.count()};
+  return to.subscription != 0 && to.first_delivery != 0 && to.count != 0 &&
+         to.count <= std::numeric_limits<std::uint64_t>::max() - to.first_delivery;
+}
+bool take(const fb::Subscribed& from, Subscribed& to) noexcept {
+  to = {from.subscription(), from.error(), from.generation(), from.matched_publications()};
+  return to.subscription != 0 && from.reserved() == 0;
+}
+bool take(const fb::Advertised& from, Advertised& to) noexcept {
+  to = {from.publication(), from.error()};
+  return to.publication != 0 && from.reserved() == 0;
+}
+bool take(const fb::Withdraw& from, Withdraw& to) noexcept {
+  to = {from.publication()};
+  return to.publication != 0 && from.reserved() == 0;
+}
+bool take(const fb::Unsubscribe& from, Unsubscribe& to) noexcept {
+  to = {from.subscription()};
+  return to.subscription != 0 && from.reserved() == 0;
+}
+bool take(const fb::Gone& from, Gone& to) noexcept {
+  to = {from.subscription(), from.reason()};
+  return to.subscription != 0;
+}
+bool take(const fb::Advertise& from, Advertise& to) noexcept {
+  to = {from.publication(), from.publisher_id(), from.publisher_epoch(), text_of(from.topic()),
+        from.base_seq()};
+  return to.publication != 0 && to.topic.size() <= reserved_topic_bytes_max;
+}
+bool take(const fb::Subscribe& from, Subscribe& to) noexcept {
+  to = {from.subscription(), text_of(from.pattern()),  from.policy(),       from.bound_messages(),
+        from.bound_bytes(),  from.window_messages(),   from.window_bytes(), from.stall_ms(),
+        from.resumes(),      from.resume_received_no()};
+  return to.subscription != 0 && to.policy <= policy_max &&
+         to.pattern.size() <= reserved_topic_bytes_max;
+}
+
+template <class Item>
+Item load(const flatbuffers::Vector<const Item*>& items, flatbuffers::uoffset_t index) noexcept {
+  // Copied out: the verifier does not look at the alignment of structs.
+  Item item;
+  std::memcpy(static_cast<void*>(&item), items.Data() + index * sizeof(Item), sizeof(Item));
+  return item;
+}
+template <class Item>
+const Item& load(const flatbuffers::Vector<flatbuffers::Offset<Item>>& items,
+                 flatbuffers::uoffset_t index) noexcept {
+  return *items.Get(index);
+}
+
+// Hands every item of one vector to `use`; false as soon as one is out of range.
+template <class Plain, class Items, class Use>
+bool each(const Items* items, Use& use) {
+  if (items == nullptr) return true;
+  for (flatbuffers::uoffset_t index = 0; index < items->size(); ++index) {
+    Plain plain;
+    if (!take(load(*items, index), plain)) return false;
+    use(plain);
+  }
+  return true;
+}
+
+// In the order of the field ids.
+template <class Use>
+bool each_item(const fb::Control& control, Use use) {
+  if (!each<Advertise>(control.advertises(), use)) return false;
+  if (!each<Subscribe>(control.subscribes(), use)) return false;
+  if (!each<Withdraw>(control.withdraws(), use)) return false;
+  if (!each<Unsubscribe>(control.unsubscribes(), use)) return false;
+  if (!each<Credit>(control.credits(), use)) return false;
+  if (!each<Outcome>(control.outcomes(), use)) return false;
+  if (!each<Interest>(control.interests(), use)) return false;
+  if (!each<Settle>(control.settles(), use)) return false;
+  if (!each<Verdict>(control.verdicts(), use)) return false;
+  if (!each<Want>(control.wants(), use)) return false;
+  if (!each<FlushAsk>(control.flush_asks(), use)) return false;
+  if (!each<Subscribed>(control.subscribed(), use)) return false;
+  if (!each<Advertised>(control.advertised(), use)) return false;
+  if (!each<Gone>(control.gone(), use)) return false;
+  if (!each<Held>(control.held(), use)) return false;
+  if (const fb::Goodbye* goodbye = control.goodbye())
+    use(Goodbye{goodbye->reason(), goodbye->deadline_ms()});
+  if (const fb::Notice* notice = control.notice()) {
+    if (text_of(notice->text()).size() > notice_bytes_max) return false;
+    use(Notice{notice->error(), text_of(notice->text())});
+  }
+  return true;
+}
+
+}  // namespace
+
+Reject read_control(std::span<const std::byte> bytes, std::span<std::byte> scratch,
+                    ControlSink& sink) {
+  if (bytes.empty() || bytes.size() > control_bytes_read_max) return Reject::control;
+  if (reinterpret_cast<std::uintptr_t>(bytes.data()) % control_alignment != 0) {
+    if (bytes.size() > scratch.size()) return Reject::control;
+    std::memcpy(scratch.data(), bytes.data(), bytes.size());
+    bytes = scratch.first(bytes.size());
+  }
+  const auto* const start = reinterpret_cast<const std::uint8_t*>(bytes.data());
+  flatbuffers::Verifier::Options options;
+  options.max_depth = 4;
+  options.max_tables = tables_max;
+  options.check_nested_flatbuffers = false;
+  flatbuffers::Verifier verifier(start, bytes.size(), options);
+  if (!fb::VerifyControlBuffer(verifier)) return Reject::control;
+  const fb::Control& control = *fb::GetControl(start);
+  // All or nothing: what is refused has had no effect.
+  if (!each_item(control, [](const auto&) {})) return Reject::control;
+  each_item(control, [&sink](const auto& item) { sink.on(item); });
+  return Reject::none;
+}
+
+}  // namespace abuzz::wire
