@@ -40,14 +40,14 @@ timespec deadline_after(Nanos timeout) noexcept {
 }  // namespace
 
 EventCount::Key EventCount::prepare() noexcept {
-  // Pairs with notify_all: what a notifier published before it is visible to the check that follows.
+  // Pairs with notify_all: the check that follows sees what a notifier wrote before its call.
   waiters_.fetch_add(1, std::memory_order_acq_rel);
   // Pairs with notify_all: who has the new epoch also has what was published before it.
   return epoch_.load(std::memory_order_acquire);
 }
 
 void EventCount::cancel() noexcept {
-  // Relaxed: nothing is published by leaving; as a read-modify-write it keeps the chain of waiters_.
+  // Relaxed: leaving publishes nothing; a read-modify-write keeps the chain of waiters_.
   waiters_.fetch_sub(1, std::memory_order_relaxed);
 }
 
@@ -65,8 +65,8 @@ bool EventCount::wait(Key key, Nanos timeout) noexcept {
 }
 
 void EventCount::notify_all() noexcept {
-  // Pairs with prepare: adding nothing is still a read-modify-write, so it and the waiter's stand in
-  // one order. Either this one sees the waiter, or the waiter's sees this one and what came before.
+  // Pairs with prepare: adding nothing is still a read-modify-write, so it and the waiter's stand
+  // in one order. Either this one sees the waiter, or the waiter's sees this one and what came before.
   if (waiters_.fetch_add(0, std::memory_order_acq_rel) == 0) return;
   // Pairs with wait and prepare.
   epoch_.fetch_add(1, std::memory_order_release);

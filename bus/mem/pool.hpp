@@ -61,7 +61,8 @@ class Pool {
  public:
   static constexpr std::uint32_t adopted_class = 0xffff'ffff;
 
-  // Requires: classes ascending by block_bytes, at most 16. `memory` outlives the pool.
+  // Requires: classes ascending by block_bytes, at most 16, each count_max below 2^24 - 1.
+  // `memory` outlives the pool.
   // `adopted_max` heads are kept for try_adopt. Where `memory` gives nothing the class starts
   // smaller, and maintain() tries again once it misses.
   Pool(std::span<const SizeClass> classes, Memory& memory, std::uint32_t adopted_max = 4096,

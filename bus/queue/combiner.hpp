@@ -40,7 +40,7 @@ class Combiner {
     return was_inside;
   }
 
-  // For callers that only want the object if it is free. Pairs with leave: all that was done inside.
+  // For callers that only want the object if it is free. Pairs with leave: what was done inside.
   // The load spares the line when somebody is inside; it is seq_cst because it is the load of the
   // pair (raise, try_enter) against (leave, is_raised): a stale `true` would lose the work.
   bool try_enter() noexcept {

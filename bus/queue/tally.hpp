@@ -28,7 +28,10 @@ class Tally {
   std::uint32_t committed() const noexcept {
     return word_.load(std::memory_order_seq_cst) & ~taken_bit;
   }
-  bool is_taken() const noexcept { return (word_.load(std::memory_order_acquire) & taken_bit) != 0; }
+  // Pairs with take: what the consumer did before it.
+  bool is_taken() const noexcept {
+    return (word_.load(std::memory_order_acquire) & taken_bit) != 0;
+  }
   // Requires: nobody else uses it.
   void reset() noexcept { word_.store(0, std::memory_order_relaxed); }
 
