@@ -9,15 +9,18 @@
 #include "bus/link/link.hpp"
 #include "bus/mem/pool.hpp"
 
-// Links over ZeroMQ (ipc and tcp): DEALER at the agent, ROUTER at the node. zmq_link.cpp is the only
-// file of bus/ that names zmq. Sockets: LINGER 0, RECONNECT_IVL -1, MAXMSGSIZE set, IMMEDIATE,
-// ROUTER_MANDATORY, high-water marks as a backstop that credit never reaches. Parts of 8 KiB and
-// more are sent by reference and received by adoption; smaller ones are copied.
+// Links over ZeroMQ (ipc and tcp): DEALER at the agent, ROUTER at the node. zmq_*.cpp are the only
+// files of bus/ that name zmq. Sockets: LINGER 0, RECONNECT_IVL -1, MAXMSGSIZE set, IMMEDIATE off
+// (the secret must be taken before the connection stands), ROUTER_MANDATORY, high-water marks as a
+// backstop that credit never reaches. Parts of 8 KiB and more are sent by reference and received by
+// adoption; smaller ones are copied. Each part by reference takes one block of the pool's smallest
+// class while it is on its way, besides its own.
 
 namespace abuzz::link {
 
-// One libzmq context: its I/O and reaper threads. Outlives its links and hubs. close() must not
-// hang: all sockets have LINGER 0.
+// One libzmq context: its I/O and reaper threads. Outlives its links and hubs. The pools of
+// those must outlive the context: libzmq gives the last buffers back when it ends. The destructor
+// waits at most for the linger time of the links.
 class ZmqContext {
  public:
   static Result<std::unique_ptr<ZmqContext>> open(int io_threads = 1);
