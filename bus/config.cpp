@@ -125,19 +125,31 @@ Status apply_flags(LoadedConfig& loaded, const std::vector<std::string>& flags) 
   return Done{};
 }
 
+constexpr std::size_t comment_columns_max = 98;
+
 // `text` as comment lines of at most 100 columns.
 void append_comment(std::string& file, std::string_view text) {
-  constexpr std::size_t columns_max = 98;
   while (!text.empty()) {
     std::size_t cut = text.size();
-    if (cut > columns_max) {
-      cut = text.rfind(' ', columns_max);
-      if (cut == std::string_view::npos) cut = columns_max;
+    if (cut > comment_columns_max) {
+      cut = text.rfind(' ', comment_columns_max);
+      if (cut == std::string_view::npos) cut = comment_columns_max;
     }
     file.append("# ").append(text.substr(0, cut)).append("\n");
     text.remove_prefix(cut);
     if (text.starts_with(' ')) text.remove_prefix(1);
   }
+}
+
+void append_key(std::string& file, const ConfigKey& key, const ConfigOrigin& entry) {
+  file += "\n";
+  if (entry.comment.size() <= comment_columns_max) {
+    append_comment(file, entry.comment);
+  } else {
+    append_comment(file, key.comment);
+    append_comment(file, "(" + detail::range_text(key) + ")");
+  }
+  file.append(key.name).append(" = ").append(entry.value).append("\n");
 }
 
 }  // namespace
@@ -171,18 +183,14 @@ std::string default_config_file() {
                  "Each key is also an environment variable, which wins over this file: "
                  "node.idle_exit is ABUZZ_NODE__IDLE_EXIT.");
   append_comment(file, "`abuzz config show --origin` says where each value came from.");
-  const LoadedConfig loaded = defaults();
+  LoadedConfig loaded = defaults();
   for (const detail::ConfigSection& section : detail::config_sections()) {
     file += "\n";
     append_comment(file, section.comment);
     file.append("[").append(section.name).append("]\n");
     for (const ConfigKey& key : detail::config_keys()) {
       if (std::strcmp(key.section, section.name) != 0) continue;
-      const ConfigOrigin& entry =
-          loaded.origins[static_cast<std::size_t>(&key - detail::config_keys().data())];
-      file += "\n";
-      append_comment(file, entry.comment);
-      file.append(key.name).append(" = ").append(entry.value).append("\n");
+      append_key(file, key, *origin_of(loaded, key));
     }
   }
   return file;

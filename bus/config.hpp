@@ -10,14 +10,17 @@
 #include "bus/error.hpp"
 #include "bus/export.hpp"
 
-// Every setting, with its default. conf/abuzz.toml lists the same keys as section.key; a test holds
-// the two equal. Ranges stand behind each key; a value outside is Error::config_out_of_range.
+// Every setting, with its default. conf/abuzz.toml lists the same keys as section.key, where a key
+// is the member's name without a trailing `_bytes` (the value carries the unit; queue_bytes alone
+// keeps it, beside queue_messages); a test holds the two equal. Ranges stand behind each key; a value outside is Error::config_out_of_range.
 
 namespace abuzz {
 
 struct NodeConfig {
-  std::string runtime_directory;                   // empty: $XDG_RUNTIME_DIR/abuzz or /tmp/abuzz-UID
-  std::chrono::milliseconds idle_exit{30'000};     // 0 (never) or 1s..24h: an empty node leaves after it
+  // Empty: $XDG_RUNTIME_DIR/abuzz or /tmp/abuzz-UID.
+  std::string runtime_directory;
+  // 0 (never) or 1s..24h: an empty node leaves after it.
+  std::chrono::milliseconds idle_exit{30'000};
   std::chrono::milliseconds beat{1'000};           // 100ms..60s
   std::chrono::milliseconds stalled_after{3'000};  // 1s..60s without a beat
   std::chrono::milliseconds gone_after{60'000};    // 2s..1h stalled
@@ -76,7 +79,7 @@ struct Config {
 // Where the value of a key came from: "default", "file PATH:LINE", "environment ABUZZ_...", "flag".
 struct ConfigOrigin {
   std::string key;     // node.idle_exit
-  std::string value;   // as it would stand in the file, e.g. "30s"
+  std::string value;   // as it would stand in the file: "30s" with its quotes, 1024, true
   std::string origin;
   std::string comment; // one line, with the range
 };
