@@ -1,11 +1,10 @@
-#include <xxhash.h>
-
 #include <cstring>
 
 #include "bus/base/check.hpp"
 #include "bus/base/units.hpp"
 #include "bus/wire/batch.hpp"
 #include "bus/wire/envelope.hpp"
+#include "bus/wire/hash.hpp"
 
 namespace abuzz::wire {
 
@@ -75,11 +74,11 @@ void write_envelope(std::byte* batch, Envelope envelope, std::string_view topic)
   envelope.topic_bytes = static_cast<std::uint8_t>(topic.size());
   envelope.envelope_bytes = sizeof(Envelope);
   envelope.body_offset = static_cast<std::uint16_t>(body_offset);
-  envelope.topic_hash = XXH3_64bits(topic.data(), topic.size());
+  envelope.topic_hash = hash64(topic.data(), topic.size());
   envelope.reserved0 = 0;
   envelope.reserved1 = 0;
-  envelope.body_check = XXH3_64bits(batch + body_offset, envelope.stored_bytes);
-  envelope.envelope_check = XXH3_64bits(&envelope, offsetof(Envelope, envelope_check));
+  envelope.body_check = hash64(batch + body_offset, envelope.stored_bytes);
+  envelope.envelope_check = hash64(&envelope, offsetof(Envelope, envelope_check));
   std::memcpy(batch, &envelope, sizeof(Envelope));
   std::memcpy(batch + sizeof(Envelope), topic.data(), topic.size());
   std::memset(batch + sizeof(Envelope) + topic.size(), 0,

@@ -1,11 +1,10 @@
-#include <xxhash.h>
-
 #include <cstring>
 #include <limits>
 
 #include "bus/topic.hpp"
 #include "bus/wire/batch.hpp"
 #include "bus/wire/envelope.hpp"
+#include "bus/wire/hash.hpp"
 
 namespace abuzz::wire {
 
@@ -86,7 +85,7 @@ Reject BatchHead::parse(std::span<const std::byte> slice, BatchHead& head) noexc
   if (envelope.version < version_oldest || envelope.version > version_current)
     return Reject::envelope_version;
   if (envelope.envelope_bytes != sizeof(Envelope)) return Reject::header_bytes;
-  if (XXH3_64bits(slice.data(), offsetof(Envelope, envelope_check)) != envelope.envelope_check)
+  if (hash64(slice.data(), offsetof(Envelope, envelope_check)) != envelope.envelope_check)
     return Reject::envelope_check;
   if (const Reject reject = check_sizes(envelope, slice.size()); reject != Reject::none)
     return reject;
@@ -97,7 +96,7 @@ Reject BatchHead::parse(std::span<const std::byte> slice, BatchHead& head) noexc
                envelope.body_offset - sizeof(Envelope) - envelope.topic_bytes))
     return Reject::reserved_not_zero;
   head.topic = {reinterpret_cast<const char*>(topic), envelope.topic_bytes};
-  if (XXH3_64bits(topic, envelope.topic_bytes) != envelope.topic_hash) return Reject::topic_hash;
+  if (hash64(topic, envelope.topic_bytes) != envelope.topic_hash) return Reject::topic_hash;
   if (check_topic(head.topic) != TopicFault::none) return Reject::topic;
   head.batch_bytes = slice.size();
   return Reject::none;

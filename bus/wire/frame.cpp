@@ -1,11 +1,10 @@
 #include "bus/wire/frame.hpp"
 
-#include <xxhash.h>
-
 #include <cstring>
 
 #include "bus/base/check.hpp"
 #include "bus/base/units.hpp"
+#include "bus/wire/hash.hpp"
 
 namespace abuzz::wire {
 
@@ -20,7 +19,7 @@ constexpr std::uint8_t flags_must_understand = 0xf0;
 // `table` is records and targets, which stand one behind the other.
 std::uint64_t head_check_of(const std::byte* head, const std::byte* table,
                             std::size_t table_bytes) noexcept {
-  return XXH3_64bits_withSeed(table, table_bytes, XXH3_64bits(head, check_offset));
+  return hash64(table, table_bytes, hash64(head, check_offset));
 }
 
 std::size_t table_bytes_of(const FrameHead& head) noexcept {

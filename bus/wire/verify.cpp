@@ -1,10 +1,9 @@
-#include <xxhash.h>
-
 #include <cstring>
 #include <utility>
 
 #include "bus/wire/batch.hpp"
 #include "bus/wire/compress.hpp"
+#include "bus/wire/hash.hpp"
 #include "schema/batch_generated.h"
 
 namespace abuzz::wire {
@@ -105,10 +104,10 @@ Reject bring_in(mem::Buffer& slice, const Envelope& envelope, mem::Pool& pool,
   if (!output || !is_aligned(output.data(), slice_alignment)) return Reject::no_buffer;
   if (envelope.codec == Codec::raw) {
     std::memcpy(output.data(), slice.data(), slice.bytes());
-    if (XXH3_64bits(output.data() + body_offset, stored.size()) != envelope.body_check)
+    if (hash64(output.data() + body_offset, stored.size()) != envelope.body_check)
       return Reject::body_check;
   } else {
-    if (XXH3_64bits(stored.data(), stored.size()) != envelope.body_check) return Reject::body_check;
+    if (hash64(stored.data(), stored.size()) != envelope.body_check) return Reject::body_check;
     std::memcpy(output.data(), slice.data(), body_offset);
     if (!decompress(stored, output.span().subspan(body_offset))) return Reject::decompress;
   }
@@ -140,8 +139,7 @@ Reject verify(mem::Buffer&& slice, mem::Pool& pool, const VerifyLimits& limits,
   const Envelope& envelope = head.envelope;
   if (envelope.raw_bytes > limits.raw_bytes_max) return Reject::raw_too_large;
   if (envelope.codec == Codec::raw && is_aligned(batch.data(), slice_alignment)) {
-    if (XXH3_64bits(batch.data() + envelope.body_offset, envelope.stored_bytes) !=
-        envelope.body_check)
+    if (hash64(batch.data() + envelope.body_offset, envelope.stored_bytes) != envelope.body_check)
       return Reject::body_check;
   } else {
     const Reject reject = bring_in(batch, envelope, pool, limits);
