@@ -1,0 +1,301 @@
+#include "bus/node/reception.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace abuzz::node {
+namespace {
+
+constexpr std::size_t door_events_per_cycle = 64;
+constexpr std::size_t reports_per_cycle = 256;
+constexpr base::Nanos leave_retry = base::second;
+
+base::Nanos to_nanos(std::chrono::milliseconds span) {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(span).count();
+}
+
+template <class Bytes>
+std::vector<std::byte> to_vector(const Bytes& bytes) {
+  return std::vector<std::byte>(bytes.begin(), bytes.end());
+}
+
+}  // namespace
+
+Reception::Reception(const Parts& parts, base::Nanos now)
+    : parts_(parts),
+      handshake_(to_nanos(parts.config.node.handshake)),
+      beat_(to_nanos(parts.config.node.beat)),
+      stalled_after_(to_nanos(parts.config.node.stalled_after)),
+      gone_after_(to_nanos(parts.config.node.gone_after)),
+      idle_exit_(parts.managed ? 0 : to_nanos(parts.config.node.idle_exit)),
+      now_(now),
+      agent_id_next_((std::uint64_t{parts.identity.node_epoch} << 32) | 1),
+      next_beat_(now),
+      empty_since_(now) {
+  set_phase(Phase::open);
+}
+
+std::size_t Reception::do_work(base::Nanos now) {
+  if (phase_ == Phase::left) return 0;
+  now_ = now;
+  std::size_t done = flush_orders();
+  done += take_reports();
+  done += answer_door();
+  done += watch_handshakes();
+  done += watch_beats();
+  done += consider_leaving();
+  return done;
+}
+
+base::Nanos Reception::next_deadline() const {
+  if (phase_ == Phase::left) return -1;
+  base::Nanos deadline = -1;
+  const auto sooner = [&](base::Nanos time) {
+    if (deadline < 0 || time < deadline) deadline = time;
+  };
+  // The shard rings when it has room again; this is for the case that it had none for nobody.
+  if (!waiting_orders_.empty()) sooner(now_ + base::millisecond);
+  if (beats_ > 0 || has_closed_beats_) sooner(next_beat_);
+  if (handshakes_ > 0) {
+    for (const auto& [id, guest] : guests_.guests()) {
+      if (guest.state == GuestState::announced || guest.state == GuestState::welcomed) {
+        sooner(guest.state_since + handshake_);
+      }
+    }
+  }
+  if (phase_ == Phase::open && guests_.count() == 0 && idle_exit_ > 0) {
+    sooner(std::max(empty_since_ + idle_exit_, leave_attempt_));
+  }
+  if (phase_ == Phase::stopping) sooner(stop_until_);
+  return deadline;
+}
+
+void Reception::start_draining() {
+  if (phase_ != Phase::open) return;
+  set_phase(Phase::draining);
+  ShardOrder order;
+  order.kind = ShardOrder::Kind::drain;
+  post(std::move(order));
+}
+
+void Reception::start_stopping(base::Nanos now, base::Nanos until) {
+  if (phase_ == Phase::stopping || phase_ == Phase::left) return;
+  now_ = now;
+  set_phase(Phase::stopping);
+  stop_until_ = until;
+  is_drained_ = false;  // what an earlier drain reported is not what the stop will
+  agents_at_stop_ = guests_.count();
+  parts_.door.shut();
+  ShardOrder order;
+  order.kind = ShardOrder::Kind::stop;
+  post(std::move(order));
+}
+
+// --- The shard ---
+
+void Reception::post(ShardOrder&& order) {
+  if (waiting_orders_.empty() && parts_.shard.post(std::move(order))) {
+    ++orders_posted_;
+  } else {
+    waiting_orders_.push_back(std::move(order));
+  }
+}
+
+std::size_t Reception::flush_orders() {
+  std::size_t done = 0;
+  while (!waiting_orders_.empty() && parts_.shard.post(std::move(waiting_orders_.front()))) {
+    waiting_orders_.pop_front();
+    ++orders_posted_;
+    ++done;
+  }
+  return done;
+}
+
+std::size_t Reception::take_reports() {
+  std::size_t done = 0;
+  ShardReport report;
+  while (done < reports_per_cycle && parts_.shard.try_next_report(report)) {
+    ++done;
+    if (report.kind == ShardReport::Kind::drained) {
+      is_drained_ = true;
+      continue;
+    }
+    Guest* guest = guests_.find(report.session);
+    if (guest == nullptr) continue;  // it ended while the report was under way
+    switch (report.kind) {
+      case ShardReport::Kind::admitted:
+        if (guest->state == GuestState::announced) enter(*guest, GuestState::welcomed);
+        break;
+      case ShardReport::Kind::attached:
+        if (guest->state == GuestState::welcomed) enter(*guest, GuestState::live);
+        break;
+      case ShardReport::Kind::struck_out:
+        end(*guest, Why::struck_out);
+        break;
+      case ShardReport::Kind::goodbye:
+        end(*guest, Why::said_goodbye);
+        break;
+      case ShardReport::Kind::none:
+      case ShardReport::Kind::drained:
+        break;
+    }
+  }
+  return done;
+}
+
+// --- The door ---
+
+std::size_t Reception::answer_door() {
+  std::size_t done = 0;
+  link::Caller caller;
+  while (done < door_events_per_cycle && waiting_orders_.empty()) {
+    const link::DoorListener::Event event = parts_.door.try_next(caller, datagram_);
+    if (event == link::DoorListener::Event::none) break;
+    ++done;
+    if (event == link::DoorListener::Event::datagram) {
+      hear(caller, datagram_);
+    } else if (Guest* guest = guests_.find_caller(caller.id)) {
+      end(*guest, Why::hung_up);
+    }
+  }
+  parts_.process.set(ProcessCounter::door_turned_away, parts_.door.turned_away() + refused_);
+  return done;
+}
+
+void Reception::hear(const link::Caller& caller, std::span<const std::byte> datagram) {
+  if (Guest* guest = guests_.find_caller(caller.id)) {
+    // After its hello an agent has nothing to say here but goodbye.
+    end(*guest, Why::said_goodbye);
+    return;
+  }
+  if (phase_ == Phase::stopping) {
+    parts_.door.hang_up(caller.id);  // as if it had come too late: it looks for the next node
+    return;
+  }
+  if (!parts_.host.is_own_user(caller.uid)) {
+    refuse(caller.id, {Error::denied, "uid " + std::to_string(caller.uid)});
+    return;
+  }
+  Result<Admission> admission =
+      judge_hello(datagram, guests_, parts_.config, parts_.identity, agent_id_next_);
+  if (!admission.ok()) {
+    refuse(caller.id, admission.failure());
+  } else if (phase_ == Phase::draining) {
+    refuse(caller.id, {Error::closed, "the node is draining"});
+  } else if (!parts_.host.has_descriptors_for_session()) {
+    refuse(caller.id, {Error::descriptors, "the node's limit is nearly reached"});
+  } else {
+    admit(caller, std::move(admission).value());
+  }
+}
+
+void Reception::refuse(link::CallerId caller, const Failure& failure) {
+  wire::DoorRefusal refusal;
+  refusal.error = static_cast<std::uint16_t>(failure.error);
+  refusal.text = failure.detail;
+  parts_.door.try_reply(caller,
+                        wire::write_door(refusal));  // who does not read it sees the hang-up
+  parts_.door.hang_up(caller);
+  ++refused_;
+  const bool is_limit = failure.error == Error::links_limit ||
+                        failure.error == Error::agents_limit || failure.error == Error::descriptors;
+  if (is_limit) parts_.process.add_shared(ProcessCounter::over_limit);
+}
+
+void Reception::admit(const link::Caller& caller, Admission&& admission) {
+  if (admission.supersedes != 0) end(*guests_.find(admission.supersedes), Why::superseded);
+  if (admission.is_new_agent) agent_id_next_ = admission.agent_id + 1;
+  ShardOrder order;
+  order.kind = ShardOrder::Kind::admit;
+  order.session = ++session_last_;
+  order.agent_id = admission.agent_id;
+  order.session_epoch = admission.session_epoch;
+  order.pid = caller.pid != 0 ? caller.pid : admission.hello.pid;
+  order.start_ticks = admission.hello.start_ticks;
+  parts_.host.fill_secret(order.secret);
+  order.name = admission.hello.name;
+  order.agent_kind = admission.hello.kind;
+
+  Guest guest;
+  guest.id = order.session;
+  guest.caller = caller.id;
+  guest.agent_id = admission.agent_id;
+  guest.session_epoch = admission.session_epoch;
+  guest.name = admission.hello.name;
+  guest.welcome = write_welcome(admission, order.secret);
+  guest.has_beat = !admission.hello.counters_path.empty() &&
+                   parts_.host.open_beat(guest.id, admission.hello.counters_path, caller.pid);
+  guest.state_since = now_;
+  guest.beat_seen = now_;
+  if (guest.has_beat) ++beats_;
+  ++handshakes_;
+  guests_.add(std::move(guest));
+  post(std::move(order));
+}
+
+std::vector<std::byte> Reception::write_welcome(const Admission& admission,
+                                                const link::Secret& secret) {
+  wire::DoorWelcome welcome;
+  welcome.version = admission.version;
+  welcome.node_id = parts_.identity.node_id;
+  welcome.node_epoch = parts_.identity.node_epoch;
+  welcome.session_epoch = admission.session_epoch;
+  welcome.agent_id = admission.agent_id;
+  welcome.token = to_vector(agent_token(parts_.identity.key, admission.agent_id));
+  welcome.endpoint = parts_.endpoint;
+  welcome.secret = to_vector(secret);
+  const LimitsConfig& limits = parts_.config.limits;
+  welcome.payload_bytes_max = limits.payload_bytes_max;
+  welcome.batch_bytes_max = limits.batch_bytes_max;
+  welcome.batch_messages_max = limits.batch_messages_max;
+  welcome.subscriptions_max = parts_.config.agent.subscriptions_max;
+  const LinkConfig& link = parts_.config.link;
+  welcome.window_bytes = {link.window_high_bytes, link.window_normal_bytes, link.window_bulk_bytes};
+  return wire::write_door(welcome);
+}
+
+// --- The end ---
+
+std::size_t Reception::consider_leaving() {
+  if (phase_ == Phase::stopping) {
+    // Agents that heard the goodbye hang up by themselves; who does not is not waited for in vain.
+    const bool is_over = is_drained_ && guests_.count() == 0;
+    if (!is_over && now_ < stop_until_) return 0;
+    leave();
+    return 1;
+  }
+  const bool is_idle = phase_ == Phase::open && idle_exit_ > 0 && guests_.count() == 0 &&
+                       now_ >= empty_since_ + idle_exit_ && now_ >= leave_attempt_;
+  if (!is_idle) return 0;
+  leave_attempt_ = now_ + leave_retry;
+  if (!parts_.host.try_take_start_lock()) return 0;  // somebody counts on finding a node
+  // Who came in before the lock was taken may stay. Who comes now finds the door shut, waits for
+  // the lock and starts the next node.
+  while (answer_door() > 0) continue;
+  if (guests_.count() != 0 || !waiting_orders_.empty()) {
+    parts_.host.release_start_lock();
+    return 1;
+  }
+  parts_.door.shut();
+  left_empty_ = true;
+  leave();
+  return 1;
+}
+
+void Reception::leave() {
+  for (const auto& [id, guest] : guests_.guests()) {
+    parts_.door.hang_up(guest.caller);
+    if (guest.has_beat) parts_.host.close_beat(id);
+  }
+  set_phase(Phase::left);
+}
+
+void Reception::set_phase(Phase phase) {
+  phase_ = phase;
+  PeerState state = PeerState::ready;
+  if (phase == Phase::draining || phase == Phase::stopping) state = PeerState::draining;
+  if (phase == Phase::left) state = PeerState::gone;
+  parts_.process.set(ProcessCounter::state, static_cast<std::uint64_t>(state));
+}
+
+}  // namespace abuzz::node

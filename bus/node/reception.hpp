@@ -1,0 +1,119 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "bus/base/units.hpp"
+#include "bus/config.hpp"
+#include "bus/link/door.hpp"
+#include "bus/node/admission.hpp"
+#include "bus/node/guest_list.hpp"
+#include "bus/node/host.hpp"
+#include "bus/node/shard.hpp"
+#include "bus/node/state_file.hpp"
+#include "bus/stats.hpp"
+
+namespace abuzz::node {
+
+// The door's side of a node: who may come in, who is still there, and when the node may leave.
+//
+// Threads: one. Ownership: everything in Parts outlives it.
+// Invariants: a session is on the guest list from its `admit` order to its `dismiss` order; what a
+// shard reports about any other session is ignored. No door event is taken while an order waits.
+// Cost: allocates; a system call for each event, and one for each agent and beat.
+//
+// A session: every other event is ignored, and "ended" means dismissed, hung up on and forgotten.
+//   announced  the shard expects it -> welcomed (welcome sent); node.handshake over -> ended
+//   welcomed   link up -> live; node.handshake over -> ended (Error::handshake_timeout)
+//   live       no beat for node.stalled_after -> stalled
+//   stalled    a beat -> live; node.gone_after over -> ended
+//   any        hang-up, goodbye, third strike, newer session of its agent -> ended
+class Reception {
+ public:
+  struct Parts {
+    link::DoorListener& door;
+    Shard& shard;
+    Host& host;
+    StatsRow& process;  // door_turned_away and state; shared: over_limit
+    const Config& config;
+    const NodeIdentity& identity;
+    std::string endpoint;  // of the shard's hub
+    bool managed;          // never leaves by itself
+  };
+  enum class Phase : std::uint8_t {
+    open,      // takes everyone who is fit
+    draining,  // takes nobody any more
+    stopping,  // the door is shut, goodbyes are under way
+    left,      // nobody is inside; do_work does nothing
+  };
+
+  Reception(const Parts& parts, base::Nanos now);
+
+  // One bounded duty cycle; returns the number of things done (0: may sleep).
+  std::size_t do_work(base::Nanos now);
+  // When do_work must be called although nothing happens; negative: no such time.
+  base::Nanos next_deadline() const;
+
+  void start_draining();
+  // Leaves when the shard has delivered what it held and the agents went, at the latest at `until`.
+  void start_stopping(base::Nanos now, base::Nanos until);
+
+  Phase phase() const noexcept { return phase_; }
+  // It left because it was empty; the host's start lock is held until the caller has cleaned up.
+  bool left_empty() const noexcept { return left_empty_; }
+  std::uint64_t agents_at_stop() const noexcept { return agents_at_stop_; }
+  // Rises with every order: the shard's thread may have to be woken.
+  std::uint64_t orders_posted() const noexcept { return orders_posted_; }
+
+ private:
+  enum class Why : std::uint8_t { hung_up, said_goodbye, lifeless, struck_out, late, superseded };
+
+  // Each returns the number of things done.
+  std::size_t flush_orders();
+  std::size_t take_reports();
+  std::size_t answer_door();
+  std::size_t watch_handshakes();
+  std::size_t watch_beats();
+  std::size_t consider_leaving();
+
+  void hear(const link::Caller& caller, std::span<const std::byte> datagram);
+  void admit(const link::Caller& caller, Admission&& admission);
+  std::vector<std::byte> write_welcome(const Admission& admission, const link::Secret& secret);
+  void refuse(link::CallerId caller, const Failure& failure);
+  void enter(Guest& guest, GuestState state);
+  void end(Guest& guest, Why why);
+  void check_beat(Guest& guest);
+  void post(ShardOrder&& order);
+  void set_phase(Phase phase);
+  void leave();
+
+  // Constant after construction.
+  Parts parts_;
+  const base::Nanos handshake_, beat_, stalled_after_, gone_after_, idle_exit_;
+
+  base::Nanos now_;
+  Phase phase_ = Phase::open;
+  GuestList guests_;
+  std::deque<ShardOrder> waiting_orders_;  // the shard's intake was full
+  std::uint64_t orders_posted_ = 0;
+  SessionId session_last_ = 0;
+  std::uint64_t agent_id_next_;
+  std::uint64_t refused_ = 0;
+  std::size_t handshakes_ = 0;     // sessions that are announced or welcomed
+  std::size_t beats_ = 0;          // sessions with a counter file
+  bool has_closed_beats_ = false;  // counter files wait for their processes to end
+  base::Nanos next_beat_;          // when beats are read next
+  base::Nanos empty_since_;        // meaningful while nobody is here
+  base::Nanos leave_attempt_ = 0;  // when to try next
+  base::Nanos stop_until_ = 0;
+  bool is_drained_ = false;
+  bool left_empty_ = false;
+  std::uint64_t agents_at_stop_ = 0;
+  std::vector<std::byte> datagram_;
+};
+
+}  // namespace abuzz::node

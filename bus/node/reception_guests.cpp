@@ -1,0 +1,102 @@
+#include <utility>
+
+#include "bus/node/reception.hpp"
+#include "bus/wire/control.hpp"
+
+// Who is inside: how a session changes and how it ends.
+
+namespace abuzz::node {
+
+// Every change of a session's state but its end.
+void Reception::enter(Guest& guest, GuestState state) {
+  if (state == GuestState::welcomed) {
+    parts_.door.try_reply(guest.caller, guest.welcome);  // lost: the handshake runs out
+    guest.welcome = {};
+  }
+  if (guest.state == GuestState::welcomed && state == GuestState::live) {
+    --handshakes_;
+    guest.beat_seen = now_;
+  }
+  const bool was_stalled = guest.state == GuestState::stalled;
+  if (was_stalled || state == GuestState::stalled) {
+    ShardOrder order;
+    order.kind = ShardOrder::Kind::set_state;
+    order.session = guest.id;
+    order.state = was_stalled ? PeerState::ready : PeerState::stalled;
+    post(std::move(order));
+  }
+  guest.state = state;
+  guest.state_since = now_;
+}
+
+void Reception::end(Guest& guest, Why why) {
+  if (why == Why::struck_out || why == Why::late) {
+    const Error error = why == Why::struck_out ? Error::struck_out : Error::handshake_timeout;
+    wire::DoorRefusal refusal;
+    refusal.error = static_cast<std::uint16_t>(error);
+    refusal.text = guest.name;
+    parts_.door.try_reply(guest.caller, wire::write_door(refusal));
+  }
+  if (why != Why::hung_up) parts_.door.hang_up(guest.caller);
+  ShardOrder order;
+  order.kind = ShardOrder::Kind::dismiss;
+  order.session = guest.id;
+  order.agent_gone = why != Why::superseded && why != Why::late;
+  post(std::move(order));
+  const bool was_greeting =
+      guest.state == GuestState::announced || guest.state == GuestState::welcomed;
+  if (was_greeting) --handshakes_;
+  if (guest.has_beat) {
+    --beats_;
+    parts_.host.close_beat(guest.id);
+    has_closed_beats_ = true;
+  }
+  guests_.remove(guest.id);
+  if (guests_.count() == 0) empty_since_ = now_;
+}
+
+std::size_t Reception::watch_handshakes() {
+  if (handshakes_ == 0) return 0;
+  std::size_t done = 0;
+  for (const SessionId id : guests_.ids()) {
+    Guest& guest = *guests_.find(id);
+    const bool is_greeting =
+        guest.state == GuestState::announced || guest.state == GuestState::welcomed;
+    if (!is_greeting || now_ < guest.state_since + handshake_) continue;
+    end(guest, Why::late);
+    ++done;
+  }
+  return done;
+}
+
+std::size_t Reception::watch_beats() {
+  if (now_ < next_beat_ || (beats_ == 0 && !has_closed_beats_)) return 0;
+  next_beat_ = now_ + beat_;
+  if (has_closed_beats_) has_closed_beats_ = parts_.host.sweep_beat_files();
+  if (beats_ == 0) return 0;
+  for (const SessionId id : guests_.ids()) {
+    Guest& guest = *guests_.find(id);
+    if (guest.has_beat) check_beat(guest);
+  }
+  return 1;
+}
+
+void Reception::check_beat(Guest& guest) {
+  const std::uint64_t beat = parts_.host.read_beat(guest.id);
+  if (beat != guest.beat) {
+    guest.beat = beat;
+    guest.beat_seen = now_;
+    if (guest.state == GuestState::stalled) enter(guest, GuestState::live);
+    return;
+  }
+  const base::Nanos silent = now_ - guest.beat_seen;
+  if (silent > beat_ && parts_.host.is_process_gone(guest.id)) {
+    end(guest, Why::lifeless);
+  } else if (guest.state == GuestState::live && silent >= stalled_after_) {
+    enter(guest, GuestState::stalled);
+  } else if (guest.state == GuestState::stalled && now_ - guest.state_since >= gone_after_) {
+    end(guest, Why::lifeless);
+  }
+}
+
+}  // namespace abuzz::node
