@@ -147,7 +147,7 @@ void append_key(std::string& file, const ConfigKey& key, const ConfigOrigin& ent
     append_comment(file, entry.comment);
   } else {
     append_comment(file, key.comment);
-    append_comment(file, "(" + detail::range_text(key) + ")");
+    file.append("# (").append(detail::range_text(key)).append(")\n");
   }
   file.append(key.name).append(" = ").append(entry.value).append("\n");
 }
