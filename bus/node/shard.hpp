@@ -44,9 +44,15 @@ class Shard {
   base::Nanos next_deadline() const noexcept;
   // Orders wait in the intake (asked before sleeping, after Doorbell::arm).
   bool has_orders() const noexcept;
+  // Reports wait for try_next_report.
+  bool has_reports() const noexcept;
+  // Messages that are queued for agents now. The shard's thread, or after it ended.
+  std::uint64_t queued_messages() const noexcept;
+
+ // The private parts, for the files of this class only.
+  struct State;  // shard_state.hpp
 
  private:
-  struct State;
   std::unique_ptr<State> state_;
 };
 

@@ -1,0 +1,167 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bus/base/units.hpp"
+#include "bus/delivery/ring.hpp"
+#include "bus/mem/buffer.hpp"
+#include "bus/stats.hpp"
+#include "bus/subscription.hpp"
+#include "bus/wire/layout.hpp"
+
+// What a switch remembers. Plain structs: Switch is the only one that changes them.
+//
+//   Port --owns--> Publication --has--> Pair <--has-- Subscription <--owns-- Port
+//                      ^                                  | queue, in_flight
+//                      +-------- Routed <-----------------+ Entry
+
+namespace abuzz::delivery {
+
+// One agent's session as the switch sees it.
+using PortId = std::uint64_t;
+
+struct Publication;
+struct Subscription;
+struct Port;
+
+// Amounts in the two units that every window and bound is stated in.
+struct Amount {
+  std::uint64_t messages = 0;
+  std::uint64_t bytes = 0;
+
+  friend Amount operator+(Amount left, Amount right) noexcept {
+    return {left.messages + right.messages, left.bytes + right.bytes};
+  }
+  // Requires: right fits into left.
+  friend Amount operator-(Amount left, Amount right) noexcept {
+    return {left.messages - right.messages, left.bytes - right.bytes};
+  }
+  bool fits(Amount bound) const noexcept {
+    return messages <= bound.messages && bytes <= bound.bytes;
+  }
+};
+
+// Left less right, 0 where it would be negative.
+inline Amount monus(Amount left, Amount right) noexcept {
+  return {left.messages > right.messages ? left.messages - right.messages : 0,
+          left.bytes > right.bytes ? left.bytes - right.bytes : 0};
+}
+
+enum class DropReason : std::uint8_t { queue_full, peer_gone, shutdown, corrupt };
+
+// One accepted batch, shared by the queues of all subscriptions it was routed to, kept until every
+// one of them has settled it.
+struct Routed {
+  Publication* publication = nullptr;
+  mem::Buffer slice;               // empty once every subscriber's process has received it
+  wire::Lane lane = wire::Lane::normal;
+  std::uint64_t first_seq = 0;
+  std::uint32_t count = 0;         // messages; 0 for a chunk that is not the last
+  std::uint32_t skipped = 0;       // leading messages that had come before and have their outcome
+  std::uint64_t charge = 0;        // bytes of credit
+  std::uint32_t slice_bytes = 0;
+  std::uint32_t holders = 0;       // entries that may still have to be sent (again)
+  std::uint32_t pending = 0;       // entries that are not settled
+  std::uint32_t delivered = 0;     // longest prefix that some subscription handled
+  bool first_of_train = false;
+  bool aborts = false;             // stands for "the train ends here"; has no slice
+  bool is_reported = false;        // its outcome is counted
+};
+
+struct Pair;
+
+// One batch, or a prefix of it, in one subscription's queue or in flight to it.
+struct Entry {
+  Routed* routed = nullptr;
+  Pair* pair = nullptr;
+  std::uint32_t first = 0;           // message index inside the batch
+  std::uint32_t count = 0;
+  std::uint64_t first_delivery = 0;  // given when it is sent first
+};
+
+// A publication and a subscription that matches it.
+struct Pair {
+  Publication* publication = nullptr;
+  Subscription* subscription = nullptr;
+  Amount limit;                // lossless: absolute, in the publication's accepted amounts
+  Amount want;                 // asked for at once (a message larger than the share)
+  std::uint32_t entries = 0;   // in queue and in flight
+  bool is_hungry = false;      // stands in Subscription::hungry
+  bool drops_train = false;    // the chunk train under way did not fit
+  bool skips_train = false;    // the chunk train under way began before it joined
+  StatsRow* row = nullptr;
+};
+
+struct Publication {
+  Port* port = nullptr;
+  std::uint32_t handle = 0;
+  std::uint32_t publisher_id = 0;
+  std::uint32_t publisher_epoch = 0;
+  std::string topic;
+  std::uint64_t accepted_seq = 0;
+  std::uint32_t next_chunk = 0;       // of the train under way; 0: none
+  Amount accepted;                    // what credit was used
+  Amount limit;                       // what credit was given
+  Amount limit_told;                  // as last told to the publisher
+  std::uint64_t accepted_told = 0;
+  std::uint64_t flush_seq = 0;        // outcomes up to here are asked for
+  std::uint64_t delivered = 0, no_subscriber = 0, dropped = 0;
+  std::uint64_t outcome_told = 0;     // their sum, as last told
+  std::uint32_t match_told = 0;
+  std::uint32_t lossless_count = 0;
+  std::uint32_t routed_open = 0;      // Routed that are not settled everywhere
+  bool interest_changed = false;
+  bool is_dirty = false;              // stands in Port::dirty
+  bool tells_at_once = false;
+  bool is_withdrawn = false;
+  std::vector<Pair*> route;           // the route cache: every subscription that matches
+  StatsRow* row = nullptr;
+};
+
+struct Subscription {
+  Port* port = nullptr;
+  std::uint32_t handle = 0;
+  std::string pattern;
+  Policy policy = Policy::lossless;
+  Amount bound;                   // of the queue
+  Amount window;                  // in flight and unconsumed at the subscriber
+  base::Nanos stall_limit = 0;
+  Ring<Entry> queue;              // not sent yet
+  Ring<Entry> in_flight;          // sent, not settled
+  std::size_t received_entries = 0;  // leading entries of in_flight that arrived
+  Amount queued;                  // sum over queue
+  Amount sent;                    // in all
+  Amount consumed;                // in all, as settled
+  Amount backlog;                 // lossless: accepted for it, not consumed
+  Amount granted;                 // lossless: sum over pairs of limit - accepted
+  Amount share;                   // lossless: what each pair may have outstanding
+  std::uint64_t sent_no = 0, received_no = 0, done_no = 0;
+  base::Nanos blocked_since = 0;  // 0: not blocked
+  std::vector<std::unique_ptr<Pair>> pairs;
+  Ring<Pair*> hungry;             // in turn; nullptr where one left
+  bool is_ready = false;          // stands in Port::ready
+  bool wants_service = false;     // stands in Switch's list of subscriptions to serve
+  StatsRow* row = nullptr;
+};
+
+struct Port {
+  PortId id = 0;
+  std::uint64_t agent_id = 0;
+  base::Nanos suspended_since = 0;  // 0: its link is up
+  std::vector<std::unique_ptr<Publication>> publications;    // by handle - 1
+  std::vector<std::unique_ptr<Subscription>> subscriptions;  // by handle - 1
+  std::vector<Publication*> dirty;   // something to tell the publisher
+  std::vector<Subscription*> ready;  // may have deliveries to send; served in turn
+  std::size_t next_ready = 0;
+  struct GoneItem {
+    std::uint32_t subscription;
+    DropReason reason;
+  };
+  std::vector<GoneItem> gone;        // to tell
+  bool has_output = false;           // stands in Switch's list of ports with output
+};
+
+}  // namespace abuzz::delivery

@@ -1,0 +1,180 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "bus/base/units.hpp"
+#include "bus/config.hpp"
+#include "bus/delivery/records.hpp"
+#include "bus/delivery/routed_store.hpp"
+#include "bus/error.hpp"
+#include "bus/mem/buffer.hpp"
+#include "bus/stats.hpp"
+#include "bus/wire/batch.hpp"
+#include "bus/wire/control.hpp"
+
+namespace abuzz::delivery {
+
+// Why an accepted record did or did not become deliveries.
+enum class Verdict : std::uint8_t {
+  taken,
+  duplicate,       // all of it was accepted before: counted, no strike
+  draining,        // the node takes nothing new: counted, no strike
+  unknown_handle,  // the rest are strikes against the session that sent it
+  identity,
+  gap,
+  over_limit,
+  chunk_order,
+};
+
+// Decides who gets what: publications, subscriptions, queues, credit and the ledger of them. It does
+// not know where it runs: sessions, links and threads are its caller's.
+//
+// Threads: one. Ownership: owns all records; `stats` outlives it.
+// Invariants (checked by tests through the counter rows, numbers as in schema/wire.md):
+//   accepted - join = handed + dropped            end of every step, per pair
+//   taken = delivered + dropped + queued          end of every step, per pair
+//   backlog + granted <= bound, per lossless subscription, but for what was granted before it joined
+// Cost: accept is one hash-free handle lookup and a step per matching subscription; no allocation
+// once the rings have grown. Patterns are matched when something registers, never per batch.
+class Switch {
+ public:
+  Switch(StatsFile& stats, const Config& config, std::uint64_t node_id);
+  ~Switch();
+  Switch(const Switch&) = delete;
+  Switch& operator=(const Switch&) = delete;
+
+  // --- Ports. One for each agent, named by its id. ---
+  // A new port, or a suspended one of the same agent, whose subscriptions may then be resumed.
+  void open_port(PortId id);
+  // The link is lost, the agent may come back: queues are kept inside their bounds.
+  void suspend_port(PortId id, base::Nanos now);
+  // The agent is gone: its queues are dropped for `reason`.
+  void close_port(PortId id, DropReason reason);
+
+  // --- Registrations: from control items of the agent. Answers are ABZ- numbers, 0 for none. ---
+  std::uint16_t advertise(PortId port, const wire::Advertise& item);
+  wire::Subscribed subscribe(PortId port, const wire::Subscribe& item, base::Nanos now);
+  void withdraw(PortId port, std::uint32_t publication);
+  void unsubscribe(PortId port, std::uint32_t subscription);
+
+  // --- What agents send. ---
+  // `record` and `head` were checked for their own consistency.
+  Verdict accept(PortId port, const wire::Record& record, const wire::BatchHead& head,
+                 mem::Buffer&& slice, base::Nanos now);
+  Verdict accept_void(PortId port, const wire::Record& record);
+  Verdict accept_abort(PortId port, const wire::Record& record);
+  // False for numbers that cannot be: a strike.
+  bool settle(PortId port, const wire::Settle& item, base::Nanos now);
+  bool refuse(PortId port, const wire::Verdict& item);
+  void want(PortId port, const wire::Want& item);
+  void ask_flush(PortId port, const wire::FlushAsk& item);
+
+  // --- What is to be sent. ---
+  // Does what was put off in this cycle: grants credit. Call before collecting.
+  void finish_cycle(base::Nanos now);
+  // Takes the next port that has something to send, 0 for none.
+  PortId next_output();
+  struct Outgoing {
+    const Routed* routed = nullptr;
+    std::uint32_t subscription = 0;
+    std::uint32_t first = 0, count = 0;
+    std::uint64_t first_delivery = 0;
+  };
+  // The delivery that `port` would get next, inside its window; false for none.
+  bool peek(PortId port, Outgoing& outgoing);
+  // It was put into a frame: it is in flight now.
+  void mark_sent(PortId port);
+  // Credits, outcomes, interests and ends that the agent must be told; up to a frame's worth. True
+  // when something was added.
+  bool collect_control(PortId port, wire::ControlBuilder& control);
+
+  // Stalls, leases, and slow news. Call at least every 100 ms.
+  void do_timers(base::Nanos now);
+  void start_draining() noexcept { is_draining_ = true; }
+
+  Amount queued() const noexcept { return queued_; }
+  std::size_t subscription_count() const noexcept { return subscription_count_; }
+  std::size_t publication_count() const noexcept { return publication_count_; }
+
+ private:
+  Port* find_port(PortId id) noexcept;
+  Publication* find_publication(PortId port, std::uint32_t handle) noexcept;
+  Subscription* find_subscription(PortId port, std::uint32_t handle) noexcept;
+
+  // switch_registry.cpp
+  std::uint16_t check_subscribe(const Port& port, const wire::Subscribe& item) const;
+  void resume_publication(Publication& publication);
+  bool resume_subscription(Subscription& subscription, const wire::Subscribe& item);
+  void join(Publication& publication, Subscription& subscription);
+  void leave(Pair& pair);
+  void end_subscription(Subscription& subscription, DropReason reason, bool tell);
+  void end_publication(Publication& publication);
+  void free_departed(Publication& publication);
+  void note_interest(Publication& publication);
+
+  // switch_accept.cpp
+  Verdict check_sequence(Publication& publication, const wire::BatchHead& head,
+                         std::uint32_t& skip) const noexcept;
+  void route(Publication& publication, Routed& routed, const wire::BatchHead& head,
+             std::uint32_t skip);
+  void enqueue(Pair& pair, Routed& routed, std::uint32_t first, std::uint32_t count);
+  std::uint32_t room_for(Pair& pair, const Routed& routed, const wire::BatchHead& head,
+                         std::uint32_t count) noexcept;
+  void send_abort(Publication& publication);
+
+  // switch_settle.cpp
+  void complete(Subscription& subscription, Entry& entry, std::uint32_t delivered,
+                DropReason reason);
+  void finish_outcome(Routed& routed);
+  void release_received(Subscription& subscription, std::uint64_t received_no);
+  void drop_holder(Routed& routed);
+
+  // switch_credit.cpp
+  Amount share_of(const Subscription& subscription) const noexcept;
+  void grant(Subscription& subscription);
+  void make_hungry(Pair& pair);
+  void update_limit(Publication& publication);
+  void note(Publication& publication);
+  void note_output(Port& port);
+  void note_ready(Subscription& subscription);
+  bool has_room(const Subscription& subscription, const Entry& entry) const noexcept;
+  void tell(Publication& publication, wire::ControlBuilder& control);
+
+  // Constant after construction
+  StatsFile& stats_;
+  const Config& config_;
+  const std::uint64_t node_id_;
+
+  std::unordered_map<PortId, std::unique_ptr<Port>> ports_;
+  std::vector<std::unique_ptr<Publication>> departed_;  // withdrawn, their messages still queued
+  std::vector<Subscription*> hungry_;                   // to be served by finish_cycle
+  std::deque<PortId> outputs_;
+  RoutedStore routed_;
+  // Streams of agents that left lately, so that what they resend is recognised.
+  struct StreamKey {
+    std::uint64_t agent_id;
+    std::uint32_t publisher_id, publisher_epoch;
+    bool operator==(const StreamKey&) const = default;
+  };
+  struct Tombstone {
+    StreamKey key;
+    std::uint64_t accepted_seq;
+    base::Nanos since;
+  };
+  std::deque<Tombstone> tombstones_;
+  base::Nanos now_ = 0;
+  base::Nanos slow_news_at_ = 0;
+  Amount queued_;
+  std::size_t subscription_count_ = 0;
+  std::size_t publication_count_ = 0;
+  std::uint32_t generation_ = 0;
+  bool is_draining_ = false;
+};
+
+}  // namespace abuzz::delivery

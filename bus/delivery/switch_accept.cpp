@@ -1,0 +1,207 @@
+#include <algorithm>
+
+#include "bus/base/check.hpp"
+#include "bus/delivery/switch.hpp"
+
+// Batches coming in: sequence, limit, and one entry for each subscription that matches.
+
+namespace abuzz::delivery {
+
+namespace {
+
+bool is_chunk(const wire::BatchHead& head) noexcept {
+  return (head.envelope.flags & wire::batch_chunk) != 0;
+}
+
+}  // namespace
+
+Verdict Switch::check_sequence(Publication& publication, const wire::BatchHead& head,
+                               std::uint32_t& skip) const noexcept {
+  const wire::Envelope& envelope = head.envelope;
+  const std::uint64_t expected = publication.accepted_seq + 1;
+  skip = 0;
+  if (is_chunk(head)) {
+    if (envelope.first_seq < expected) return Verdict::duplicate;
+    if (envelope.first_seq > expected) return Verdict::gap;
+    // A train that is sent again starts over at its first chunk.
+    const bool follows = envelope.chunk_index == publication.next_chunk;
+    return follows || envelope.chunk_index == 0 ? Verdict::taken : Verdict::chunk_order;
+  }
+  if (envelope.first_seq > expected) return Verdict::gap;
+  if (envelope.first_seq + envelope.message_count <= expected) return Verdict::duplicate;
+  skip = static_cast<std::uint32_t>(expected - envelope.first_seq);
+  return publication.next_chunk == 0 ? Verdict::taken : Verdict::chunk_order;
+}
+
+Verdict Switch::accept(PortId port, const wire::Record& record, const wire::BatchHead& head,
+                       mem::Buffer&& slice, base::Nanos now) {
+  now_ = now;
+  Publication* found = find_publication(port, record.handle);
+  if (found == nullptr) return Verdict::unknown_handle;
+  Publication& publication = *found;
+  const wire::Envelope& envelope = head.envelope;
+  // The node stamps by checking: sealed bytes are never altered.
+  if (envelope.origin != node_id_ || envelope.agent_id != port ||
+      envelope.publisher_id != publication.publisher_id ||
+      envelope.publisher_epoch != publication.publisher_epoch || head.topic != publication.topic)
+    return Verdict::identity;
+  std::uint32_t skip = 0;
+  const Verdict verdict = check_sequence(publication, head, skip);
+  if (verdict == Verdict::duplicate) publication.row->add(PublicationCounter::duplicate);
+  if (verdict != Verdict::taken) return verdict;
+  if (is_draining_) return Verdict::draining;
+  if (is_chunk(head) && envelope.chunk_index == 0 && publication.next_chunk != 0)
+    send_abort(publication);
+
+  const std::uint64_t charge = wire::charged_bytes(envelope);
+  const std::uint32_t count = envelope.message_count - skip;
+  Amount accepted = publication.accepted + Amount{count, charge};
+  if (!accepted.fits(publication.limit)) return Verdict::over_limit;
+
+  Routed& routed = routed_.acquire();
+  routed.publication = &publication;
+  routed.slice = std::move(slice);
+  routed.slice_bytes = static_cast<std::uint32_t>(routed.slice.bytes());
+  routed.lane = envelope.lane;
+  routed.first_seq = envelope.first_seq;
+  routed.count = envelope.message_count;
+  routed.charge = charge;
+  routed.first_of_train = is_chunk(head) && envelope.chunk_index == 0;
+  routed.skipped = skip;
+  routed.delivered = skip;
+  // Boundaries are written before the act that makes them visible.
+  publication.accepted = accepted;
+  publication.accepted_seq += count;
+  publication.next_chunk = is_chunk(head) && count == 0 ? envelope.chunk_index + 1 : 0;
+  publication.row->set(PublicationCounter::accepted, publication.accepted_seq);
+  publication.row->add(PublicationCounter::batches);
+  publication.row->add(PublicationCounter::bytes, head.batch_bytes);
+  ++publication.routed_open;
+  route(publication, routed, head, skip);
+  update_limit(publication);
+  return Verdict::taken;
+}
+
+void Switch::route(Publication& publication, Routed& routed, const wire::BatchHead& head,
+                   std::uint32_t skip) {
+  const std::uint32_t count = routed.count - skip;
+  // Hold the record over the loop: a drop may settle it at once.
+  routed.pending = 1;
+  routed.holders = 1;
+  stats_.process().add(ProcessCounter::route_hits);
+  for (Pair* pair : publication.route) {
+    if (pair->subscription->policy == Policy::lossless) {
+      // The publisher's use of what this subscription granted.
+      const Amount used{count, routed.charge};
+      pair->subscription->granted = pair->subscription->granted - used;
+      if (!pair->skips_train) pair->subscription->backlog = pair->subscription->backlog + used;
+      make_hungry(*pair);
+    }
+    if (pair->skips_train) {
+      if (count > 0) pair->skips_train = false;
+      continue;
+    }
+    const std::uint32_t fits = room_for(*pair, routed, head, count);
+    const bool whole_chunk = count == 0 && !pair->drops_train;
+    if (fits > 0 || whole_chunk) enqueue(*pair, routed, skip, fits);
+    if (fits < count) {
+      pair->row->add(PairCounter::dropped_queue_full, count - fits);
+      pair->subscription->row->add(SubscriptionCounter::dropped_queue_full, count - fits);
+    }
+  }
+  if (publication.route.empty()) {
+    publication.no_subscriber += count;
+    publication.row->add(PublicationCounter::no_subscriber, count);
+    routed.is_reported = true;
+    if (publication.tells_at_once) note(publication);
+  }
+  drop_holder(routed);
+  --routed.pending;
+  if (routed.pending == 0) finish_outcome(routed);
+}
+
+// How many messages of the batch the pair's subscription takes: all of them when it is lossless
+// (its room was granted), a prefix when it drops. A chunk train is taken or dropped as a whole.
+std::uint32_t Switch::room_for(Pair& pair, const Routed& routed, const wire::BatchHead& head,
+                               std::uint32_t count) noexcept {
+  Subscription& subscription = *pair.subscription;
+  if (subscription.policy == Policy::lossless) return count;
+  if (is_chunk(head)) {
+    if (routed.first_of_train) {
+      const Amount needed{1, routed.charge};
+      pair.drops_train = !(subscription.queued + needed).fits(subscription.bound);
+    }
+    return pair.drops_train ? 0 : count;
+  }
+  if (subscription.queued.bytes + routed.charge > subscription.bound.bytes) return 0;
+  const std::uint64_t room = subscription.bound.messages -
+                             std::min(subscription.bound.messages, subscription.queued.messages);
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>(room, count));
+}
+
+void Switch::enqueue(Pair& pair, Routed& routed, std::uint32_t first, std::uint32_t count) {
+  Subscription& subscription = *pair.subscription;
+  const Amount added{count, routed.charge};
+  pair.row->add(PairCounter::handed, count);
+  pair.row->add(PairCounter::taken, count);
+  pair.row->add(PairCounter::queued, count);
+  subscription.queued = subscription.queued + added;
+  queued_ = queued_ + added;
+  ++routed.pending;
+  ++routed.holders;
+  ++pair.entries;
+  subscription.queue.push_back(Entry{&routed, &pair, first, count, 0});
+  note_ready(subscription);
+}
+
+Verdict Switch::accept_void(PortId port, const wire::Record& record) {
+  Publication* publication = find_publication(port, record.handle);
+  if (publication == nullptr) return Verdict::unknown_handle;
+  const std::uint64_t expected = publication->accepted_seq + 1;
+  if (record.seq > expected) return Verdict::gap;
+  const std::uint64_t end = record.seq + record.message_count;
+  if (end <= expected) return Verdict::duplicate;
+  const std::uint64_t count = end - expected;
+  if (publication->next_chunk != 0) send_abort(*publication);
+  publication->accepted_seq += count;
+  publication->accepted.messages += count;
+  publication->limit.messages += count;
+  for (Pair* pair : publication->route) {
+    pair->limit.messages += count;
+    pair->row->add(PairCounter::void_after_join, count);
+  }
+  publication->row->set(PublicationCounter::accepted, publication->accepted_seq);
+  publication->row->add(PublicationCounter::voided, count);
+  note(*publication);
+  return Verdict::taken;
+}
+
+Verdict Switch::accept_abort(PortId port, const wire::Record& record) {
+  Publication* publication = find_publication(port, record.handle);
+  if (publication == nullptr) return Verdict::unknown_handle;
+  if (publication->next_chunk == 0) return Verdict::chunk_order;
+  send_abort(*publication);
+  return Verdict::taken;
+}
+
+// Tells every subscription that got a part of the train that the rest will not come.
+void Switch::send_abort(Publication& publication) {
+  publication.next_chunk = 0;
+  if (publication.route.empty()) return;
+  Routed& routed = routed_.acquire();
+  routed.publication = &publication;
+  routed.aborts = true;
+  routed.first_seq = publication.accepted_seq + 1;
+  routed.is_reported = true;
+  routed.pending = 1;
+  routed.holders = 1;
+  ++publication.routed_open;
+  for (Pair* pair : publication.route) {
+    if (!pair->drops_train && !pair->skips_train) enqueue(*pair, routed, 0, 0);
+    pair->skips_train = false;
+  }
+  drop_holder(routed);
+  if (--routed.pending == 0) finish_outcome(routed);
+}
+
+}  // namespace abuzz::delivery

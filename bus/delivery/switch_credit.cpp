@@ -1,0 +1,232 @@
+#include <algorithm>
+
+#include "bus/base/units.hpp"
+#include "bus/delivery/switch.hpp"
+
+// Credit: who may send how much, so that no queue is ever overrun and a slow lossless subscription
+// holds its publishers and nobody else.
+//
+// Rule: for each lossless subscription, backlog + granted <= bound. Accepting a batch moves its size
+// from granted to backlog; only draining makes room to grant again. A publication's limit is the
+// least of what its lossless subscriptions granted, or a plain window when there are none.
+
+namespace abuzz::delivery {
+
+namespace {
+
+constexpr Amount plain_window{16'384, 2 * base::mib};
+constexpr base::Nanos slow_news_interval = 50 * base::millisecond;
+
+Amount least(Amount left, Amount right) noexcept {
+  return {std::min(left.messages, right.messages), std::min(left.bytes, right.bytes)};
+}
+
+Amount most(Amount left, Amount right) noexcept {
+  return {std::max(left.messages, right.messages), std::max(left.bytes, right.bytes)};
+}
+
+bool is_under(Amount amount, Amount mark) noexcept {
+  return amount.messages < mark.messages || amount.bytes < mark.bytes;
+}
+
+}  // namespace
+
+// Half of the bound is shared by all publications as standing credit, so that an idle message leaves
+// at once; the other half serves who asks for more.
+Amount Switch::share_of(const Subscription& subscription) const noexcept {
+  const std::uint64_t count = std::max<std::uint64_t>(1, subscription.pairs.size());
+  return {std::clamp<std::uint64_t>(subscription.bound.messages / 2 / count, 1, 16'384),
+          std::clamp<std::uint64_t>(subscription.bound.bytes / 2 / count, 4 * base::kib,
+                                    2 * base::mib)};
+}
+
+void Switch::make_hungry(Pair& pair) {
+  Subscription& subscription = *pair.subscription;
+  if (subscription.policy != Policy::lossless || pair.is_hungry) return;
+  const Amount outstanding = pair.limit - pair.publication->accepted;
+  const Amount share = subscription.share;
+  const Amount mark{(share.messages * 3 + 3) / 4, (share.bytes * 3) / 4};
+  const bool wants = is_under(outstanding, pair.want);
+  if (!is_under(outstanding, mark) && !wants) return;
+  pair.is_hungry = true;
+  subscription.hungry.push_back(&pair);
+  if (!subscription.wants_service) {
+    subscription.wants_service = true;
+    hungry_.push_back(&subscription);
+  }
+}
+
+// Serves hungry pairs in turn; the first that cannot be served whole gets what there is and waits at
+// the head, so that partial grants never spread.
+void Switch::grant(Subscription& subscription) {
+  while (!subscription.hungry.is_empty()) {
+    Pair* pair = subscription.hungry.front();
+    if (pair == nullptr) {
+      subscription.hungry.pop_front();
+      continue;
+    }
+    Publication& publication = *pair->publication;
+    const Amount outstanding = pair->limit - publication.accepted;
+    const Amount missing = monus(most(subscription.share, pair->want), outstanding);
+    const Amount free = monus(subscription.bound, subscription.backlog + subscription.granted);
+    const Amount given = least(missing, free);
+    if (given.messages > 0 || given.bytes > 0) {
+      pair->limit = pair->limit + given;
+      subscription.granted = subscription.granted + given;
+      update_limit(publication);
+    }
+    if (given.messages < missing.messages || given.bytes < missing.bytes) {
+      if (subscription.blocked_since == 0) subscription.blocked_since = now_;
+      return;
+    }
+    pair->want = {};
+    pair->is_hungry = false;
+    subscription.hungry.pop_front();
+  }
+}
+
+void Switch::finish_cycle(base::Nanos now) {
+  now_ = now;
+  for (std::size_t index = 0; index < hungry_.size(); ++index) {
+    Subscription& subscription = *hungry_[index];
+    subscription.wants_service = false;
+    grant(subscription);
+  }
+  hungry_.clear();
+}
+
+void Switch::update_limit(Publication& publication) {
+  Amount limit = publication.accepted + plain_window;
+  bool is_first = true;
+  for (const Pair* pair : publication.route) {
+    if (pair->subscription->policy != Policy::lossless) continue;
+    limit = is_first ? pair->limit : least(limit, pair->limit);
+    is_first = false;
+  }
+  publication.limit = most(publication.limit, limit);
+  // Told in steps of about a quarter: what the publisher knows it may still send, against what it
+  // may.
+  const Amount known = monus(publication.limit_told, publication.accepted);
+  const Amount actual = publication.limit - publication.accepted;
+  const Amount mark{actual.messages * 3 / 4, actual.bytes * 3 / 4};
+  if (is_under(known, mark)) note(publication);
+}
+
+void Switch::want(PortId port, const wire::Want& item) {
+  Publication* publication = find_publication(port, item.publication);
+  if (publication == nullptr) return;
+  const Amount bounded{std::min<std::uint64_t>(item.messages, 4096),
+                       std::min<std::uint64_t>(item.bytes, 32 * base::mib)};
+  for (Pair* pair : publication->route) {
+    pair->want = least(bounded, pair->subscription->bound);
+    make_hungry(*pair);
+  }
+}
+
+void Switch::ask_flush(PortId port, const wire::FlushAsk& item) {
+  Publication* publication = find_publication(port, item.publication);
+  if (publication == nullptr) return;
+  publication->flush_seq = std::max(publication->flush_seq, item.seq);
+  publication->tells_at_once = true;
+  note(*publication);
+}
+
+void Switch::note_output(Port& port) {
+  if (port.has_output) return;
+  port.has_output = true;
+  outputs_.push_back(port.id);
+}
+
+void Switch::note(Publication& publication) {
+  if (publication.is_withdrawn || publication.port == nullptr) return;
+  if (!publication.is_dirty) {
+    publication.is_dirty = true;
+    publication.port->dirty.push_back(&publication);
+  }
+  note_output(*publication.port);
+}
+
+void Switch::note_ready(Subscription& subscription) {
+  if (!subscription.is_ready) {
+    subscription.is_ready = true;
+    subscription.port->ready.push_back(&subscription);
+  }
+  note_output(*subscription.port);
+}
+
+void Switch::tell(Publication& publication, wire::ControlBuilder& control) {
+  publication.is_dirty = false;
+  control.add(wire::Credit{publication.handle, publication.accepted_seq,
+                           publication.limit.messages, publication.limit.bytes});
+  publication.limit_told = publication.limit;
+  publication.accepted_told = publication.accepted_seq;
+  publication.row->set(PublicationCounter::limit_messages, publication.limit.messages);
+  publication.row->set(PublicationCounter::limit_bytes, publication.limit.bytes);
+  const std::uint64_t outcome =
+      publication.delivered + publication.no_subscriber + publication.dropped;
+  if (outcome != publication.outcome_told || publication.tells_at_once) {
+    control.add(wire::Outcome{publication.handle, publication.delivered,
+                              publication.no_subscriber, publication.dropped});
+    publication.outcome_told = outcome;
+    if (publication.accepted_seq >= publication.flush_seq && publication.routed_open == 0)
+      publication.tells_at_once = false;
+  }
+  if (publication.interest_changed) {
+    publication.interest_changed = false;
+    publication.match_told = static_cast<std::uint32_t>(publication.route.size());
+    control.add(wire::Interest{publication.handle, publication.match_told,
+                               publication.lossless_count, generation_});
+  }
+}
+
+bool Switch::collect_control(PortId id, wire::ControlBuilder& control) {
+  Port* port = find_port(id);
+  if (port == nullptr) return false;
+  bool added = false;
+  while (!port->gone.empty() && control.bytes_estimate() < wire::control_bytes_max) {
+    const Port::GoneItem item = port->gone.back();
+    port->gone.pop_back();
+    control.add(wire::Gone{item.subscription, static_cast<std::uint32_t>(item.reason)});
+    added = true;
+  }
+  while (!port->dirty.empty() && control.bytes_estimate() < wire::control_bytes_max) {
+    Publication& publication = *port->dirty.back();
+    port->dirty.pop_back();
+    tell(publication, control);
+    added = true;
+  }
+  if (!port->dirty.empty() || !port->gone.empty()) note_output(*port);
+  return added;
+}
+
+void Switch::do_timers(base::Nanos now) {
+  now_ = now;
+  if (now < slow_news_at_) return;
+  slow_news_at_ = now + slow_news_interval;
+  std::vector<PortId> over;
+  for (auto& [id, port] : ports_) {
+    if (port->suspended_since != 0 && now - port->suspended_since > 3 * base::second)
+      over.push_back(id);
+    for (auto& publication : port->publications) {
+      if (!publication) continue;
+      const std::uint64_t outcome =
+          publication->delivered + publication->no_subscriber + publication->dropped;
+      if (publication->accepted_seq != publication->accepted_told ||
+          outcome != publication->outcome_told)
+        note(*publication);
+    }
+    for (auto& subscription : port->subscriptions) {
+      if (subscription && subscription->blocked_since != 0 &&
+          subscription->policy == Policy::lossless && port->suspended_since == 0 &&
+          now - subscription->blocked_since > subscription->stall_limit) {
+        subscription->row->add(SubscriptionCounter::stalls);
+        end_subscription(*subscription, DropReason::peer_gone, true);
+      }
+    }
+  }
+  for (const PortId id : over) close_port(id, DropReason::peer_gone);
+  while (!tombstones_.empty() && now - tombstones_.front().since > 60 * base::second)
+    tombstones_.pop_front();
+}
+
+}  // namespace abuzz::delivery

@@ -1,0 +1,353 @@
+#include <algorithm>
+
+#include "bus/base/check.hpp"
+#include "bus/delivery/switch.hpp"
+#include "bus/topic.hpp"
+
+// Ports, publications and subscriptions coming and going.
+
+namespace abuzz::delivery {
+
+namespace {
+
+constexpr std::size_t tombstones_max = 4096;
+
+std::uint16_t number(Error error) noexcept { return static_cast<std::uint16_t>(error); }
+
+}  // namespace
+
+Switch::Switch(StatsFile& stats, const Config& config, std::uint64_t node_id)
+    : stats_(stats), config_(config), node_id_(node_id) {}
+
+Switch::~Switch() {
+  is_draining_ = true;
+  while (!ports_.empty()) close_port(ports_.begin()->first, DropReason::shutdown);
+}
+
+Port* Switch::find_port(PortId id) noexcept {
+  const auto found = ports_.find(id);
+  return found == ports_.end() ? nullptr : found->second.get();
+}
+
+Publication* Switch::find_publication(PortId id, std::uint32_t handle) noexcept {
+  Port* port = find_port(id);
+  if (port == nullptr || handle == 0 || handle > port->publications.size()) return nullptr;
+  return port->publications[handle - 1].get();
+}
+
+Subscription* Switch::find_subscription(PortId id, std::uint32_t handle) noexcept {
+  Port* port = find_port(id);
+  if (port == nullptr || handle == 0 || handle > port->subscriptions.size()) return nullptr;
+  return port->subscriptions[handle - 1].get();
+}
+
+void Switch::open_port(PortId id) {
+  auto& port = ports_[id];
+  if (!port) {
+    port = std::make_unique<Port>();
+    port->id = id;
+    port->agent_id = id;
+  }
+  port->suspended_since = 0;
+}
+
+void Switch::suspend_port(PortId id, base::Nanos now) {
+  if (Port* port = find_port(id)) port->suspended_since = std::max<base::Nanos>(now, 1);
+}
+
+void Switch::close_port(PortId id, DropReason reason) {
+  Port* port = find_port(id);
+  if (port == nullptr) return;
+  for (auto& subscription : port->subscriptions)
+    if (subscription) end_subscription(*subscription, reason, false);
+  for (auto& publication : port->publications)
+    if (publication) end_publication(*publication);
+  ports_.erase(id);
+}
+
+std::uint16_t Switch::advertise(PortId id, const wire::Advertise& item) {
+  Port* port = find_port(id);
+  if (port == nullptr) return number(Error::closed);
+  if (check_topic(item.topic) != TopicFault::none) return number(Error::bad_topic);
+  if (is_reserved(item.topic)) return number(Error::reserved_topic);
+  if (item.publication == 0 || item.publication > config_.agent.publications_max)
+    return number(Error::publications_limit);
+  if (item.publication > port->publications.size()) port->publications.resize(item.publication);
+  auto& slot = port->publications[item.publication - 1];
+  if (slot) {
+    const bool is_same = slot->publisher_id == item.publisher_id &&
+                         slot->publisher_epoch == item.publisher_epoch && slot->topic == item.topic;
+    if (!is_same) return number(Error::denied);
+    resume_publication(*slot);
+    return 0;
+  }
+  if (is_draining_) return number(Error::closed);
+  if (publication_count_ >= config_.node.publications_max)
+    return number(Error::publications_limit);
+  auto publication = std::make_unique<Publication>();
+  publication->port = port;
+  publication->handle = item.publication;
+  publication->publisher_id = item.publisher_id;
+  publication->publisher_epoch = item.publisher_epoch;
+  publication->topic = item.topic;
+  publication->accepted_seq = item.base_seq;
+  const StreamKey key{id, item.publisher_id, item.publisher_epoch};
+  for (const Tombstone& tombstone : tombstones_)
+    if (tombstone.key == key && tombstone.accepted_seq > publication->accepted_seq)
+      publication->accepted_seq = tombstone.accepted_seq;
+  publication->accepted = {publication->accepted_seq, 0};
+  publication->limit = publication->limit_told = publication->accepted;
+  const std::uint64_t ids[] = {id, item.publisher_id, item.publisher_epoch, item.publication};
+  publication->row = stats_.add_row(RowKind::publication, ids, item.topic);
+  if (publication->row == nullptr) return number(Error::memory_budget);
+  publication->row->set(PublicationCounter::accepted, publication->accepted_seq);
+  slot = std::move(publication);
+  ++publication_count_;
+  stats_.process().set(ProcessCounter::publications_now, publication_count_);
+  for (auto& [other, owner] : ports_)
+    for (auto& subscription : owner->subscriptions)
+      if (subscription && matches(subscription->pattern, slot->topic)) join(*slot, *subscription);
+  stats_.process().add(ProcessCounter::route_misses);
+  note_interest(*slot);
+  update_limit(*slot);
+  note(*slot);
+  return 0;
+}
+
+// The publisher counts its bytes from 0 again; its sequence goes on.
+void Switch::resume_publication(Publication& publication) {
+  if (publication.next_chunk != 0) send_abort(publication);
+  const std::uint64_t used = publication.accepted.bytes;
+  publication.accepted.bytes = 0;
+  publication.limit.bytes -= used;
+  publication.limit_told = publication.accepted;
+  for (Pair* pair : publication.route)
+    if (pair->subscription->policy == Policy::lossless) pair->limit.bytes -= used;
+  publication.row->add(PublicationCounter::resent);
+  publication.interest_changed = true;
+  publication.tells_at_once = true;
+  note(publication);
+}
+
+std::uint16_t Switch::check_subscribe(const Port& port, const wire::Subscribe& item) const {
+  if (check_pattern(item.pattern) != TopicFault::none) return number(Error::bad_pattern);
+  if (is_reserved(item.pattern)) return number(Error::reserved_topic);
+  if (item.subscription == 0 || item.subscription > config_.agent.subscriptions_max)
+    return number(Error::subscriptions_limit);
+  if (item.policy > static_cast<std::uint8_t>(Policy::drop_new)) return number(Error::bad_bound);
+  const std::uint64_t train = config_.limits.payload_bytes_max + 64 * base::kib;
+  if (item.bound_messages == 0 || item.bound_messages > (1u << 20) || item.bound_bytes < train ||
+      item.bound_bytes > (1ull << 30) || item.window_messages == 0 || item.window_bytes < train)
+    return number(Error::bad_bound);
+  if (subscription_count_ >= config_.node.subscriptions_max)
+    return number(Error::node_subscriptions_limit);
+  (void)port;
+  return is_draining_ ? number(Error::closed) : 0;
+}
+
+wire::Subscribed Switch::subscribe(PortId id, const wire::Subscribe& item, base::Nanos now) {
+  now_ = now;
+  wire::Subscribed answer{item.subscription, 0, generation_, 0};
+  Port* port = find_port(id);
+  if (port == nullptr) {
+    answer.error = number(Error::closed);
+    return answer;
+  }
+  if (Subscription* existing = find_subscription(id, item.subscription)) {
+    if (!resume_subscription(*existing, item)) answer.error = number(Error::denied);
+    answer.matched_publications = static_cast<std::uint32_t>(existing->pairs.size());
+    return answer;
+  }
+  answer.error = check_subscribe(*port, item);
+  if (answer.error != 0) return answer;
+  auto subscription = std::make_unique<Subscription>();
+  subscription->port = port;
+  subscription->handle = item.subscription;
+  subscription->pattern = item.pattern;
+  subscription->policy = static_cast<Policy>(item.policy);
+  subscription->bound = {item.bound_messages, item.bound_bytes};
+  subscription->window = {item.window_messages, item.window_bytes};
+  subscription->stall_limit = base::Nanos{item.stall_ms} * base::millisecond;
+  const std::uint64_t ids[] = {id, item.subscription};
+  subscription->row = stats_.add_row(RowKind::subscription, ids, item.pattern);
+  if (subscription->row == nullptr) {
+    answer.error = number(Error::memory_budget);
+    return answer;
+  }
+  subscription->row->set(SubscriptionCounter::policy, item.policy);
+  if (item.subscription > port->subscriptions.size())
+    port->subscriptions.resize(item.subscription);
+  auto& slot = port->subscriptions[item.subscription - 1];
+  slot = std::move(subscription);
+  ++subscription_count_;
+  stats_.process().set(ProcessCounter::subscriptions_now, subscription_count_);
+  answer.generation = ++generation_;
+  for (auto& [other, owner] : ports_)
+    for (auto& publication : owner->publications)
+      if (publication && matches(slot->pattern, publication->topic)) {
+        join(*publication, *slot);
+        note_interest(*publication);
+      }
+  answer.matched_publications = static_cast<std::uint32_t>(slot->pairs.size());
+  return answer;
+}
+
+// What was in flight and did not arrive goes out again first, under its old delivery numbers.
+bool Switch::resume_subscription(Subscription& subscription, const wire::Subscribe& item) {
+  if (!item.resumes || subscription.pattern != item.pattern ||
+      item.resume_received_no > subscription.sent_no)
+    return false;
+  release_received(subscription, item.resume_received_no);
+  while (subscription.in_flight.count() > subscription.received_entries) {
+    Entry entry = std::move(subscription.in_flight.back());
+    subscription.in_flight.pop_back();
+    const Amount amount{entry.count, entry.routed->charge};
+    subscription.sent = subscription.sent - amount;
+    subscription.queued = subscription.queued + amount;
+    queued_ = queued_ + amount;
+    subscription.queue.push_front(std::move(entry));
+  }
+  subscription.blocked_since = 0;
+  note_ready(subscription);
+  return true;
+}
+
+void Switch::join(Publication& publication, Subscription& subscription) {
+  auto pair = std::make_unique<Pair>();
+  pair->publication = &publication;
+  pair->subscription = &subscription;
+  const std::uint64_t ids[] = {stats_.index_of(*publication.row),
+                               stats_.index_of(*subscription.row)};
+  pair->row = stats_.add_row(RowKind::pair, ids, publication.topic);
+  if (pair->row == nullptr) return;  // out of rows: counted by the file; the pair is refused
+  // A train under way began before this subscription: its message is not for it.
+  pair->skips_train = publication.next_chunk != 0;
+  pair->row->set(PairCounter::join, publication.accepted_seq + (pair->skips_train ? 1 : 0));
+  if (subscription.policy == Policy::lossless) {
+    // Credit that is already out is honoured: it is appended beyond the bound, once.
+    pair->limit = publication.limit;
+    subscription.granted = subscription.granted + (pair->limit - publication.accepted);
+    ++publication.lossless_count;
+  }
+  publication.route.push_back(pair.get());
+  subscription.pairs.push_back(std::move(pair));
+  subscription.share = share_of(subscription);
+  make_hungry(*publication.route.back());
+  subscription.row->set(SubscriptionCounter::matched_publications, subscription.pairs.size());
+}
+
+// Takes a pair off the route. Its entries must be settled or settle later without it.
+void Switch::leave(Pair& pair) {
+  Publication& publication = *pair.publication;
+  Subscription& subscription = *pair.subscription;
+  std::erase(publication.route, &pair);
+  for (std::size_t index = 0; index < subscription.hungry.count(); ++index)
+    if (subscription.hungry.at(index) == &pair) subscription.hungry.at(index) = nullptr;
+  if (subscription.policy == Policy::lossless) {
+    subscription.granted = subscription.granted - (pair.limit - publication.accepted);
+    --publication.lossless_count;
+  }
+  pair.is_hungry = true;  // never again
+}
+
+void Switch::note_interest(Publication& publication) {
+  publication.interest_changed = true;
+  publication.row->set(PublicationCounter::match_count, publication.route.size());
+  note(publication);
+}
+
+void Switch::end_subscription(Subscription& subscription, DropReason reason, bool tell) {
+  Port& port = *subscription.port;
+  for (auto& pair : subscription.pairs) {
+    Publication& publication = *pair->publication;
+    if (publication.is_withdrawn) continue;
+    leave(*pair);
+    note_interest(publication);
+    update_limit(publication);
+  }
+  queued_ = queued_ - subscription.queued;
+  while (!subscription.in_flight.is_empty()) {
+    Entry& entry = subscription.in_flight.front();
+    if (subscription.received_entries > 0) {
+      --subscription.received_entries;
+    } else if (entry.pair != nullptr) {
+      drop_holder(*entry.routed);
+    }
+    complete(subscription, entry, 0, reason);
+    subscription.in_flight.pop_front();
+  }
+  while (!subscription.queue.is_empty()) {
+    Entry& entry = subscription.queue.front();
+    drop_holder(*entry.routed);
+    complete(subscription, entry, 0, reason);
+    subscription.queue.pop_front();
+  }
+  for (auto& pair : subscription.pairs) stats_.remove_row(pair->row);
+  std::vector<Publication*> touched;
+  for (auto& pair : subscription.pairs)
+    if (pair->publication->is_withdrawn) touched.push_back(pair->publication);
+  subscription.pairs.clear();
+  for (Publication* publication : touched) free_departed(*publication);
+  std::erase(hungry_, &subscription);
+  std::erase(port.ready, &subscription);
+  if (tell) {
+    port.gone.push_back({subscription.handle, reason});
+    note_output(port);
+  }
+  ++generation_;
+  --subscription_count_;
+  stats_.process().set(ProcessCounter::subscriptions_now, subscription_count_);
+  stats_.remove_row(subscription.row);
+  port.subscriptions[subscription.handle - 1].reset();
+}
+
+void Switch::unsubscribe(PortId id, std::uint32_t handle) {
+  if (Subscription* subscription = find_subscription(id, handle))
+    end_subscription(*subscription, DropReason::shutdown, true);
+}
+
+void Switch::withdraw(PortId id, std::uint32_t handle) {
+  if (Publication* publication = find_publication(id, handle)) end_publication(*publication);
+}
+
+// The publication takes nothing more; what is queued of it is still delivered.
+void Switch::end_publication(Publication& publication) {
+  if (publication.next_chunk != 0) send_abort(publication);
+  Port& port = *publication.port;
+  const StreamKey key{port.id, publication.publisher_id, publication.publisher_epoch};
+  if (tombstones_.size() >= tombstones_max) tombstones_.pop_front();
+  tombstones_.push_back({key, publication.accepted_seq, now_});
+  const std::vector<Pair*> route = publication.route;
+  for (Pair* pair : route) {
+    leave(*pair);
+    pair->subscription->share = share_of(*pair->subscription);
+  }
+  std::erase(port.dirty, &publication);
+  publication.is_withdrawn = true;
+  --publication_count_;
+  stats_.process().set(ProcessCounter::publications_now, publication_count_);
+  auto& slot = port.publications[publication.handle - 1];
+  publication.port = nullptr;
+  departed_.push_back(std::move(slot));
+  free_departed(publication);
+}
+
+// Frees a withdrawn publication once its last message is settled.
+void Switch::free_departed(Publication& publication) {
+  if (!publication.is_withdrawn || publication.routed_open > 0) return;
+  for (auto& [id, port] : ports_)
+    for (auto& subscription : port->subscriptions) {
+      if (!subscription) continue;
+      std::erase_if(subscription->pairs, [&](const std::unique_ptr<Pair>& pair) {
+        if (pair->publication != &publication) return false;
+        stats_.remove_row(pair->row);
+        return true;
+      });
+    }
+  stats_.remove_row(publication.row);
+  std::erase_if(departed_, [&](const std::unique_ptr<Publication>& departed) {
+    return departed.get() == &publication;
+  });
+}
+
+}  // namespace abuzz::delivery

@@ -1,0 +1,193 @@
+#include "bus/node/shard.hpp"
+
+#include <algorithm>
+
+#include "bus/node/shard_state.hpp"
+
+namespace abuzz::node {
+
+namespace {
+
+constexpr base::Nanos timer_interval = 50 * base::millisecond;
+
+
+std::array<std::uint32_t, 3> windows(const Config& config) noexcept {
+  return {config.link.window_high_bytes, config.link.window_normal_bytes,
+          config.link.window_bulk_bytes};
+}
+
+}  // namespace
+
+Shard::State::State(const Parts& given)
+    : parts(given),
+      deliveries(given.stats, given.config, given.node_id),
+      control_scratch(given.hub.traits().part_bytes_max) {
+  owing.reserve(1024);
+  blocked.reserve(1024);
+}
+
+Shard::Shard(const Parts& parts) : state_(std::make_unique<State>(parts)) {}
+Shard::~Shard() = default;
+
+bool Shard::post(ShardOrder&& order) {
+  if (!state_->order_producer.try_push(std::move(order))) return false;
+  state_->orders_posted.publish_fenced(state_->orders_posted.hint() + 1);
+  return true;
+}
+
+bool Shard::try_next_report(ShardReport& report) {
+  if (state_->reports.pop(&report, 1) == 0) return false;
+  ++state_->reports_taken;
+  return true;
+}
+
+Session* Shard::State::find(SessionId id) noexcept {
+  const auto found = sessions.find(id);
+  return found == sessions.end() ? nullptr : found->second.get();
+}
+
+Session* Shard::State::find_agent(std::uint64_t agent_id) noexcept {
+  const auto found = by_agent.find(agent_id);
+  return found == by_agent.end() ? nullptr : found->second;
+}
+
+void Shard::State::report(ShardReport::Kind kind, SessionId session, std::uint64_t unsent) {
+  ShardReport item{kind, session, unsent};
+  // Reception empties the intake every cycle; at most a few reports stand for each session.
+  if (report_producer.try_push(std::move(item)))
+    reports_posted.publish_fenced(reports_posted.hint() + 1);
+}
+
+void Shard::State::owe(Session& session) {
+  if (session.owes_ack) return;
+  session.owes_ack = true;
+  owing.push_back(session.id);
+}
+
+// Refused bytes: counted, and after three of them the session is over.
+void Shard::State::strike(Session& session, wire::Reject reject) {
+  (void)reject;
+  parts.stats.process().add(ProcessCounter::strikes);
+  if (session.row != nullptr) session.row->add(AgentCounter::strikes);
+  if (++session.strikes == strikes_max) report(ShardReport::Kind::struck_out, session.id);
+}
+
+void Shard::State::admit(const ShardOrder& order, base::Nanos now) {
+  if (Session* old = find_agent(order.agent_id)) end_session(old->id, false, now);
+  auto session = std::make_unique<Session>(windows(parts.config));
+  session->id = order.session;
+  session->agent_id = order.agent_id;
+  session->session_epoch = order.session_epoch;
+  session->name = order.name;
+  const std::uint64_t ids[] = {order.agent_id, order.pid, order.start_ticks, order.session_epoch};
+  session->row = parts.stats.add_row(RowKind::agent, ids, order.name, order.agent_kind);
+  if (session->row != nullptr) {
+    session->row->set(AgentCounter::session_epoch, order.session_epoch);
+    session->row->set(AgentCounter::state, static_cast<std::uint64_t>(PeerState::starting));
+    session->row->set(AgentCounter::connected_at_ns, static_cast<std::uint64_t>(now));
+  }
+  deliveries.open_port(order.agent_id);
+  parts.hub.admit(order.session, order.secret);
+  by_agent[order.agent_id] = session.get();
+  sessions[order.session] = std::move(session);
+  parts.stats.process().add(ProcessCounter::sessions_opened);
+  parts.stats.process().set(ProcessCounter::agents_now, sessions.size());
+}
+
+void Shard::State::end_session(SessionId id, bool agent_gone, base::Nanos now) {
+  Session* session = find(id);
+  if (session == nullptr) return;
+  parts.hub.expel(id);
+  if (find_agent(session->agent_id) == session) {
+    by_agent.erase(session->agent_id);
+    if (agent_gone) {
+      deliveries.close_port(session->agent_id, delivery::DropReason::peer_gone);
+    } else {
+      deliveries.suspend_port(session->agent_id, now);
+    }
+  }
+  parts.stats.remove_row(session->row);
+  sessions.erase(id);
+  parts.stats.process().add(ProcessCounter::sessions_closed);
+  parts.stats.process().set(ProcessCounter::agents_now, sessions.size());
+}
+
+void Shard::State::apply(ShardOrder& order, base::Nanos now) {
+  switch (order.kind) {
+    case ShardOrder::Kind::none:
+      break;
+    case ShardOrder::Kind::admit:
+      admit(order, now);
+      break;
+    case ShardOrder::Kind::dismiss:
+      end_session(order.session, order.agent_gone, now);
+      break;
+    case ShardOrder::Kind::set_state:
+      if (Session* session = find(order.session); session != nullptr && session->row != nullptr)
+        session->row->set(AgentCounter::state, static_cast<std::uint64_t>(order.state));
+      break;
+    case ShardOrder::Kind::stop:
+      is_stopping = true;
+      [[fallthrough]];
+    case ShardOrder::Kind::drain:
+      is_draining = true;
+      told_drained = false;
+      deliveries.start_draining();
+      if (is_stopping)
+        for (auto& [id, session] : sessions) owe(*session);
+      break;
+  }
+}
+
+std::size_t Shard::State::take_orders(base::Nanos now) {
+  std::size_t done = 0;
+  ShardOrder order;
+  while (done < 64 && orders.pop(&order, 1) == 1) {
+    ++orders_taken;
+    apply(order, now);
+    ++done;
+  }
+  return done;
+}
+
+std::size_t Shard::do_work(base::Nanos now, base::Nanos wall_now) {
+  (void)wall_now;
+  State& state = *state_;
+  std::size_t done = state.take_orders(now);
+  done += state.receive(now);
+  if (now >= state.timers_at) {
+    state.timers_at = now + timer_interval;
+    state.deliveries.do_timers(now);
+    StatsRow& process = state.parts.stats.process();
+    process.set(ProcessCounter::queued_messages, state.deliveries.queued().messages);
+    process.set(ProcessCounter::queued_bytes, state.deliveries.queued().bytes);
+    process.set(ProcessCounter::strangers, state.parts.hub.counters().strangers);
+    process.set(ProcessCounter::hub_full, state.parts.hub.counters().full);
+    process.set(ProcessCounter::hub_unreachable, state.parts.hub.counters().unreachable);
+  }
+  state.deliveries.finish_cycle(now);
+  done += state.send_all(now);
+  if (state.is_draining && !state.told_drained && state.deliveries.queued().messages == 0) {
+    state.told_drained = true;
+    state.report(ShardReport::Kind::drained, 0);
+  }
+  return done;
+}
+
+base::Nanos Shard::next_deadline() const noexcept {
+  return state_->sessions.empty() ? -1 : state_->timers_at;
+}
+
+bool Shard::has_orders() const noexcept { 
+  return state_->orders_posted.read_fenced() != state_->orders_taken;
+ }
+
+bool Shard::has_reports() const noexcept {
+  return state_->reports_posted.read_fenced() != state_->reports_taken;
+}
+
+std::uint64_t Shard::queued_messages() const noexcept {
+  return state_->deliveries.queued().messages;
+}
+
+}  // namespace abuzz::node

@@ -1,0 +1,185 @@
+#include <algorithm>
+
+#include "bus/node/shard_state.hpp"
+
+// Frames from agents: checked here, never beyond the sealed header.
+
+namespace abuzz::node {
+
+namespace {
+
+constexpr std::size_t frames_per_cycle = 64;
+
+// Feeds the items of one Control to the switch, for the session that sent them.
+class Registrar final : public wire::ControlSink {
+ public:
+  Registrar(Shard::State& state, Session& session, base::Nanos now)
+      : state_(state), session_(session), now_(now) {}
+
+  bool is_refused() const noexcept { return is_refused_; }
+  bool said_goodbye() const noexcept { return said_goodbye_; }
+
+  void on(const wire::Advertise& item) override {
+    const std::uint16_t error = state_.deliveries.advertise(session_.agent_id, item);
+    session_.advertised.push_back({item.publication, error});
+    state_.owe(session_);
+  }
+  void on(const wire::Subscribe& item) override {
+    session_.subscribed.push_back(state_.deliveries.subscribe(session_.agent_id, item, now_));
+    state_.owe(session_);
+  }
+  void on(const wire::Withdraw& item) override {
+    state_.deliveries.withdraw(session_.agent_id, item.publication);
+  }
+  void on(const wire::Unsubscribe& item) override {
+    state_.deliveries.unsubscribe(session_.agent_id, item.subscription);
+  }
+  void on(const wire::Want& item) override { state_.deliveries.want(session_.agent_id, item); }
+  void on(const wire::FlushAsk& item) override {
+    state_.deliveries.ask_flush(session_.agent_id, item);
+  }
+  // Verdicts stand behind the settles in the schema but are exceptions inside them, so the settles
+  // wait until all items were read.
+  void on(const wire::Settle& item) override {
+    if (settle_count_ < settles_.size()) {
+      settles_[settle_count_++] = item;
+    } else {
+      is_refused_ |= !state_.deliveries.settle(session_.agent_id, item, now_);
+    }
+  }
+  void on(const wire::Verdict& item) override {
+    state_.parts.stats.process().add(ProcessCounter::corrupt_reported);
+    is_refused_ |= !state_.deliveries.refuse(session_.agent_id, item);
+  }
+  void on(const wire::Goodbye&) override { said_goodbye_ = true; }
+
+  void finish() {
+    for (std::size_t index = 0; index < settle_count_; ++index)
+      is_refused_ |= !state_.deliveries.settle(session_.agent_id, settles_[index], now_);
+  }
+
+ private:
+  Shard::State& state_;
+  Session& session_;
+  const base::Nanos now_;
+  std::array<wire::Settle, 256> settles_;
+  std::size_t settle_count_ = 0;
+  bool is_refused_ = false;
+  bool said_goodbye_ = false;
+};
+
+}  // namespace
+
+std::size_t Shard::State::receive(base::Nanos now) {
+  std::size_t done = 0;
+  while (done < frames_per_cycle) {
+    link::PeerId peer = 0;
+    const link::ReceiveStatus status = parts.hub.try_receive(peer, incoming);
+    if (status == link::ReceiveStatus::empty || status == link::ReceiveStatus::closed) break;
+    ++done;
+    Session* session = find(peer);
+    if (session == nullptr) continue;  // expelled meanwhile
+    if (status == link::ReceiveStatus::attached) {
+      session->is_attached = true;
+      if (session->row != nullptr)
+        session->row->set(AgentCounter::state, static_cast<std::uint64_t>(PeerState::ready));
+      report(ShardReport::Kind::attached, session->id);
+      continue;
+    }
+    take_frame(*session, now);
+  }
+  incoming.clear();
+  return done;
+}
+
+// HOT: shard thread, once a frame.
+void Shard::State::take_frame(Session& session, base::Nanos now) {
+  StatsRow& process = parts.stats.process();
+  process.add(ProcessCounter::frames_in);
+  process.add(ProcessCounter::bytes_in, incoming.bytes());
+  if (session.strikes >= strikes_max) return;
+  if (session.row != nullptr) {
+    session.row->add(AgentCounter::frames_in);
+    session.row->add(AgentCounter::bytes_in, incoming.bytes());
+  }
+  wire::FrameView view;
+  const std::span<const std::byte> bytes = incoming.parts[0].span();
+  // The uplink is one part: a second one is refused.
+  wire::Reject reject = incoming.part_count == 1 ? wire::FrameView::parse({&bytes, 1}, view)
+                                                 : wire::Reject::part_count;
+  if (reject == wire::Reject::none && view.head().session_epoch != session.session_epoch)
+    reject = wire::Reject::counts;
+  if (reject == wire::Reject::none && !session.flow.on_frame(view.head()))
+    reject = wire::Reject::counts;
+  if (reject != wire::Reject::none || !take_records(session, view, now)) {
+    process.add(ProcessCounter::frames_rejected);
+    strike(session, reject);
+    return;
+  }
+  if (session.flow.is_ack_due()) owe(session);
+  if (session.said_goodbye) report(ShardReport::Kind::goodbye, session.id);
+}
+
+bool Shard::State::take_records(Session& session, const wire::FrameView& view, base::Nanos now) {
+  delivery::LinkFlow::Load load;
+  bool is_good = true;
+  for (std::size_t index = 0; index < view.record_count() && is_good; ++index) {
+    const wire::Record record = view.record(index);
+    load.add(record.kind == wire::RecordKind::control ? wire::Lane::control : record.lane,
+             record.slice_bytes);
+    switch (record.kind) {
+      case wire::RecordKind::batch:
+        is_good = take_batch(session, view, record, now);
+        break;
+      case wire::RecordKind::void_range:
+        is_good = deliveries.accept_void(session.agent_id, record) <= delivery::Verdict::draining;
+        break;
+      case wire::RecordKind::abort:
+        is_good = deliveries.accept_abort(session.agent_id, record) <= delivery::Verdict::draining;
+        break;
+      case wire::RecordKind::control:
+        is_good = take_control(session, view, record, now);
+        break;
+    }
+  }
+  session.flow.on_processed(load);
+  return is_good;
+}
+
+// HOT: shard thread, once a batch.
+bool Shard::State::take_batch(Session& session, const wire::FrameView& view,
+                              const wire::Record& record, base::Nanos now) {
+  StatsRow& process = parts.stats.process();
+  wire::BatchHead head;
+  const wire::Reject reject = wire::BatchHead::parse(view.slice(record), head);
+  const bool is_consistent = reject == wire::Reject::none && record.lane == head.envelope.lane &&
+                             record.seq == head.envelope.first_seq &&
+                             record.message_count == head.envelope.message_count &&
+                             record.part == 0;
+  if (!is_consistent) {
+    process.add(ProcessCounter::batches_rejected);
+    return false;
+  }
+  process.add(ProcessCounter::batches_in);
+  process.add(ProcessCounter::messages_in, record.message_count);
+  if (session.row != nullptr) session.row->add(AgentCounter::messages_in, record.message_count);
+  mem::Buffer slice = incoming.parts[0].slice(record.slice_offset, record.slice_bytes);
+  const delivery::Verdict verdict =
+      deliveries.accept(session.agent_id, record, head, std::move(slice), now);
+  if (verdict == delivery::Verdict::over_limit) process.add(ProcessCounter::over_limit);
+  if (verdict <= delivery::Verdict::draining) return true;
+  process.add(ProcessCounter::batches_rejected);
+  return false;
+}
+
+bool Shard::State::take_control(Session& session, const wire::FrameView& view,
+                                const wire::Record& record, base::Nanos now) {
+  Registrar registrar(*this, session, now);
+  const wire::Reject reject =
+      wire::read_control(view.slice(record), control_scratch, registrar);
+  registrar.finish();
+  session.said_goodbye |= registrar.said_goodbye();
+  return reject == wire::Reject::none && !registrar.is_refused();
+}
+
+}  // namespace abuzz::node

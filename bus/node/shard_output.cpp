@@ -1,0 +1,172 @@
+#include <algorithm>
+
+#include "bus/node/shard_state.hpp"
+
+// Frames to agents: control first, then deliveries in turn, inside the link's credit.
+
+namespace abuzz::node {
+
+namespace {
+
+// A slice this big goes as a part of its own, by reference; a smaller one is copied into the head.
+constexpr std::uint32_t reference_bytes_min = 8 * base::kib;
+constexpr std::size_t frame_bytes_target = 128 * base::kib;
+constexpr std::size_t frames_per_serving = 8;
+
+}  // namespace
+
+std::size_t Shard::State::send_all(base::Nanos now) {
+  (void)now;
+  std::size_t done = 0;
+  // Links that had no room: an acknowledgement may have come.
+  const std::size_t blocked_count = blocked.size();
+  for (std::size_t index = 0; index < blocked_count; ++index) {
+    Session* session = find(blocked[index]);
+    if (session == nullptr) continue;
+    session->is_blocked = false;
+    done += serve(*session) ? 1 : 0;
+  }
+  blocked.erase(blocked.begin(), blocked.begin() + static_cast<std::ptrdiff_t>(blocked_count));
+  while (const delivery::PortId port = deliveries.next_output()) {
+    if (Session* session = find_agent(port)) done += serve(*session) ? 1 : 0;
+  }
+  const std::size_t owing_count = owing.size();
+  for (std::size_t index = 0; index < owing_count; ++index) {
+    Session* session = find(owing[index]);
+    if (session != nullptr && session->owes_ack) done += serve(*session) ? 1 : 0;
+  }
+  owing.erase(owing.begin(), owing.begin() + static_cast<std::ptrdiff_t>(owing_count));
+  return done;
+}
+
+void Shard::State::block(Session& session) {
+  if (session.is_blocked) return;
+  session.is_blocked = true;
+  blocked.push_back(session.id);
+}
+
+// Sends what the session has, up to a few frames. What the link has no room for stays in the
+// switch's queues, and the session in `blocked`.
+bool Shard::State::serve(Session& session) {
+  if (!session.is_attached) {
+    block(session);
+    return false;
+  }
+  bool sent = false;
+  bool has_more = true;
+  for (std::size_t index = 0; index < frames_per_serving && has_more; ++index) {
+    has_more = false;
+    if (!send_frame(session, has_more)) break;
+    sent = true;
+  }
+  if (has_more || session.unsent.part_count > 0) block(session);
+  return sent;
+}
+
+bool Shard::State::send_frame(Session& session, bool& has_more) {
+  if (session.unsent.part_count > 0) {
+    if (parts.hub.try_send(session.id, session.unsent) != link::SendStatus::sent) {
+      has_more = true;
+      return false;
+    }
+  }
+  builder.clear();
+  outgoing.clear();
+  outgoing.part_count = 1;  // the head, filled last
+  delivery::LinkFlow::Load load;
+  add_control(session, has_more);
+  const std::size_t messages = add_deliveries(session, load, has_more);
+  if (builder.record_count() == 0 && !session.owes_ack) return false;
+  if (session.row != nullptr) session.row->add(AgentCounter::messages_out, messages);
+  parts.stats.process().add(ProcessCounter::messages_out, messages);
+  return finish_frame(session, load);
+}
+
+void Shard::State::add_control(Session& session, bool& has_more) {
+  (void)has_more;
+  for (const wire::Advertised& item : session.advertised) control.add(item);
+  session.advertised.clear();
+  for (const wire::Subscribed& item : session.subscribed) control.add(item);
+  session.subscribed.clear();
+  deliveries.collect_control(session.agent_id, control);
+  if (is_stopping) control.set(wire::Goodbye{0, 0});
+  if (control.is_empty()) return;
+  wire::Record record;
+  record.kind = wire::RecordKind::control;
+  record.lane = wire::Lane::control;
+  builder.add_inline(record, control.finish());
+}
+
+// HOT: shard thread, once a batch and subscriber.
+std::size_t Shard::State::add_deliveries(Session& session, delivery::LinkFlow::Load& load,
+                                         bool& has_more) {
+  std::size_t messages = 0;
+  std::size_t bytes = builder.head_bytes();
+  delivery::Switch::Outgoing next;
+  while (deliveries.peek(session.agent_id, next)) {
+    const delivery::Routed& routed = *next.routed;
+    const bool by_reference = routed.slice_bytes >= reference_bytes_min;
+    const bool is_full = !builder.has_room(1, 1) || bytes >= frame_bytes_target ||
+                         (by_reference && outgoing.part_count > wire::parts_max);
+    if (is_full || !session.flow.has_room(routed.lane, routed.slice_bytes, load)) {
+      has_more = true;
+      break;
+    }
+    wire::Record record;
+    record.kind = routed.aborts ? wire::RecordKind::abort : wire::RecordKind::batch;
+    record.lane = routed.lane;
+    record.hops = 1;
+    record.message_count = routed.count;
+    record.seq = routed.first_seq;
+    if (by_reference) {
+      record.part = static_cast<std::uint8_t>(outgoing.part_count);
+      record.slice_bytes = routed.slice_bytes;
+      outgoing.add(routed.slice.share());
+      builder.add_reference(record);
+    } else {
+      builder.add_inline(record, routed.slice.span());
+    }
+    wire::Target target;
+    target.subscription = next.subscription;
+    target.first = static_cast<std::uint16_t>(next.first);
+    target.count = static_cast<std::uint16_t>(next.count);
+    target.first_delivery = next.first_delivery;
+    builder.add_target(target);
+    load.add(routed.lane, routed.slice_bytes);
+    bytes += routed.slice_bytes + sizeof(wire::Record) + sizeof(wire::Target);
+    messages += next.count;
+    parts.stats.process().add(ProcessCounter::batches_out);
+    deliveries.mark_sent(session.agent_id);
+  }
+  return messages;
+}
+
+bool Shard::State::finish_frame(Session& session, delivery::LinkFlow::Load& load) {
+  wire::FrameHead head;
+  head.session_epoch = session.session_epoch;
+  head.node_epoch = parts.node_epoch;
+  head.part_count = static_cast<std::uint8_t>(outgoing.part_count);
+  session.flow.stamp(head, load);
+  session.owes_ack = false;
+  mem::Buffer first = parts.pool.try_acquire(builder.head_bytes());
+  // Only a node past its memory budget has none; its frames are bounded by link credit, so the
+  // reserve of the pool covers them. The session cannot go on without this frame.
+  if (!first) {
+    parts.stats.process().add(ProcessCounter::memory_refused);
+    report(ShardReport::Kind::struck_out, session.id);
+    return false;
+  }
+  builder.finish(head, first.span());
+  outgoing.parts[0] = std::move(first);
+  parts.stats.process().add(ProcessCounter::frames_out);
+  parts.stats.process().add(ProcessCounter::bytes_out, outgoing.bytes());
+  if (session.row != nullptr) {
+    session.row->add(AgentCounter::frames_out);
+    session.row->add(AgentCounter::bytes_out, outgoing.bytes());
+  }
+  if (parts.hub.try_send(session.id, outgoing) != link::SendStatus::sent)
+    std::swap(session.unsent, outgoing);
+  return true;
+}
+
+}  // namespace abuzz::node
