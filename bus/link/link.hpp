@@ -34,9 +34,9 @@ struct Frame {
 };
 
 struct Traits {
-  bool same_process = false;   // the loop link
-  bool same_host = false;      // bytes do not leave the machine: never compressed
-  std::size_t part_bytes_max = 0;   // of one part; a larger one is refused by both ends
+  bool same_process = false;       // the loop link
+  bool same_host = false;          // bytes do not leave the machine: never compressed
+  std::size_t part_bytes_max = 0;  // of one part; a larger one is refused by both ends
 };
 
 enum class SendStatus : std::uint8_t {
@@ -75,10 +75,10 @@ class Link {
 };
 
 struct HubCounters {
-  std::uint64_t strangers = 0;       // frames from connections that presented no valid secret
-  std::uint64_t unreachable = 0;     // sends to a peer that is no longer connected
-  std::uint64_t full = 0;            // sends refused by a high-water mark
-  std::uint64_t parts_refused = 0;   // frames with too many parts
+  std::uint64_t strangers = 0;      // frames from connections that presented no valid secret
+  std::uint64_t unreachable = 0;    // sends to a peer that is no longer connected
+  std::uint64_t full = 0;           // sends refused by a high-water mark
+  std::uint64_t parts_refused = 0;  // frames with too many parts
 };
 
 // The node's end: all links of one shard. Threads: one (the shard's), except wait_descriptor.

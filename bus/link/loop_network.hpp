@@ -21,7 +21,7 @@ namespace abuzz::link {
 class LoopNetwork final : public Network {
  public:
   struct Faults {
-    base::Nanos delay_min = 0;   // of a frame or datagram, uniform in [min, max]
+    base::Nanos delay_min = 0;  // of a frame or datagram, uniform in [min, max]
     base::Nanos delay_max = 0;
     std::uint64_t lose_one_in = 0;  // frames; 0: none
   };

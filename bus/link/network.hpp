@@ -17,7 +17,8 @@ class Network {
   // Error::no_node when nobody listens.
   virtual Result<std::unique_ptr<DoorCall>> call() = 0;
   // Opens a link and presents the secret on it. Does not wait for the other end.
-  virtual Result<std::unique_ptr<Link>> connect(std::string_view endpoint, const Secret& secret) = 0;
+  virtual Result<std::unique_ptr<Link>> connect(std::string_view endpoint,
+                                                const Secret& secret) = 0;
 };
 
 }  // namespace abuzz::link

@@ -50,7 +50,7 @@ bool set_options(void* socket, int type, const detail::EndpointKind& kind,
   bool done = set(socket, ZMQ_LINGER, linger_ms) && set(socket, ZMQ_RECONNECT_IVL, -1) &&
               set(socket, ZMQ_MAXMSGSIZE, static_cast<std::int64_t>(part_bytes_max)) &&
               set(socket, ZMQ_HANDSHAKE_IVL, handshake_ms) &&
-              set(socket, ZMQ_SNDHWM, detail::high_water_messages) &&
+              set(socket, ZMQ_SNDHWM, type == ZMQ_ROUTER ? detail::high_water_messages : 0) &&
               set(socket, ZMQ_RCVHWM, detail::high_water_messages);
   if (type == ZMQ_ROUTER) done = done && set(socket, ZMQ_ROUTER_MANDATORY, 1);
   if (kind.tcp) {
@@ -139,11 +139,11 @@ ZmqSocket::~ZmqSocket() {
   if (native_ != nullptr) zmq_close(native_);
 }
 
-bool ZmqSocket::has_input() const noexcept {
+ZmqSocket::Events ZmqSocket::events() const noexcept {
   int events = 0;
   std::size_t bytes = sizeof(events);
-  if (zmq_getsockopt(native_, ZMQ_EVENTS, &events, &bytes) != 0) return false;
-  return (events & ZMQ_POLLIN) != 0;
+  if (zmq_getsockopt(native_, ZMQ_EVENTS, &events, &bytes) != 0) return {};
+  return {.input = (events & ZMQ_POLLIN) != 0, .output = (events & ZMQ_POLLOUT) != 0};
 }
 
 }  // namespace detail

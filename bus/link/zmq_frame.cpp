@@ -83,9 +83,8 @@ bool OutgoingFrame::prepare(const Frame& frame, mem::Pool& pool) noexcept {
   return true;
 }
 
-bool OutgoingFrame::send(void* socket, bool& begun) noexcept {
+bool OutgoingFrame::send(void* socket) noexcept {
   while (sent_count_ < prepared_count_) {
-    begun = sent_count_ > 0;
     const int more = sent_count_ + 1 < prepared_count_ ? ZMQ_SNDMORE : 0;
     if (zmq_msg_send(&messages_[sent_count_], socket, ZMQ_DONTWAIT | more) >= 0) {
       ++sent_count_;

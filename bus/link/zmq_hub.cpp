@@ -46,7 +46,7 @@ class ZmqHub final : public Hub {
   SendStatus try_send(PeerId peer, Frame& frame) noexcept override;
   ReceiveStatus try_receive(PeerId& peer, Frame& frame) noexcept override;
   int wait_descriptor() const noexcept override { return socket_.wait_descriptor(); }
-  bool has_input() noexcept override { return incoming_.pending() || socket_.has_input(); }
+  bool has_input() noexcept override { return incoming_.pending() || socket_.events().input; }
   const HubCounters& counters() const noexcept override { return counters_; }
 
  private:
@@ -102,8 +102,7 @@ SendStatus ZmqHub::try_send(PeerId peer, Frame& frame) noexcept {
   }
   // From here a ROUTER takes every part: if the peer vanishes meanwhile it drops the whole frame
   // and still says yes, as it does for a peer that vanishes a moment later.
-  bool begun = false;
-  const bool taken = outgoing.send(socket_.native(), begun);
+  const bool taken = outgoing.send(socket_.native());
   ABUZZ_CHECK(taken);
   frame.clear();
   return SendStatus::sent;

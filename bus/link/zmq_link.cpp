@@ -18,7 +18,7 @@ class ZmqLink final : public Link {
   SendStatus try_send(Frame& frame) noexcept override;
   ReceiveStatus try_receive(Frame& frame) noexcept override;
   int wait_descriptor() const noexcept override { return socket_.wait_descriptor(); }
-  bool has_input() noexcept override { return incoming_.pending() || socket_.has_input(); }
+  bool has_input() noexcept override;
 
  private:
   // Constant after construction.
@@ -27,23 +27,22 @@ class ZmqLink final : public Link {
   // One user at a time.
   detail::ZmqSocket socket_;
   detail::IncomingFrame incoming_;
-  bool broken_ = false;
+  bool is_over_ = false;           // the connection is gone; it never comes back
+  bool is_over_reported_ = false;  // the owner was told so
 };
 
 // HOT: sender
 SendStatus ZmqLink::try_send(Frame& frame) noexcept {
   ABUZZ_CHECK(frame.part_count > 0 && frame.part_count <= frame_parts_max);
-  if (broken_) return SendStatus::closed;
+  if (is_over_) return SendStatus::closed;
   for (std::size_t index = 0; index < frame.part_count; ++index) {
     if (frame.parts[index].bytes() > traits_.part_bytes_max) return SendStatus::too_large;
   }
   detail::OutgoingFrame outgoing;
   if (!outgoing.prepare(frame, pool_)) return SendStatus::full;
-  bool begun = false;
-  if (!outgoing.send(socket_.native(), begun)) {
-    if (!begun && errno == EAGAIN) return SendStatus::full;
-    // A pipe that breaks inside a frame has dropped what it took of it, and does not come back.
-    broken_ = true;
+  if (!outgoing.send(socket_.native())) {
+    // No high-water mark stands in the way, so the pipe is gone, perhaps in the middle of the frame.
+    is_over_ = true;
     return SendStatus::closed;
   }
   frame.clear();
@@ -58,14 +57,25 @@ ReceiveStatus ZmqLink::try_receive(Frame& frame) noexcept {
       case detail::IncomingFrame::Pulled::frame:
         break;
       case detail::IncomingFrame::Pulled::empty:
-        return broken_ ? ReceiveStatus::closed : ReceiveStatus::empty;
+        is_over_reported_ = is_over_;
+        return is_over_ ? ReceiveStatus::closed : ReceiveStatus::empty;
       case detail::IncomingFrame::Pulled::too_many_parts:
         // A frame is missing now, so the link is of no more use.
-        broken_ = true;
+        is_over_ = true;
+        is_over_reported_ = true;
         return ReceiveStatus::closed;
     }
   }
   return incoming_.try_convert(frame) ? ReceiveStatus::received : ReceiveStatus::empty;
+}
+
+// A connection that ends takes its pipe with it, which wakes the descriptor; without a pipe nothing
+// can be sent. One that never came about keeps its pipe: the session's deadline is for that.
+bool ZmqLink::has_input() noexcept {
+  if (incoming_.pending()) return true;
+  const detail::ZmqSocket::Events events = socket_.events();
+  is_over_ = is_over_ || !events.output;
+  return events.input || (is_over_ && !is_over_reported_);
 }
 
 }  // namespace

@@ -11,8 +11,9 @@
 
 // Links over ZeroMQ (ipc and tcp): DEALER at the agent, ROUTER at the node. zmq_*.cpp are the only
 // files of bus/ that name zmq. Sockets: LINGER 0, RECONNECT_IVL -1, MAXMSGSIZE set, IMMEDIATE off
-// (the secret must be taken before the connection stands), ROUTER_MANDATORY, high-water marks as a
-// backstop that credit never reaches. Parts of 8 KiB and more are sent by reference and received by
+// (the secret must be taken before the connection stands), ROUTER_MANDATORY. High-water marks at the
+// hub and for what a link receives are a backstop that credit never reaches; what a link sends has
+// none, so that a send that is refused always means `closed`. Parts of 8 KiB and more are sent by reference and received by
 // adoption; smaller ones are copied. Each part by reference takes one block of the pool's smallest
 // class while it is on its way, besides its own.
 

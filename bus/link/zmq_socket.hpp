@@ -19,7 +19,8 @@ namespace abuzz::link::detail {
 // Parts of this size and more travel by reference. At 8 KiB libzmq's decoder gives a message its
 // own allocation (8-aligned); below, messages share its receive buffer and start anywhere.
 inline constexpr std::size_t reference_bytes_min = 8192;
-// A backstop in messages; credit never reaches it.
+// A backstop in messages; credit never reaches it. Not for what an agent sends: there EAGAIN has to
+// mean one thing only, that the connection is gone.
 inline constexpr int high_water_messages = 4096;
 
 // What an endpoint says of itself.
@@ -42,8 +43,12 @@ class ZmqSocket {
 
   void* native() const noexcept { return native_; }
   int wait_descriptor() const noexcept { return descriptor_; }
+  struct Events {
+    bool input = false;
+    bool output = false;
+  };
   // Processes libzmq's commands and re-arms the descriptor.
-  bool has_input() const noexcept;
+  Events events() const noexcept;
 
  private:
   explicit ZmqSocket(void* native) noexcept : native_(native) {}
@@ -68,9 +73,9 @@ class OutgoingFrame {
 
   // False when there is no memory; `frame` is never changed.
   bool prepare(const Frame& frame, mem::Pool& pool) noexcept;
-  // Sends the parts. True when all were taken. Otherwise errno says why, and `begun` whether
-  // libzmq had taken a part: then the pipe broke in the middle and dropped what it had.
-  bool send(void* socket, bool& begun) noexcept;
+  // Sends the parts. True when all were taken. Otherwise errno says why, and libzmq has dropped
+  // what it had of the frame.
+  bool send(void* socket) noexcept;
 
  private:
   std::array<zmq_msg_t, frame_parts_max> messages_;
