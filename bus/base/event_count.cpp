@@ -66,7 +66,7 @@ bool EventCount::wait(Key key, Nanos timeout) noexcept {
 
 void EventCount::notify_all() noexcept {
   // Pairs with prepare: adding nothing is still a read-modify-write, so it and the waiter's stand
-  // in one order. Either this one sees the waiter, or the waiter's sees this one and what came before.
+  // in one order. Either this one sees the waiter, or the waiter's sees it and what came before.
   if (waiters_.fetch_add(0, std::memory_order_acq_rel) == 0) return;
   // Pairs with wait and prepare.
   epoch_.fetch_add(1, std::memory_order_release);
