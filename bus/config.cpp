@@ -82,10 +82,11 @@ Status apply_file(LoadedConfig& loaded, const std::string& path) {
 // as ABUZZ_NODE_BIN: those have no double underscore.
 std::string dotted_of(std::string_view variable) {
   if (!variable.starts_with(variable_prefix)) return {};
-  variable.remove_prefix(variable_prefix.size());
-  const std::size_t gap = variable.find("__");
+  // From the prefix's own underscore on: ABUZZ__BEAT is a key without a section.
+  const std::size_t gap = variable.find("__", variable_prefix.size() - 1);
   if (gap == std::string_view::npos) return {};
   std::string name(variable.substr(0, gap));
+  name.erase(0, variable_prefix.size());
   name.append(".").append(variable.substr(gap + 2));
   for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return name;

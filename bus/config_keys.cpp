@@ -279,7 +279,7 @@ std::string suggestion(std::string_view dotted) {
   std::string nearest;
   for (const ConfigKey& key : keys) {
     std::size_t distance = edit_distance(dotted, key.dotted());
-    if (name == key.name) distance = std::min<std::size_t>(distance, 2);
+    if (name == key.name) distance = std::min<std::size_t>(distance, 1);
     if (distance >= best) continue;
     best = distance;
     nearest = key.dotted();
