@@ -1,0 +1,59 @@
+#include "bus/node.hpp"
+
+#include <exception>
+#include <new>
+#include <utility>
+
+#include "bus/node/node_threads.hpp"
+
+namespace abuzz {
+
+struct Node::State {
+  std::unique_ptr<node::NodeThreads> threads;
+};
+
+Node::Node(std::unique_ptr<State> state) noexcept : state_(std::move(state)) {}
+Node::Node(Node&&) noexcept = default;
+Node& Node::operator=(Node&&) noexcept = default;
+Node::~Node() = default;
+
+Result<Node> Node::start(const Config& config, bool managed) {
+  try {
+    Result<std::unique_ptr<node::NodeThreads>> threads = node::NodeThreads::start(config, managed);
+    if (!threads.ok()) return threads.failure();
+    auto state = std::make_unique<State>();
+    state->threads = std::move(threads).value();
+    return Result<Node>(Node(std::move(state)));
+  } catch (const std::bad_alloc&) {
+    return Error::out_of_memory;
+  } catch (const std::exception& exception) {
+    return Failure{Error::internal, exception.what()};
+  }
+}
+
+StopReport Node::stop(std::chrono::nanoseconds patience) {
+  const node::NodeThreads::Departure departure = state_->threads->stop(patience);
+  return {departure.agents, departure.unsent};
+}
+
+void Node::drain() noexcept {
+  state_->threads->drain();
+}
+void Node::wait() {
+  state_->threads->wait();
+}
+void Node::request_stop() noexcept {
+  state_->threads->request_stop();
+}
+
+std::uint64_t Node::id() const noexcept {
+  return state_->threads->identity().node_id;
+}
+std::uint32_t Node::epoch() const noexcept {
+  return state_->threads->identity().node_epoch;
+}
+const std::string& Node::runtime_directory() const noexcept {
+  return state_->threads->runtime_directory();
+}
+
+}  // namespace abuzz
