@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "bench/environment.hpp"
+#include "bench/scenario.hpp"
+#include "bus/error.hpp"
+
+namespace abuzz::bench {
+
+struct BenchOptions {
+  std::string scenario;
+  std::vector<std::size_t> sizes{64};
+  std::int64_t duration_ns = 2'000'000'000;
+  unsigned runs = 5;
+  std::vector<std::string> systems{"abuzz"};  // in the order of their turns
+  bool is_polling = false;
+  std::string out_file;  // empty: none
+  bool is_json = false;  // the document on stdout instead of the table
+  std::string command;   // as the user typed it
+};
+
+// Smallest, middle and largest of some runs.
+struct Spread {
+  double min = 0, median = 0, max = 0;
+};
+Spread spread_of(std::vector<double> values);
+
+// Abuzz, when it is the first system, over a peer: one ratio for each pair of neighbouring runs.
+struct Ratio {
+  std::string system, scenario;
+  std::size_t bytes = 0;
+  Spread main;            // pubsub: of the rates; pingpong: of the p50
+  Spread p99;             // pingpong only
+  std::size_t pairs = 0;  // both sides verified
+};
+
+struct BenchReport {
+  BenchOptions options;
+  Environment environment;
+  std::vector<RunResult> runs;  // in the order in which they were made
+  std::vector<Ratio> ratios;
+};
+
+// Runs everything, the systems in turns, and prints. Returns the exit code: 6 when a run was not
+// verified, 128 + n after signal n.
+int run_bench(const BenchOptions& options);
+
+}  // namespace abuzz::bench

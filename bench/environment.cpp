@@ -1,0 +1,90 @@
+#include "bench/environment.hpp"
+
+#include <sched.h>
+#include <sys/utsname.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+
+#include "bench/systems.hpp"
+#include "bench/time.hpp"
+
+namespace abuzz::bench {
+namespace {
+
+std::string first_line(const char* path) {
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line);
+  return line;
+}
+
+std::string processor_name() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    if (!line.starts_with("model name")) continue;
+    const std::size_t colon = line.find(": ");
+    if (colon != std::string::npos) return line.substr(colon + 2);
+  }
+  return "unknown processor";
+}
+
+// The smallest quota from this process's cgroup (version 2) up to the root.
+std::string quota_text() {
+  std::string group = first_line("/proc/self/cgroup");
+  group = group.starts_with("0::") ? group.substr(3) : "/";
+  double cores_least = 0;
+  for (;; group = group.substr(0, group.rfind('/'))) {
+    std::istringstream text(first_line(("/sys/fs/cgroup" + group + "/cpu.max").c_str()));
+    double quota = 0, period = 0;
+    if (text >> quota >> period && period > 0) {
+      const double cores = quota / period;
+      if (cores_least == 0 || cores < cores_least) cores_least = cores;
+    }
+    if (group.empty() || group == "/") break;
+  }
+  if (cores_least == 0) return "none";
+  char buffer[32];
+  std::snprintf(buffer, sizeof buffer, "%.2f cores", cores_least);
+  return buffer;
+}
+
+std::string clock_text() {
+  constexpr int reads = 10'000;
+  const std::int64_t start = now_ns();
+  std::int64_t end = start;
+  for (int i = 0; i < reads; ++i) end = now_ns();
+  const std::string source =
+      first_line("/sys/devices/system/clocksource/clocksource0/current_clocksource");
+  return "monotonic (" + (source.empty() ? "unknown source" : source) + "), read in " +
+         std::to_string((end - start) / reads) + " ns";
+}
+
+}  // namespace
+
+std::string Environment::line() const {
+  return version + " · " + processor + " · " + std::to_string(cores_allowed) +
+         (cores_allowed == 1 ? " core" : " cores") + " allowed, quota " + quota + " · " + kernel +
+         " · clock " + clock;
+}
+
+Environment read_environment() {
+  Environment environment;
+  environment.version = std::string("abuzz " ABUZZ_VERSION ", ") + zmq_library();
+  environment.processor = processor_name();
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) {
+    environment.cores_allowed = static_cast<unsigned>(CPU_COUNT(&allowed));
+  }
+  environment.quota = quota_text();
+  utsname name{};
+  uname(&name);
+  environment.kernel = std::string(name.sysname) + " " + name.release;
+  environment.clock = clock_text();
+  return environment;
+}
+
+}  // namespace abuzz::bench

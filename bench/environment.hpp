@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string>
+
+namespace abuzz::bench {
+
+// Where figures were measured; they mean nothing without it.
+struct Environment {
+  std::string version;    // "abuzz 0.1.0, libzmq 4.3.4"
+  std::string processor;  // "Intel(R) Xeon(R) Processor"
+  unsigned cores_allowed = 0;
+  std::string quota;   // of the cgroup: "none" or "1.50 cores"
+  std::string kernel;  // "Linux 6.18.44"
+  std::string clock;   // "monotonic (tsc), read in 21 ns"
+
+  std::string line() const;  // all of it on one line
+};
+
+Environment read_environment();
+
+}  // namespace abuzz::bench

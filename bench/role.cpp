@@ -1,0 +1,155 @@
+#include "bench/role.hpp"
+
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+
+#include "bench/systems.hpp"
+#include "bench/time.hpp"
+
+namespace abuzz::bench {
+namespace {
+
+std::uint64_t cpu_used_ns() noexcept {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto ns = [](const timeval& time) {
+    return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000u +
+           static_cast<std::uint64_t>(time.tv_usec) * 1'000u;
+  };
+  return ns(usage.ru_utime) + ns(usage.ru_stime);
+}
+
+std::uint64_t resident_highest_kib() noexcept {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<std::uint64_t>(usage.ru_maxrss);
+}
+
+void write_line(const RoleReport& report) {
+  std::string line = encode(report) + "\n";
+  std::string_view rest = line;
+  while (!rest.empty()) {
+    const ssize_t written = write(STDOUT_FILENO, rest.data(), rest.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return;
+    rest.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+template <class Number>
+bool read_number(std::string_view text, Number& number) {
+  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return fault == std::errc{} && end == text.data() + text.size();
+}
+
+}  // namespace
+
+std::string encode(const RoleOptions& options) {
+  return options.system + "," + options.role + "," + std::to_string(options.bytes) + "," +
+         std::to_string(options.duration_ns) + "," + (options.is_polling ? "poll" : "handler") +
+         "," + options.directory;
+}
+
+bool decode(std::string_view text, RoleOptions& options) {
+  const auto next = [&text] {
+    const std::string_view word = text.substr(0, text.find(','));
+    text.remove_prefix(std::min(text.size(), word.size() + 1));
+    return word;
+  };
+  options.system = next();
+  options.role = next();
+  if (!read_number(next(), options.bytes) || !read_number(next(), options.duration_ns)) {
+    return false;
+  }
+  options.is_polling = next() == "poll";
+  options.directory = text;
+  return !options.directory.empty();
+}
+
+void RoleChannel::ready(std::string_view text) {
+  RoleReport report;
+  report.event = "ready";
+  report.text = text;
+  write_line(report);
+  cpu_at_ready_ns_ = cpu_used_ns();
+}
+
+void RoleChannel::sent(std::uint64_t count) {
+  RoleReport report;
+  report.event = "sent";
+  report.sent = count;
+  write_line(report);
+}
+
+void RoleChannel::done(RoleReport report) {
+  report.event = "done";
+  report.cpu_ns = cpu_used_ns() - cpu_at_ready_ns_;
+  report.resident_kib = resident_highest_kib();
+  write_line(report);
+}
+
+void RoleChannel::failed(std::string_view text) {
+  RoleReport report;
+  report.event = "failed";
+  report.text = text;
+  write_line(report);
+}
+
+std::optional<std::string> RoleChannel::line(std::int64_t patience_ns) {
+  while (true) {
+    const std::size_t end = buffer_.find('\n');
+    if (end != std::string::npos) {
+      std::string found = buffer_.substr(0, end);
+      buffer_.erase(0, end + 1);
+      return found;
+    }
+    if (is_ended_) return std::nullopt;
+    pollfd input{STDIN_FILENO, POLLIN, 0};
+    const int timeout_ms = patience_ns < 0 ? -1 : static_cast<int>(patience_ns / millisecond_ns);
+    const int count = poll(&input, 1, timeout_ms);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return std::nullopt;
+    char bytes[256];
+    const ssize_t got = read(STDIN_FILENO, bytes, sizeof bytes);
+    if (got > 0) buffer_.append(bytes, static_cast<std::size_t>(got));
+    if (got == 0 || (got < 0 && errno != EINTR)) is_ended_ = true;
+  }
+}
+
+bool RoleChannel::await(std::string_view expected) {
+  while (const auto found = line(-1)) {
+    if (*found == expected) return true;
+  }
+  return false;
+}
+
+std::optional<std::uint64_t> RoleChannel::total(std::int64_t patience_ns) {
+  constexpr std::string_view word = "total ";
+  const auto found = line(patience_ns);
+  std::uint64_t number = 0;
+  if (!found || !found->starts_with(word)) return std::nullopt;
+  if (!read_number(std::string_view(*found).substr(word.size()), number)) return std::nullopt;
+  return number;
+}
+
+int run_role(const RoleOptions& options) {
+  std::signal(SIGPIPE, SIG_IGN);
+  prctl(PR_SET_NAME, (options.system + "-" + options.role).c_str());  // for top and perf
+  RoleChannel channel;
+  const System* system = find_system(options.system);
+  RoleMain role = system == nullptr ? nullptr : find_role(*system, options.role);
+  if (role == nullptr) {
+    channel.failed("no role " + options.system + " " + options.role);
+    return 2;
+  }
+  return role(options, channel) ? 0 : 1;
+}
+
+}  // namespace abuzz::bench

@@ -1,0 +1,56 @@
+#include "bench/role_report.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace abuzz::bench {
+namespace {
+
+constexpr RoleFigure figures[] = {
+    {"sent", &RoleReport::sent},
+    {"received", &RoleReport::received},
+    {"lost", &RoleReport::lost},
+    {"reordered", &RoleReport::reordered},
+    {"doubled", &RoleReport::doubled},
+    {"corrupt", &RoleReport::corrupt},
+    {"measured", &RoleReport::measured},
+    {"elapsed_ns", &RoleReport::elapsed_ns},
+    {"cpu_ns", &RoleReport::cpu_ns},
+    {"resident_kib", &RoleReport::resident_kib},
+    {"back_pressured", &RoleReport::back_pressured},
+    {"p50_ns", &RoleReport::p50_ns},
+    {"p90_ns", &RoleReport::p90_ns},
+    {"p99_ns", &RoleReport::p99_ns},
+    {"p999_ns", &RoleReport::p999_ns},
+    {"max_ns", &RoleReport::max_ns},
+};
+
+}  // namespace
+
+std::span<const RoleFigure> role_figures() noexcept {
+  return figures;
+}
+
+std::string encode(const RoleReport& report) {
+  nlohmann::json line = {{"event", report.event}, {"text", report.text}};
+  for (const RoleFigure& figure : figures) line[figure.name] = report.*figure.value;
+  return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+bool decode(std::string_view line, RoleReport& report) {
+  const auto parsed = nlohmann::json::parse(line, nullptr, false);
+  if (!parsed.is_object() || !parsed.contains("event") || !parsed["event"].is_string()) {
+    return false;
+  }
+  report.event = parsed["event"].get<std::string>();
+  const auto text = parsed.find("text");
+  if (text != parsed.end() && text->is_string()) report.text = text->get<std::string>();
+  for (const RoleFigure& figure : figures) {
+    const auto found = parsed.find(figure.name);
+    if (found != parsed.end() && found->is_number_unsigned()) {
+      report.*figure.value = found->get<std::uint64_t>();
+    }
+  }
+  return true;
+}
+
+}  // namespace abuzz::bench

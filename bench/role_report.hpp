@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace abuzz::bench {
+
+// What a role process tells the benchmark: one JSON object a line on its stdout. Figures that a
+// role does not have stay 0. Nothing of bus/ stands here.
+struct RoleReport {
+  std::string event;  // "ready", "sent", "done" or "failed"
+  std::string text;   // why it failed; what an "ready" role wants to be known
+  std::uint64_t sent = 0;
+  std::uint64_t received = 0, lost = 0, reordered = 0, doubled = 0, corrupt = 0;
+  std::uint64_t measured = 0;        // pingpong: round trips after the warm-up
+  std::uint64_t elapsed_ns = 0;      // first to last receipt; in pingpong the measured time
+  std::uint64_t cpu_ns = 0;          // user and system, all threads, while the run lasted
+  std::uint64_t resident_kib = 0;    // highest so far
+  std::uint64_t back_pressured = 0;  // times that try_publish had no room
+  std::uint64_t p50_ns = 0, p90_ns = 0, p99_ns = 0, p999_ns = 0, max_ns = 0;
+};
+
+// Without the newline.
+std::string encode(const RoleReport& report);
+// False when the line is not one.
+bool decode(std::string_view line, RoleReport& report);
+
+struct RoleFigure {
+  const char* name;
+  std::uint64_t RoleReport::*value;
+};
+std::span<const RoleFigure> role_figures() noexcept;
+
+}  // namespace abuzz::bench
