@@ -65,7 +65,7 @@ class UnixDoorListener final : public DoorListener {
   void accept_callers();
   bool accept_caller();
   void admit(detail::Descriptor socket);
-  void turn_away_with_reserve() noexcept;
+  bool turn_away_with_reserve() noexcept;
   void open_reserve() noexcept;
   void pause_accepting() noexcept;
   void resume_accepting() noexcept;
@@ -93,13 +93,13 @@ class UnixDoorListener final : public DoorListener {
 DoorListener::Event UnixDoorListener::try_next(Caller& caller, std::vector<std::byte>& datagram) {
   hang_up_silent();
   if (paused_until_ms_ != 0 && now_ms() >= paused_until_ms_) resume_accepting();
-  bool has_asked = false;
+  int asked = 0;
   for (;;) {
     if (ready_index_ == ready_count_) {
-      // Once a call: a flood of callers or noise must not hold the node's thread here. What was not
-      // read is announced again, since epoll is level-triggered.
-      if (has_asked || !fill_ready()) return Event::none;
-      has_asked = true;
+      // Twice a call, so that a caller who just came in is heard: a flood of callers or of noise
+      // must not hold the node's thread here. What was not read is announced again, since epoll is
+      // level-triggered.
+      if (asked++ == 2 || !fill_ready()) return Event::none;
     }
     const CallerId id = ready_[ready_index_++].data.u64;
     if (id == listener_id) {
@@ -177,8 +177,7 @@ bool UnixDoorListener::accept_caller() {
   }
   if (errno == EINTR || errno == ECONNABORTED) return true;
   if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-    turn_away_with_reserve();
-    return true;
+    return turn_away_with_reserve();
   }
   return false;
 }
@@ -201,13 +200,18 @@ void UnixDoorListener::admit(detail::Descriptor socket) {
   greeting_.push_back(Greeting{id, now_ms() + options_.greeting_timeout_ms});
 }
 
-void UnixDoorListener::turn_away_with_reserve() noexcept {
-  ++turned_away_;
+// False when nobody waits: without a descriptor to give, accept does not even look.
+bool UnixDoorListener::turn_away_with_reserve() noexcept {
   reserve_.reset();
-  detail::Descriptor(::accept4(socket_.value(), nullptr, nullptr, SOCK_CLOEXEC)).reset();
+  const int accepted = ::accept4(socket_.value(), nullptr, nullptr, SOCK_CLOEXEC);
+  if (accepted >= 0) {
+    ::close(accepted);
+    ++turned_away_;
+  }
   open_reserve();
   // Another thread took the descriptor meanwhile: without a reserve accepting would only spin.
   if (!reserve_.is_open()) pause_accepting();
+  return accepted >= 0;
 }
 
 void UnixDoorListener::open_reserve() noexcept {
