@@ -87,6 +87,15 @@ class BatchBuilder {
     ++count_;
   }
 
+  // Blob bytes of the first `count` committed entries; for the consumer, before it takes them.
+  // Requires: the producer committed them, and nothing was sealed.
+  std::size_t committed_bytes(std::uint32_t count) const noexcept {
+    if (count == 0) return 0;
+    MessageEntry last;
+    std::memcpy(&last, entry_zero_ - (count - 1) * sizeof(MessageEntry), sizeof(last));
+    return last.offset + last.bytes;
+  }
+
   struct Sealed {
     std::size_t offset = 0;  // of the envelope in the memory; multiple of 16; >= in_place_headroom
     std::size_t bytes = 0;   // envelope, topic, body

@@ -55,6 +55,11 @@ Reject check_slice(const Record& record, std::span<const std::span<const std::by
   return Reject::none;
 }
 
+Reject check_no_slice(const Record& record) noexcept {
+  const bool has_none = record.slice_bytes == 0 && record.slice_offset == 0 && record.part == 0;
+  return has_none ? Reject::none : Reject::slice_bounds;
+}
+
 Reject check_record(const Record& record, std::span<const std::span<const std::byte>> parts,
                     std::size_t slices_offset) noexcept {
   if (record.lane > Lane::bulk) return Reject::lane;
@@ -72,11 +77,11 @@ Reject check_record(const Record& record, std::span<const std::span<const std::b
       return check_slice(record, parts, slices_offset);
     case RecordKind::void_range:
       if (record.seq == 0 || record.message_count == 0) return Reject::counts;
-      [[fallthrough]];
+      return check_no_slice(record);
     case RecordKind::abort:
-      if (record.slice_bytes != 0 || record.slice_offset != 0 || record.part != 0)
-        return Reject::slice_bounds;
-      return Reject::none;
+      if (record.slice_bytes == 0) return check_no_slice(record);
+      if (record.slice_bytes != sizeof(AbortKey)) return Reject::slice_bounds;
+      return check_slice(record, parts, slices_offset);
   }
   return Reject::record_kind;
 }

@@ -126,6 +126,14 @@ struct Envelope {
 static_assert(sizeof(Envelope) == 128 && offsetof(Envelope, body_check) == 112);
 static_assert(offsetof(Envelope, first_seq) == 56 && offsetof(Envelope, message_bytes) == 88);
 
+// The slice of an abort record: whose chunk train ends.
+struct AbortKey {
+  std::uint64_t agent_id = 0;
+  std::uint32_t publisher_id = 0;
+  std::uint32_t publisher_epoch = 0;
+};
+static_assert(sizeof(AbortKey) == 16);
+
 // What a batch costs in credit, in bytes; both ends of every window compute it from the envelope. A
 // chunk train is charged whole at its first chunk, so that a train that was started can finish.
 inline constexpr std::uint64_t chunk_overhead_bytes = 512;

@@ -188,6 +188,21 @@ TEST(Frame, parts_past_the_limit_are_refused) {
   }
 }
 
+TEST(Frame, abort_names_a_stream_or_nothing) {
+  const std::vector<std::byte> bytes(32);
+  FrameStorage storage;
+  FrameBuilder builder(storage.get());
+  Record abort;
+  abort.kind = RecordKind::abort;
+  for (const std::size_t slice_bytes : {0, 15, 16, 17}) {
+    builder.clear();
+    builder.add_inline(abort, std::span(bytes).first(slice_bytes));
+    FrameView view;
+    const bool is_legal = slice_bytes == 0 || slice_bytes == sizeof(AbortKey);
+    EXPECT_EQ(parse_frame(finish(builder), view), is_legal ? Reject::none : Reject::slice_bounds);
+  }
+}
+
 struct Falsified {
   const char* what;
   Reject expected;
