@@ -1,0 +1,52 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "bus/config.hpp"
+#include "bus/error.hpp"
+#include "bus/stats.hpp"
+
+// The node as a process seen from outside: is there one, which, and starting or ending it.
+
+namespace abuzz::tools {
+
+// The files of a runtime directory.
+struct NodePlace {
+  std::string directory;
+  std::string lock;      // flock held by the node for life
+  std::string door;      // its AF_UNIX socket
+  std::string counters;  // its stats file
+  std::string agents;    // directory of the agents' stats files
+  std::string log;       // stderr of a node that nobody watches
+};
+NodePlace node_place(const Config& config);
+
+// Clock ticks since boot at which the process started; 0 if there is none, or only its zombie. With
+// the pid it names one process for ever.
+std::uint64_t process_start_ticks(std::uint32_t pid);
+bool is_same_process(std::uint32_t pid, std::uint64_t start_ticks);
+// Whether some process holds the lock. Takes it shared for a moment where nobody does.
+bool is_lock_held(const std::string& path);
+
+// The counters of the node that lives in this place; Error::no_node without one. A node that is
+// dead, or does not hold its lock, does not count.
+Result<StatsSnapshot> read_living_node(const NodePlace& place);
+// The same, and it also takes agents: its state is past `starting`.
+bool is_node_ready(const NodePlace& place);
+
+// Starts `abuzz node run --spawned` from this very program, detached: own session, stdio away, no
+// descriptor of ours. Returns when it answers agents or failed; what it said is in the detail.
+Status spawn_node(const NodePlace& place, std::chrono::nanoseconds patience);
+
+// Becomes such a node's process: its own session, and from here on stdout and stderr go to the log.
+// A log that has grown past 1 MiB becomes node.log.1.
+void detach_to_log(const NodePlace& place);
+
+// Waits until nobody holds the node's lock.
+bool wait_until_gone(const NodePlace& place, std::chrono::nanoseconds patience);
+
+}  // namespace abuzz::tools

@@ -1,0 +1,112 @@
+#include <unistd.h>
+
+#include <csignal>
+#include <cstring>
+#include <optional>
+#include <thread>
+
+#include "bus/node.hpp"
+#include "tools/command_line.hpp"
+#include "tools/complaint.hpp"
+#include "tools/json_writer.hpp"
+#include "tools/node_process.hpp"
+#include "tools/settings.hpp"
+#include "tools/signals.hpp"
+#include "tools/supervisor.hpp"
+#include "tools/terminal.hpp"
+#include "tools/verbs.hpp"
+
+namespace abuzz::tools {
+namespace {
+
+// How long agents have to take what is queued for them when the node is told to end.
+constexpr std::chrono::milliseconds goodbye{1000};
+
+struct RunFlags {
+  SharedFlags shared;
+  bool spawned = false;
+};
+
+std::optional<int> parse_flags(const Words& words, RunFlags& flags) {
+  Arguments arguments("node run",
+                      "Run a node in the foreground, until a signal or until it is idle.");
+  arguments.hidden_flag("--spawned", flags.spawned);
+  add_shared_flags(arguments, flags.shared);
+  arguments.note(
+      "With --config, or under systemd, it is managed: agents wait for it and do not start");
+  arguments.note("one themselves. Without, it leaves when no agent was there for node.idle_exit.");
+  arguments.note("SIGTERM and SIGINT end it, SIGUSR1 drains it.");
+  return arguments.parse(words);
+}
+
+void announce(const RunFlags& flags, const LoadedConfig& loaded, const Node& node, bool managed) {
+  if (flags.shared.json) {
+    std::string line;
+    JsonWriter json(line);
+    json.begin_object().field("v", 1u).field("event", "ready");
+    json.field("pid", static_cast<std::uint64_t>(::getpid())).field("epoch", node.epoch());
+    json.field("runtime_directory", node.runtime_directory());
+    json.field_bool("managed", managed).end_object();
+    print_and_end(line + "\n");
+    return;
+  }
+  for (const ConfigOrigin& origin : loaded.origins) {
+    if (origin.origin == "default") continue;
+    tell("config " + origin.key + " = " + origin.value + " (" + origin.origin + ")");
+  }
+  tell("node ready in " + node.runtime_directory() + ": pid " + std::to_string(::getpid()) +
+       ", epoch " + std::to_string(node.epoch()) + (managed ? ", managed" : ""));
+}
+
+// Runs until the node ends; the signal that ended it, or 0.
+int serve(Node& node, Signals& signals) {
+  int ended_by = 0;
+  // The thread stays after the first signal: it is the one that a second signal reaches.
+  std::jthread watcher([&](const std::stop_token& token) {
+    while (!token.stop_requested()) {
+      const int number = signals.wait(std::chrono::hours(1));
+      if (number == SIGUSR1) {
+        tell("draining: new agents and messages are refused");
+        node.drain();
+      } else if (number != 0) {
+        ended_by = number;
+        node.request_stop();
+      }
+    }
+  });
+  node.wait();
+  watcher.request_stop();
+  signals.wake();
+  watcher.join();
+  return ended_by;
+}
+
+}  // namespace
+
+int run_node_run(const Words& words) {
+  RunFlags flags;
+  if (const auto code = parse_flags(words, flags)) return *code;
+  Result<LoadedConfig> loaded = load_settings(flags.shared);
+  if (!loaded.ok()) return complain(loaded.failure());
+  const Config& config = loaded.value().config;
+  const bool managed = !flags.spawned && (!flags.shared.config_path.empty() || is_supervised());
+
+  Signals signals({SIGINT, SIGTERM, SIGHUP, SIGUSR1});
+  Result<Node> started = Node::start(config, managed);
+  if (!started.ok()) return complain(started.failure());
+  Node node = std::move(started).value();
+  if (!flags.spawned) announce(flags, loaded.value(), node, managed);
+  if (flags.spawned) detach_to_log(node_place(config));
+  notify_supervisor("READY=1");
+
+  const int number = serve(node, signals);
+  notify_supervisor("STOPPING=1");
+  const StopReport report = node.stop(number == 0 ? std::chrono::milliseconds(0) : goodbye);
+  const char* why = number == 0 ? "no agent was left" : ::strsignal(number);
+  tell("node stopped (" + std::string(why) +
+       "): " + format_plural(report.agents, "agent was", "agents were") + " connected, " +
+       format_plural(report.unsent, "message was", "messages were") + " not delivered");
+  return number == 0 ? 0 : exit_code_of_signal(number);
+}
+
+}  // namespace abuzz::tools

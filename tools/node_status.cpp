@@ -1,0 +1,76 @@
+#include <optional>
+
+#include "tools/command_line.hpp"
+#include "tools/complaint.hpp"
+#include "tools/json_writer.hpp"
+#include "tools/node_process.hpp"
+#include "tools/node_view.hpp"
+#include "tools/settings.hpp"
+#include "tools/terminal.hpp"
+#include "tools/verbs.hpp"
+
+namespace abuzz::tools {
+namespace {
+
+std::string print_json(const StatsSnapshot& stats, const NodePlace& place) {
+  const RowSnapshot& process = stats.rows.front();
+  const auto state = static_cast<PeerState>(process.get(ProcessCounter::state));
+  std::string text;
+  JsonWriter json(text);
+  json.begin_object().field("v", 1u).field("state", peer_state_name(state));
+  json.field("pid", stats.pid).field("epoch", stats.identity.node_epoch);
+  json.field("node_id", stats.identity.node_id).field("runtime_directory", place.directory);
+  json.field("up_s", static_cast<std::uint64_t>(age_of_process(stats).count()));
+  json.field("agents", process.get(ProcessCounter::agents_now));
+  json.field("subscriptions", process.get(ProcessCounter::subscriptions_now));
+  json.field("publications", process.get(ProcessCounter::publications_now));
+  json.field("messages_in", process.get(ProcessCounter::messages_in));
+  json.field("messages_out", process.get(ProcessCounter::messages_out));
+  json.field("queued_messages", process.get(ProcessCounter::queued_messages));
+  json.field("queued_bytes", process.get(ProcessCounter::queued_bytes));
+  json.field("pool_bytes", process.get(ProcessCounter::pool_bytes_held));
+  json.field("strangers", process.get(ProcessCounter::strangers));
+  json.field("strikes", process.get(ProcessCounter::strikes)).end_object();
+  return text + "\n";
+}
+
+std::string print_text(const StatsSnapshot& stats, const NodePlace& place) {
+  const RowSnapshot& process = stats.rows.front();
+  const auto state = static_cast<PeerState>(process.get(ProcessCounter::state));
+  const auto count = [&](ProcessCounter id) { return format_count(process.get(id)); };
+  std::string text = "node      " + std::string(peer_state_name(state)) + ", pid " +
+                     std::to_string(stats.pid) + ", up " + format_duration(age_of_process(stats)) +
+                     ", epoch " + std::to_string(stats.identity.node_epoch) + "\n";
+  text += "directory " + place.directory + "\n";
+  text += "agents    " + count(ProcessCounter::agents_now) + " with " +
+          count(ProcessCounter::subscriptions_now) + " subscriptions and " +
+          count(ProcessCounter::publications_now) + " publishers\n";
+  text += "messages  " + count(ProcessCounter::messages_in) + " in, " +
+          count(ProcessCounter::messages_out) + " out, " + count(ProcessCounter::queued_messages) +
+          " queued (" + format_bytes(process.get(ProcessCounter::queued_bytes)) + ")\n";
+  text +=
+      "memory    " + format_bytes(process.get(ProcessCounter::pool_bytes_held)) + " in buffers\n";
+  text += "refused   " + count(ProcessCounter::strangers) + " strangers, " +
+          count(ProcessCounter::strikes) + " bad frames, " +
+          count(ProcessCounter::door_turned_away) + " turned away at the door\n";
+  return text;
+}
+
+}  // namespace
+
+int run_node_status(const Words& words) {
+  SharedFlags flags;
+  Arguments arguments("node status", "What the node is doing.");
+  add_shared_flags(arguments, flags);
+  arguments.note("Exit code 4 when no node runs. `abuzz info node` shows every counter.");
+  if (const auto code = arguments.parse(words)) return *code;
+  Result<LoadedConfig> loaded = load_settings(flags);
+  if (!loaded.ok()) return complain(loaded.failure());
+  const NodePlace place = node_place(loaded.value().config);
+  Result<StatsSnapshot> stats = read_living_node(place);
+  if (!stats.ok()) return complain(stats.failure());
+  return print_and_end(flags.json ? print_json(stats.value(), place)
+                                  : print_text(stats.value(), place));
+}
+
+}  // namespace abuzz::tools

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "bus/stats.hpp"
+
+// What the rows of a node's counter file mean to people: agents, topics and subscriptions. A pure
+// function of the snapshot, so that it is tested without a node.
+
+namespace abuzz::tools {
+
+// Why messages did not arrive, each with its count; only reasons that happened.
+using Reasons = std::vector<std::pair<std::string_view, std::uint64_t>>;
+
+struct AgentView {
+  std::uint64_t id = 0;
+  std::string name, kind;
+  std::uint32_t pid = 0;
+  PeerState state = PeerState::none;
+  std::uint64_t in = 0;      // messages that the node took from it
+  std::uint64_t out = 0;     // messages that the node sent to it
+  std::uint64_t queued = 0;  // at the node, for it
+  std::uint64_t publications = 0, subscriptions = 0;
+  const RowSnapshot* row = nullptr;  // into the snapshot, as all rows below
+};
+
+struct TopicView {
+  std::string topic;
+  std::uint64_t publishers = 0;
+  std::uint64_t subscriptions = 0;  // that match now
+  std::uint64_t messages = 0;       // accepted by the node
+  std::uint64_t delivered = 0;      // to at least one
+  std::uint64_t no_subscriber = 0;
+  Reasons dropped;  // by pair of publication and subscription
+  std::vector<const RowSnapshot*> rows;
+};
+
+struct SubscriptionView {
+  std::string agent, pattern;
+  std::uint64_t agent_id = 0;
+  std::string_view policy;
+  std::uint64_t queued = 0, sent = 0, done = 0;
+  std::uint64_t publications = 0;
+  Reasons dropped;
+  const RowSnapshot* row = nullptr;
+};
+
+struct NodeView {
+  std::vector<AgentView> agents;
+  std::vector<TopicView> topics;                // by name
+  std::vector<SubscriptionView> subscriptions;  // by pattern, then agent
+};
+NodeView view_node(const StatsSnapshot& stats);
+
+std::uint64_t total(const Reasons& reasons);
+// "0", or "12 queue full, 3 peer gone".
+std::string describe(const Reasons& reasons);
+
+// How long the process of the snapshot has been running.
+std::chrono::seconds age_of_process(const StatsSnapshot& stats);
+
+}  // namespace abuzz::tools
