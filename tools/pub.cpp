@@ -1,0 +1,176 @@
+#include <csignal>
+#include <optional>
+
+#include "bus/agent.hpp"
+#include "tools/command_line.hpp"
+#include "tools/complaint.hpp"
+#include "tools/json_writer.hpp"
+#include "tools/participant.hpp"
+#include "tools/publishing.hpp"
+#include "tools/settings.hpp"
+#include "tools/signals.hpp"
+#include "tools/terminal.hpp"
+#include "tools/verbs.hpp"
+
+namespace abuzz::tools {
+namespace {
+
+struct PubFlags {
+  SharedFlags shared;
+  std::string topic, text, name;
+  std::uint64_t count = 1;
+  Lane lane = Lane::normal;
+  Pace pace;
+};
+
+std::optional<int> parse_flags(const Words& words, PubFlags& flags) {
+  Arguments arguments("pub", "Publish messages on a topic, and say what became of them.");
+  std::uint64_t count = 0;
+  arguments.required("TOPIC", flags.topic, "Where to: tokens joined by dots, e.g. docs.new");
+  arguments.required("TEXT", flags.text, "The payload; '-' publishes each line of stdin");
+  arguments.count("-n,--count", count, "Publish TEXT this many times", 1, 1'000'000'000'000);
+  arguments.value(
+      "--rate",
+      [&flags](const std::string& text) -> std::string {
+        const std::optional<double> rate = parse_rate(text);
+        if (!rate) return "a rate is a number of messages a second, such as 100, 0.5 or 10k";
+        flags.pace.rate = *rate;
+        return {};
+      },
+      "Messages a second; default: as fast as it goes", "R");
+  arguments.value(
+      "--lane",
+      [&flags](const std::string& text) -> std::string {
+        if (text == "high") flags.lane = Lane::high;
+        if (text == "normal") flags.lane = Lane::normal;
+        if (text == "bulk") flags.lane = Lane::bulk;
+        if (text == "high" || text == "normal" || text == "bulk") return {};
+        return "a lane is high, normal or bulk";
+      },
+      "Priority: high, normal or bulk", "LANE");
+  arguments.duration("--timeout", flags.pace.timeout,
+                     "Give up (exit 5) after this long without progress");
+  arguments.text("--name", flags.name, "Name of this agent; default: made up", "NAME");
+  add_shared_flags(arguments, flags.shared);
+  arguments.note(
+      "It ends when every message was delivered to at least one subscription or is settled");
+  arguments.note("everywhere. Exit codes: 0 all delivered, 9 some were not, 5 no progress.");
+  arguments.note("A text that begins with '-' goes after '--'. Examples:");
+  arguments.note("  abuzz pub demo.hello '{\"text\":\"hi\"}'");
+  arguments.note("  tail -F app.log | abuzz pub logs.app -");
+  if (const auto code = arguments.parse(words)) return code;
+  if (count != 0 && flags.text == "-") {
+    return complain(Error::bad_flag_value, "--count repeats TEXT and cannot go with '-' (stdin)");
+  }
+  if (count != 0) flags.count = count;
+  return std::nullopt;
+}
+
+void print_summary(Output& output, const PubFlags& flags, const FlushReport& report,
+                   std::uint64_t published, std::uint64_t unsent, const std::string& link) {
+  const std::uint64_t dropped = report.dropped;
+  if (flags.shared.json) {
+    JsonWriter json(output.pending());
+    json.begin_object().field("v", 1u).field("topic", flags.topic);
+    json.field("published", published).field("delivered", report.delivered);
+    json.field("no_subscriber", report.no_subscriber).field("dropped", dropped);
+    json.field("unknown", report.unknown).field("pending", report.pending);
+    json.field("unsent", unsent).field("link", link).end_object();
+    output.append("\n");
+    return;
+  }
+  // One message for nobody is told by the complaint alone.
+  if (published == 1 && report.no_subscriber == 1) return;
+  output.append("delivered " + format_count(report.delivered) + " of " + format_count(published) +
+                " · dropped " + format_count(dropped));
+  if (report.no_subscriber != 0) {
+    output.append(" · no subscriber " + format_count(report.no_subscriber));
+  }
+  if (report.unknown != 0) output.append(" · unknown " + format_count(report.unknown));
+  if (report.pending != 0) output.append(" · not settled " + format_count(report.pending));
+  output.append(" · " + link + "\n");
+}
+
+// The complaint, if one is due, and the exit code.
+int judge(const PubFlags& flags, const Publishing& work, std::uint64_t unsent,
+          std::uint64_t holder) {
+  const FlushReport& report = work.report();
+  const std::string settled = format_count(work.published() - report.pending) + " of " +
+                              format_plural(work.published(), "message", "messages") + " settled";
+  switch (work.stop()) {
+    case Publishing::Stop::signal:
+      tell("stopped by a signal: " + settled + ", " + format_count(report.pending) +
+           " not settled, of which " + format_count(unsent) + " were not sent");
+      return exit_code_of_signal(work.signal());
+    case Publishing::Stop::no_progress: {
+      std::string line = "no progress on " + flags.topic + " for " +
+                         format_duration(flags.pace.timeout) + " (" + settled + ")";
+      if (holder != 0) line += "; agent " + std::to_string(holder) + " is behind, see `abuzz ls`";
+      return complain(Error::timed_out, line + "; allow more with --timeout");
+    }
+    case Publishing::Stop::closed:
+    case Publishing::Stop::input:
+      return complain(work.failure());
+    case Publishing::Stop::none:
+      break;
+  }
+  if (report.delivered == work.published()) return 0;
+  if (report.no_subscriber == work.published()) {
+    return complain(Error::no_subscriber,
+                    "nobody subscribes to " + flags.topic +
+                        ": delivered to no one; `abuzz ls` shows who listens");
+  }
+  if (report.no_subscriber != 0) {
+    return complain(Error::no_subscriber,
+                    format_plural(report.no_subscriber, "message", "messages") + " on " +
+                        flags.topic + " found no subscription; `abuzz ls` shows who listens");
+  }
+  std::string line;
+  if (report.dropped != 0) {
+    line = format_plural(report.dropped, "message", "messages") + " on " + flags.topic +
+           " dropped by every subscription that matched; ";
+  }
+  if (report.unknown != 0) {
+    line += format_count(report.unknown) + " unknown, because the node that would know was lost; ";
+  }
+  return complain(Error::undelivered, line + "`abuzz info " + flags.topic + "` shows the causes");
+}
+
+}  // namespace
+
+int run_pub(const Words& words) {
+  PubFlags flags;
+  if (const auto code = parse_flags(words, flags)) return *code;
+  if (const auto code = refuse_topic(flags.topic)) return *code;
+  if (const auto code = refuse_name(flags.name)) return *code;
+  Result<LoadedConfig> loaded = load_settings(flags.shared);
+  if (!loaded.ok()) return complain(loaded.failure());
+  const Config& config = loaded.value().config;
+
+  Signals signals({SIGINT, SIGTERM, SIGHUP});
+  Result<Agent> connected = connect_agent(signals, {.name = flags.name, .kind = "pub"}, config);
+  if (!connected.ok()) return complain(connected.failure());
+  Agent agent = std::move(connected).value();
+  Result<Publisher> made = agent.publisher(flags.topic, flags.lane);
+  if (!made.ok()) return complain(made.failure());
+  Publisher publisher = std::move(made).value();
+
+  Publishing work(flags.pace, config, signals, publisher);
+  if (flags.text == "-") {
+    work.publish_lines();
+  } else {
+    work.publish_text(flags.text, flags.count);
+  }
+  work.settle();
+  const std::uint64_t holder = publisher.held_by();
+  const FlushReport report = work.report();
+  const std::string link = agent.link();
+  const CloseReport closed = agent.close(std::chrono::seconds(1));
+
+  Output output;
+  print_summary(output, flags, report, work.published(), closed.unsent, link);
+  const int code = judge(flags, work, closed.unsent, holder);
+  return output.finish(code);
+}
+
+}  // namespace abuzz::tools
