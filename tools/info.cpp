@@ -1,0 +1,176 @@
+#include <optional>
+
+#include "bus/topic.hpp"
+#include "tools/command_line.hpp"
+#include "tools/complaint.hpp"
+#include "tools/json_writer.hpp"
+#include "tools/node_process.hpp"
+#include "tools/node_view.hpp"
+#include "tools/settings.hpp"
+#include "tools/terminal.hpp"
+#include "tools/verbs.hpp"
+
+namespace abuzz::tools {
+namespace {
+
+// One thing that has counters: a row of the node's file, under the name that people know it by.
+struct Entry {
+  std::string kind;  // "node", "agent", "publication", "subscription", "pair"
+  std::string title;
+  const RowSnapshot* row = nullptr;
+};
+
+// Everything that is meant by `name`: the node; an agent with what it publishes and subscribes; a
+// topic with its publishers; a pattern; or a topic that is only subscribed to.
+class Search {
+ public:
+  Search(const StatsSnapshot& stats, const NodeView& view) : stats_(stats), view_(view) {}
+
+  std::vector<Entry> find(const std::string& name) {
+    if (name == "node") add("node", "node", &stats_.rows.front());
+    for (const AgentView& agent : view_.agents) {
+      if (agent.name == name) add_agent(agent);
+    }
+    for (const TopicView& topic : view_.topics) {
+      if (topic.topic == name) add_topic(topic);
+    }
+    const bool is_topic = check_topic(name) == TopicFault::none;
+    for (const SubscriptionView& subscription : view_.subscriptions) {
+      const bool receives = is_topic && matches(subscription.pattern, name);
+      if (subscription.pattern == name || receives) add_subscription(subscription);
+    }
+    return std::move(entries_);
+  }
+
+  std::string_view near(const std::string& name) const {
+    std::vector<std::string_view> known{"node"};
+    for (const AgentView& agent : view_.agents) known.push_back(agent.name);
+    for (const TopicView& topic : view_.topics) known.push_back(topic.topic);
+    for (const SubscriptionView& subscription : view_.subscriptions) {
+      known.push_back(subscription.pattern);
+    }
+    return nearest(name, known);
+  }
+
+ private:
+  void add(std::string kind, std::string title, const RowSnapshot* row) {
+    for (const Entry& entry : entries_) {
+      if (entry.row == row) return;
+    }
+    entries_.push_back({std::move(kind), std::move(title), row});
+  }
+
+  void add_agent(const AgentView& agent) {
+    add("agent",
+        agent.name + " (" + agent.kind + "), pid " + std::to_string(agent.pid) + ", " +
+            peer_state_name(agent.state),
+        agent.row);
+    for (const TopicView& topic : view_.topics) {
+      for (const RowSnapshot* row : topic.rows) {
+        if (row->ids[0] == agent.id) add("publication", topic.topic + " by " + agent.name, row);
+      }
+    }
+    for (const SubscriptionView& subscription : view_.subscriptions) {
+      if (subscription.agent_id == agent.id) add_subscription(subscription);
+    }
+  }
+
+  void add_topic(const TopicView& topic) {
+    for (const RowSnapshot* row : topic.rows) {
+      add("publication", topic.topic + " by " + agent_name(row->ids[0]), row);
+      for (const RowSnapshot& pair : stats_.rows) {
+        if (pair.kind == RowKind::pair && pair.ids[0] == row->index) add_pair(topic, pair);
+      }
+    }
+  }
+
+  void add_pair(const TopicView& topic, const RowSnapshot& pair) {
+    for (const SubscriptionView& subscription : view_.subscriptions) {
+      if (subscription.row->index != pair.ids[1]) continue;
+      add("pair", topic.topic + " to " + subscription.pattern + " of " + subscription.agent, &pair);
+    }
+  }
+
+  void add_subscription(const SubscriptionView& subscription) {
+    add("subscription", subscription.pattern + " of " + subscription.agent, subscription.row);
+  }
+
+  std::string agent_name(std::uint64_t id) const {
+    for (const AgentView& agent : view_.agents) {
+      if (agent.id == id) return agent.name;
+    }
+    return "agent " + std::to_string(id);
+  }
+
+  const StatsSnapshot& stats_;
+  const NodeView& view_;
+  std::vector<Entry> entries_;
+};
+
+std::string with_unit(const CounterInfo& info, std::uint64_t value) {
+  const std::string_view unit = info.unit;
+  if (unit == "bytes") return format_bytes(value);
+  if (unit == "ns") return format_duration(std::chrono::nanoseconds(value));
+  return format_count(value);
+}
+
+std::string print_text(const std::vector<Entry>& entries) {
+  const bool colour = wants_colour(1);
+  std::string text;
+  for (const Entry& entry : entries) {
+    if (!text.empty()) text += "\n";
+    text += shaded(entry.kind + " " + printable(entry.title), Shade::bold, colour) + "\n";
+    for (const CounterInfo& info : counter_table()) {
+      if (info.kind != entry.row->kind) continue;
+      std::string label = info.label;
+      label.resize(std::max<std::size_t>(label.size(), 24), ' ');
+      text += "  " + label + " " + with_unit(info, entry.row->counters[info.id]) + "\n";
+    }
+  }
+  return text;
+}
+
+std::string print_json(const std::vector<Entry>& entries) {
+  std::string text;
+  JsonWriter json(text);
+  json.begin_object().field("v", 1u).key("entries").begin_array();
+  for (const Entry& entry : entries) {
+    json.begin_object().field("kind", entry.kind).field("title", entry.title);
+    json.key("counters").begin_object();
+    for (const CounterInfo& info : counter_table()) {
+      if (info.kind == entry.row->kind) json.field(info.label, entry.row->counters[info.id]);
+    }
+    json.end_object().end_object();
+  }
+  json.end_array().end_object();
+  return text + "\n";
+}
+
+}  // namespace
+
+int run_info(const Words& words) {
+  SharedFlags flags;
+  std::string name;
+  Arguments arguments("info", "Every counter of an agent, a topic, a subscription or the node.");
+  arguments.required("NAME", name, "An agent, a topic, a pattern, or `node`");
+  add_shared_flags(arguments, flags);
+  arguments.note("Exit code 4 when no node runs, 1 when nothing there has the name.");
+  if (const auto code = arguments.parse(words)) return *code;
+  Result<LoadedConfig> loaded = load_settings(flags);
+  if (!loaded.ok()) return complain(loaded.failure());
+  Result<StatsSnapshot> stats = read_living_node(node_place(loaded.value().config));
+  if (!stats.ok()) return complain(stats.failure());
+  const NodeView view = view_node(stats.value());
+  Search search(stats.value(), view);
+  const std::vector<Entry> entries = search.find(name);
+  if (entries.empty()) {
+    const std::string_view near = search.near(name);
+    return complain(Error::unreadable_input,
+                    "no agent, topic or pattern of the node is called " + in_quotes(name) +
+                        (near.empty() ? std::string("; `abuzz ls` lists them")
+                                      : "; did you mean " + printable(near) + "?"));
+  }
+  return print_and_end(flags.json ? print_json(entries) : print_text(entries));
+}
+
+}  // namespace abuzz::tools

@@ -1,0 +1,153 @@
+#include <optional>
+
+#include "tools/command_line.hpp"
+#include "tools/complaint.hpp"
+#include "tools/json_writer.hpp"
+#include "tools/node_process.hpp"
+#include "tools/node_view.hpp"
+#include "tools/settings.hpp"
+#include "tools/terminal.hpp"
+#include "tools/verbs.hpp"
+
+namespace abuzz::tools {
+namespace {
+
+void write_reasons(JsonWriter& json, const Reasons& reasons) {
+  json.key("dropped").begin_object();
+  for (const auto& [name, count] : reasons) json.field(name, count);
+  json.end_object();
+}
+
+void write_agents(JsonWriter& json, const NodeView& view) {
+  json.key("agents").begin_array();
+  for (const AgentView& agent : view.agents) {
+    json.begin_object().field("name", agent.name).field("kind", agent.kind);
+    json.field("id", agent.id).field("pid", agent.pid);
+    json.field("state", peer_state_name(agent.state));
+    json.field("in", agent.in).field("out", agent.out).field("queued", agent.queued);
+    json.field("publications", agent.publications);
+    json.field("subscriptions", agent.subscriptions).end_object();
+  }
+  json.end_array();
+}
+
+void write_topics(JsonWriter& json, const NodeView& view) {
+  json.key("topics").begin_array();
+  for (const TopicView& topic : view.topics) {
+    json.begin_object().field("topic", topic.topic).field("publishers", topic.publishers);
+    json.field("subscriptions", topic.subscriptions).field("messages", topic.messages);
+    json.field("delivered", topic.delivered).field("no_subscriber", topic.no_subscriber);
+    write_reasons(json, topic.dropped);
+    json.end_object();
+  }
+  json.end_array();
+}
+
+void write_subscriptions(JsonWriter& json, const NodeView& view) {
+  json.key("subscriptions").begin_array();
+  for (const SubscriptionView& subscription : view.subscriptions) {
+    json.begin_object().field("pattern", subscription.pattern);
+    json.field("agent", subscription.agent).field("policy", subscription.policy);
+    json.field("publications", subscription.publications);
+    json.field("queued", subscription.queued).field("sent", subscription.sent);
+    json.field("done", subscription.done);
+    write_reasons(json, subscription.dropped);
+    json.end_object();
+  }
+  json.end_array();
+}
+
+Table show_agents(const NodeView& view) {
+  Table table({{"AGENT"},
+               {"KIND"},
+               {"PID", true},
+               {"STATE"},
+               {"IN", true},
+               {"OUT", true},
+               {"QUEUED", true}});
+  for (const AgentView& agent : view.agents) {
+    table.add({agent.name, agent.kind, std::to_string(agent.pid), peer_state_name(agent.state),
+               format_count(agent.in), format_count(agent.out), format_count(agent.queued)});
+  }
+  return table;
+}
+
+Table show_topics(const NodeView& view) {
+  Table table({{"TOPIC"},
+               {"PUBLISHERS", true},
+               {"MATCHES", true},
+               {"MESSAGES", true},
+               {"DELIVERED", true},
+               {"NOBODY", true},
+               {"DROPPED"}});
+  for (const TopicView& topic : view.topics) {
+    table.add({topic.topic, format_count(topic.publishers), format_count(topic.subscriptions),
+               format_count(topic.messages), format_count(topic.delivered),
+               format_count(topic.no_subscriber), describe(topic.dropped)});
+  }
+  return table;
+}
+
+Table show_subscriptions(const NodeView& view) {
+  Table table({{"SUBSCRIPTION"},
+               {"AGENT"},
+               {"POLICY"},
+               {"PUBLISHERS", true},
+               {"SENT", true},
+               {"DONE", true},
+               {"QUEUED", true},
+               {"DROPPED"}});
+  for (const SubscriptionView& subscription : view.subscriptions) {
+    table.add({subscription.pattern, subscription.agent, std::string(subscription.policy),
+               format_count(subscription.publications), format_count(subscription.sent),
+               format_count(subscription.done), format_count(subscription.queued),
+               describe(subscription.dropped)});
+  }
+  return table;
+}
+
+}  // namespace
+
+int run_ls(const Words& words) {
+  SharedFlags flags;
+  std::string what = "all";
+  Arguments arguments("ls", "List the agents, topics and subscriptions of the node.");
+  arguments.optional("WHAT", what, "agents, topics, subscriptions or all (the default)");
+  add_shared_flags(arguments, flags);
+  arguments.note("Exit code 4 when no node runs. Topics are those that have a publisher now.");
+  if (const auto code = arguments.parse(words)) return *code;
+  const bool all = what == "all";
+  const bool agents = all || what == "agents", topics = all || what == "topics";
+  const bool subscriptions = all || what == "subscriptions";
+  if (!agents && !topics && !subscriptions) {
+    return complain(Error::bad_flag_value, "WHAT cannot be " + in_quotes(what) +
+                                               ": it is agents, topics, subscriptions or all");
+  }
+  Result<LoadedConfig> loaded = load_settings(flags);
+  if (!loaded.ok()) return complain(loaded.failure());
+  Result<StatsSnapshot> stats = read_living_node(node_place(loaded.value().config));
+  if (!stats.ok()) return complain(stats.failure());
+  const NodeView view = view_node(stats.value());
+
+  std::string text;
+  if (flags.json) {
+    JsonWriter json(text);
+    json.begin_object().field("v", 1u);
+    if (agents) write_agents(json, view);
+    if (topics) write_topics(json, view);
+    if (subscriptions) write_subscriptions(json, view);
+    json.end_object();
+    return print_and_end(text + "\n");
+  }
+  const bool colour = wants_colour(1);
+  const auto append = [&](const Table& table, std::string_view none) {
+    if (!text.empty()) text += "\n";
+    text += table.empty() ? shaded(none, Shade::dim, colour) + "\n" : table.print(colour);
+  };
+  if (agents) append(show_agents(view), "no agents");
+  if (topics) append(show_topics(view), "no topics");
+  if (subscriptions) append(show_subscriptions(view), "no subscriptions");
+  return print_and_end(text);
+}
+
+}  // namespace abuzz::tools
