@@ -1,0 +1,116 @@
+#include <array>
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "tools/bench_verb.hpp"
+#include "tools/command_line.hpp"
+#include "tools/complaint.hpp"
+#include "tools/demo_verb.hpp"
+#include "tools/settings.hpp"
+#include "tools/signals.hpp"
+#include "tools/terminal.hpp"
+#include "tools/verbs.hpp"
+
+namespace abuzz::tools {
+namespace {
+
+constexpr std::string_view overview = R"(Abuzz: a message bus for agent processes.
+
+Usage: abuzz VERB [OPTIONS]
+
+Use it
+  pub TOPIC TEXT     publish a message, or each line of stdin with '-'
+  sub PATTERN        print the messages of all topics that match
+  demo               a team of agents at work on real text
+  bench              measure the bus on this machine
+
+Look at it
+  ls                 agents, topics and subscriptions
+  info NAME          every counter of one of them, or of the node
+  node               run, start, stop, drain or look at the node
+  doctor             check whether this machine is fit for it
+
+Understand it
+  config             show, explain or write the settings
+  errors [ID]        what an ABZ id means and what to do
+  version            which Abuzz this is
+
+Every verb has --help and --json. --config FILE names a config file. A node starts by itself.
+
+Try in two terminals:
+  abuzz sub 'demo.>'
+  abuzz pub demo.hello '{"text":"hi"}'
+
+Exit codes: 0 ok, 1 failed, 2 usage, 3 config, 4 no node, 5 timed out, 6 criterion not met,
+7 denied, 9 undelivered, 130 and 143 for SIGINT and SIGTERM.
+)";
+
+// The verbs that bring their own command line get the words as a main() would. The config flags are
+// taken out before: they reach every process of the verb through the environment.
+int call_main(int (*run)(int, char**), std::string verb, const Words& words) {
+  std::vector<std::string> kept{std::move(verb)};
+  SharedFlags flags;
+  if (const auto code = take_config_flags(words, flags, kept)) return *code;
+  const Result<LoadedConfig> loaded = load_settings(flags);
+  if (!loaded.ok()) return complain(loaded.failure());
+  std::vector<char*> pointers;
+  for (std::string& word : kept) pointers.push_back(word.data());
+  pointers.push_back(nullptr);
+  return run(static_cast<int>(kept.size()), pointers.data());
+}
+int run_bench_verb(const Words& words) {
+  return call_main(run_bench, "bench", words);
+}
+int run_demo_verb(const Words& words) {
+  return call_main(run_demo, "demo", words);
+}
+
+struct Verb {
+  std::string_view name;
+  int (*run)(const Words& words);
+};
+constexpr std::array<Verb, 12> verbs{{{"pub", run_pub},
+                                      {"sub", run_sub},
+                                      {"ls", run_ls},
+                                      {"info", run_info},
+                                      {"node", run_node},
+                                      {"doctor", run_doctor},
+                                      {"config", run_config},
+                                      {"errors", run_errors},
+                                      {"bench", run_bench_verb},
+                                      {"demo", run_demo_verb},
+                                      {"version", run_version},
+                                      {"--version", run_version}}};
+
+int run(const Words& words) {
+  const VerbLine line = split_verb(words);
+  for (const Verb& verb : verbs) {
+    if (verb.name == line.verb) return verb.run(line.words);
+  }
+  if (line.verb.empty() || line.verb == "--help" || line.verb == "-h" || line.verb == "help") {
+    return print_and_end(overview);
+  }
+  if (line.verb.starts_with('-')) {
+    return complain(Error::unknown_flag,
+                    in_quotes(line.verb) + " is not a flag of `abuzz`; `abuzz --help` lists them");
+  }
+  std::vector<std::string_view> names;
+  for (const Verb& verb : verbs) names.push_back(verb.name);
+  return complain_about_verb("abuzz", line.verb, names);
+}
+
+}  // namespace
+}  // namespace abuzz::tools
+
+int main(int argc, char** argv) {
+  // The bus itself throws nothing; what is left is memory that ran out in a verb.
+  try {
+    abuzz::tools::ignore_broken_pipes();
+    return abuzz::tools::run({argv + 1, argv + argc});
+  } catch (const std::bad_alloc&) {
+    return abuzz::tools::complain({abuzz::Error::out_of_memory, ""});
+  } catch (const std::exception& fault) {
+    return abuzz::tools::complain({abuzz::Error::internal, fault.what()});
+  }
+}
