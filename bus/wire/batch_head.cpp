@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstring>
 #include <limits>
 
@@ -45,9 +46,12 @@ Reject check_chunk(const Envelope& envelope) noexcept {
     return Reject::chunk;
   if (envelope.chunk_index >= envelope.chunk_count) return Reject::chunk;
   if (is_last != (envelope.chunk_index + 1 == envelope.chunk_count)) return Reject::chunk;
-  // A chunk is not larger than what the whole train is charged for it.
-  if (envelope.body_offset + std::uint64_t{envelope.raw_bytes} >
-      envelope.message_bytes + chunk_overhead_bytes)
+  // All chunks but the last are equally long. What follows from it is checked here, and bounds what
+  // a train may bring by twice what is charged for it.
+  const std::uint64_t payload_bytes_max =
+      envelope.message_bytes / std::max(envelope.chunk_count - 1, 1u);
+  if (std::uint64_t{envelope.body_offset} + envelope.raw_bytes >
+      payload_bytes_max + chunk_overhead_bytes)
     return Reject::chunk;
   return Reject::none;
 }

@@ -141,6 +141,11 @@ INSTANTIATE_TEST_SUITE_P(
         Falsified{"message_of_16_MiB", Reject::none, [](E& e) { e.message_bytes = 16u << 20; }},
         Falsified{"message_past_16_MiB", Reject::chunk,
                   [](E& e) { e.message_bytes = (16u << 20) + 1; }},
+        Falsified{"longer_than_its_share", Reject::chunk,
+                  [](E& e) {
+                    e.chunk_count = 31;
+                    e.chunk_index = 30;
+                  }},
         Falsified{"chunk_larger_than_its_message", Reject::chunk,
                   [](E& e) { e.message_bytes = 100; }}),
     name_of);

@@ -234,5 +234,25 @@ TEST(Batch, chunk_holds_one_part_of_a_message_counted_in_the_last) {
   }
 }
 
+TEST(Batch, chunks_of_any_message_cut_into_equal_parts_are_legal) {
+  TestPool pool;
+  for (const std::size_t part : {1u, 7u, 512u, 65'536u}) {
+    for (const std::size_t message : {part + 1, 2 * part - 1, 2 * part, 3 * part - 1, 5 * part}) {
+      const auto count = static_cast<std::uint32_t>((message + part - 1) / part);
+      for (std::uint32_t index = 0; index < count; ++index) {
+        const std::size_t bytes = std::min(part, message - index * part);
+        BatchView view;
+        const Envelope envelope = chunk_envelope(index, count, message);
+        ASSERT_EQ(verify_bytes(sealed_batch({std::vector<std::byte>(bytes)}, envelope,
+                                            std::string(128, 't')),
+                               view, pool),
+                  Reject::none)
+            << part << ' ' << message << ' ' << index;
+        EXPECT_LE(view.buffer().bytes(), bytes + chunk_overhead_bytes);
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace abuzz::wire::test
