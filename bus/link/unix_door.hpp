@@ -14,6 +14,9 @@ namespace abuzz::link {
 struct UnixDoorOptions {
   std::size_t callers_max = 1024 + 64;
   int greeting_timeout_ms = 2000;  // a caller that never said anything is hung up on after this
+  // Callers are turned away while fewer descriptors than this are left: each of them will want one
+  // more for its link, and libzmq aborts where it finds none.
+  std::size_t descriptors_spare = 64;
 };
 Result<std::unique_ptr<DoorListener>> listen_unix_door(const std::string& path,
                                                        const UnixDoorOptions& options);

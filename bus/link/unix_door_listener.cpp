@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -64,6 +65,7 @@ class UnixDoorListener final : public DoorListener {
   Event serve(CallerId id, Caller& caller, std::vector<std::byte>& datagram);
   void accept_callers();
   bool accept_caller();
+  bool has_room(int descriptor) const noexcept;
   void admit(detail::Descriptor socket);
   bool turn_away_with_reserve() noexcept;
   void open_reserve() noexcept;
@@ -168,7 +170,7 @@ bool UnixDoorListener::accept_caller() {
   detail::Descriptor socket(
       ::accept4(socket_.value(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (socket.is_open()) {
-    if (visits_.size() < options_.callers_max) {
+    if (has_room(socket.value())) {
       admit(std::move(socket));
     } else {
       ++turned_away_;
@@ -180,6 +182,15 @@ bool UnixDoorListener::accept_caller() {
     return turn_away_with_reserve();
   }
   return false;
+}
+
+// The kernel gives the lowest free number, so a number close to the limit means that all below are
+// taken.
+bool UnixDoorListener::has_room(int descriptor) const noexcept {
+  rlimit limit{};
+  if (visits_.size() >= options_.callers_max) return false;
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return true;
+  return static_cast<rlim_t>(descriptor) + options_.descriptors_spare < limit.rlim_cur;
 }
 
 void UnixDoorListener::admit(detail::Descriptor socket) {

@@ -1,12 +1,9 @@
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <array>
 #include <cerrno>
 #include <cstdint>
 #include <string>
 #include <utility>
 
+#include "bus/link/descriptors.hpp"
 #include "bus/link/zmq_socket.hpp"
 
 namespace abuzz::link {
@@ -17,23 +14,16 @@ namespace {
 constexpr int sockets_max = 1024;
 constexpr std::size_t ipc_path_bytes_max = 107;
 constexpr int handshake_ms = 2000;
+// Connections that wait to be accepted. Over ipc one more would be refused at once, and as nobody
+// reconnects, that link would be dead: a node that restarts has all its agents at the door.
+constexpr int backlog_max = 4096;
 constexpr int heartbeat_interval_ms = 1000;
 constexpr int heartbeat_timeout_ms = 3000;
 constexpr int tcp_connect_timeout_ms = 2000;
 
-// libzmq aborts where it finds no descriptor for a context or a socket, so ask first: it opens at
-// most 8, and the rest is margin for the other threads of the process.
-bool has_free_descriptors() noexcept {
-  std::array<int, 16> descriptors{};
-  std::size_t opened = 0;
-  while (opened < descriptors.size()) {
-    const int descriptor = ::open("/", O_PATH | O_CLOEXEC);
-    if (descriptor < 0) break;
-    descriptors[opened++] = descriptor;
-  }
-  for (std::size_t index = 0; index < opened; ++index) ::close(descriptors[index]);
-  return opened == descriptors.size();
-}
+// What libzmq opens for a context or a socket is at most 8; the rest is margin for the other threads
+// of the process.
+constexpr std::size_t descriptors_needed = 16;
 
 template <class Value>
 bool set(void* socket, int option, Value value) noexcept {
@@ -52,7 +42,9 @@ bool set_options(void* socket, int type, const detail::EndpointKind& kind,
               set(socket, ZMQ_HANDSHAKE_IVL, handshake_ms) &&
               set(socket, ZMQ_SNDHWM, type == ZMQ_ROUTER ? detail::high_water_messages : 0) &&
               set(socket, ZMQ_RCVHWM, detail::high_water_messages);
-  if (type == ZMQ_ROUTER) done = done && set(socket, ZMQ_ROUTER_MANDATORY, 1);
+  if (type == ZMQ_ROUTER) {
+    done = done && set(socket, ZMQ_ROUTER_MANDATORY, 1) && set(socket, ZMQ_BACKLOG, backlog_max);
+  }
   if (kind.tcp) {
     done = done && set(socket, ZMQ_HEARTBEAT_IVL, heartbeat_interval_ms) &&
            set(socket, ZMQ_HEARTBEAT_TIMEOUT, heartbeat_timeout_ms) &&
@@ -64,7 +56,7 @@ bool set_options(void* socket, int type, const detail::EndpointKind& kind,
 }  // namespace
 
 Result<std::unique_ptr<ZmqContext>> ZmqContext::open(int io_threads) {
-  if (!has_free_descriptors()) return Failure{Error::descriptors, "zmq context"};
+  if (!has_free_descriptors(descriptors_needed)) return Failure{Error::descriptors, "zmq context"};
   void* native = zmq_ctx_new();
   if (native == nullptr) return Error::out_of_memory;
   std::unique_ptr<ZmqContext> context(new ZmqContext(native));
@@ -118,7 +110,7 @@ Result<EndpointKind> check_endpoint(std::string_view endpoint) {
 
 Result<ZmqSocket> ZmqSocket::open(ZmqContext& context, int type, const EndpointKind& kind,
                                   std::size_t part_bytes_max, int linger_ms) {
-  if (!has_free_descriptors()) return Failure{Error::descriptors, "zmq socket"};
+  if (!has_free_descriptors(descriptors_needed)) return Failure{Error::descriptors, "zmq socket"};
   ZmqSocket socket(zmq_socket(context.native(), type));
   if (socket.native_ == nullptr) return zmq_failure("zmq_socket", "");
   if (!set_options(socket.native_, type, kind, part_bytes_max, linger_ms)) {

@@ -34,7 +34,9 @@ class DoorConformance : public testing::TestWithParam<Kind> {
 
   std::unique_ptr<DoorListener> listen() {
     if (GetParam() == Kind::loop) return loop_.listen().value();
-    return listen_unix_door(path_, {callers_max, greeting_timeout_ms}).value();
+    const UnixDoorOptions options{.callers_max = callers_max,
+                                  .greeting_timeout_ms = greeting_timeout_ms};
+    return listen_unix_door(path_, options).value();
   }
   Result<std::unique_ptr<DoorCall>> try_call() {
     return GetParam() == Kind::loop ? loop_.call() : call_unix_door(path_);
@@ -283,7 +285,7 @@ TEST(UnixDoor, DescriptorsDoNotSurviveExec) {
 
 // In a child, whose limit it lowers: accepts until no descriptor is left. Answers an exit code.
 int exhaust_descriptors(const std::string& path) {
-  auto listener = listen_unix_door(path, {}).value();
+  auto listener = listen_unix_door(path, {.descriptors_spare = 0}).value();
   std::vector<int> taken;
   for (int descriptor = 0; (descriptor = ::open("/", O_PATH)) >= 0;) taken.push_back(descriptor);
   ::close(taken.back());  // for the caller's end, in this same process

@@ -176,7 +176,7 @@ inline bool await_strangers(Hub& hub, std::uint64_t count) {
   Frame frame;
   while (hub.counters().strangers < count && !is_over(deadline)) {
     if (hub.try_receive(peer, frame) != ReceiveStatus::empty) return false;
-    wait_for_input(hub);
+    if (hub.counters().strangers < count) wait_for_input(hub);
   }
   return hub.counters().strangers >= count;
 }

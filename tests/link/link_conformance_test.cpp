@@ -22,6 +22,32 @@ TEST_P(LinkConformance, ASecretAttachesItsPeer) {
   EXPECT_EQ(hub->counters().strangers, 0u);
 }
 
+TEST_P(LinkConformance, HundredsMayConnectAtOnce) {
+  constexpr PeerId peers = 250;
+  const auto hub = bench_.bind();
+  std::vector<std::unique_ptr<Link>> links;
+  for (PeerId peer = 1; peer <= peers; ++peer) {
+    hub->admit(peer, make_secret(static_cast<std::uint8_t>(peer)));
+  }
+  for (PeerId peer = 1; peer <= peers; ++peer) {
+    links.push_back(bench_.connect(hub->endpoint(), make_secret(static_cast<std::uint8_t>(peer))));
+    Frame frame = bench_.frame({peer});
+    ASSERT_EQ(links.back()->try_send(frame), SendStatus::sent);
+  }
+  std::vector<int> seen(peers + 1);
+  PeerId peer = 0;
+  Frame frame;
+  for (PeerId count = 0; count < 2 * peers; ++count) {
+    const ReceiveStatus status = await(*hub, peer, frame);
+    ASSERT_EQ(status, seen[peer] == 0 ? ReceiveStatus::attached : ReceiveStatus::received);
+    ++seen[peer];
+    if (status == ReceiveStatus::received) {
+      EXPECT_EQ(frame.parts[0].bytes(), peer);
+    }
+  }
+  for (PeerId sender = 1; sender <= peers; ++sender) EXPECT_EQ(seen[sender], 2) << sender;
+}
+
 TEST_P(LinkConformance, PartsAndBytesArePreservedBothWays) {
   const auto hub = bench_.bind();
   const auto link = attach(bench_, *hub, 7);
