@@ -12,7 +12,8 @@
 
 // Every setting, with its default. conf/abuzz.toml lists the same keys as section.key, where a key
 // is the member's name without a trailing `_bytes` (the value carries the unit; queue_bytes alone
-// keeps it, beside queue_messages); a test holds the two equal. Ranges stand behind each key; a value outside is Error::config_out_of_range.
+// keeps it, beside queue_messages); a test holds the two equal. Ranges stand behind each key; a
+// value outside is Error::config_out_of_range.
 
 namespace abuzz {
 
