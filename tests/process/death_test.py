@@ -1,0 +1,141 @@
+"""Deaths: of an agent, of the node, by request and by force. The others go on."""
+
+import os
+import signal
+import time
+import unittest
+
+from bus_case import PATIENCE, SLOW, BusCase
+
+WAIT = ("--timeout", f"{PATIENCE}s")
+
+
+class Deaths(BusCase):
+    def test_a_killed_agent_is_gone_within_a_second(self):
+        victim = self.subscribe("a.>", "--name", "victim")
+        other = self.subscribe("a.>", "--name", "other", "--raw", "--count", "200", *WAIT)
+        self.assertEqual(sorted(self.agent_names()), ["other", "victim"])
+        publisher = self.start("pub", "a.b", "x", "--count", "200", "--rate", "400")
+        victim.kill()
+        killed = time.monotonic()
+        self.wait_until(lambda: "victim" not in self.agent_names(), 1 * SLOW, "the victim is gone")
+        self.assertLess(time.monotonic() - killed, 1.5 * SLOW)
+        self.assertEqual(self.finish(other)[:2], (0, "x\n" * 200))
+        self.assertEqual(self.finish(publisher)[0], 0)
+
+    def test_a_killed_publisher_hurts_nobody(self):
+        reader = self.subscribe("a", "--raw", "--count", "1100", *WAIT)
+        victim = self.start("pub", "a", "x", "--count", "100000", "--rate", "2000")
+        time.sleep(0.2)
+        victim.kill()
+        victim.wait()
+        survivor = self.abuzz("pub", "a", "y", "--count", "1100")
+        self.assertEqual(survivor.returncode, 0, survivor.stderr)
+        self.assertEqual(self.finish(reader)[0], 0)
+        self.assert_bus_works()
+
+    def test_agents_find_the_next_node_by_themselves_within_two_seconds(self):
+        reader = self.subscribe("a", "--raw", "--name", "reader", "--count", "2", *WAIT)
+        self.assertEqual(self.abuzz("pub", "a", "before").returncode, 0)
+        first = self.node()
+        os.kill(first["pid"], signal.SIGKILL)
+        killed = time.monotonic()
+
+        def is_back():
+            node = self.node()
+            return node and node["epoch"] > first["epoch"] and "reader" in self.agent_names()
+
+        self.wait_until(is_back, 2 * SLOW, "the reader is on the next node")
+        self.assertLess(time.monotonic() - killed, 2.5 * SLOW)
+        self.assertEqual(self.abuzz("pub", "a", "after").returncode, 0)
+        self.assertEqual(self.finish(reader)[:2], (0, "before\nafter\n"))
+        self.assertEqual(len(self.node_processes()), 1)
+
+    def test_a_node_killed_without_agents_leaves_nothing_to_clean(self):
+        for _ in range(3):
+            self.assertEqual(self.abuzz("node", "start").returncode, 0)
+            os.kill(self.node()["pid"], signal.SIGKILL)
+            self.wait_until(lambda: not self.processes(), 2 * SLOW, "it is dead")
+            self.assertEqual(self.abuzz("node", "status").returncode, 4)
+            self.assertEqual(self.abuzz("doctor").returncode, 0)
+        self.assert_bus_works()
+
+    def test_a_publisher_survives_the_node(self):
+        reader = self.subscribe("a", "--raw", *WAIT)
+        publisher = self.start("pub", "a", "x", "--count", "3000", "--rate", "1000")
+        time.sleep(0.5)
+        os.kill(self.node()["pid"], signal.SIGKILL)
+        code, out, err = self.finish(publisher)
+        # What was under way may be unknown; nothing may be lost without a word.
+        self.assertIn(code, (0, 9), err)
+        self.assertIn("of 3,000", out)
+        reader.send_signal(signal.SIGTERM)
+        code, out, _ = self.finish(reader)
+        self.assertEqual(code, 143)
+        self.assertLessEqual(out.count("x\n"), 3000)
+
+    def test_sub_ends_with_its_signal(self):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            reader = self.subscribe("a")
+            self.assertEqual(self.abuzz("pub", "a", "x").returncode, 0)
+            reader.send_signal(number)
+            code, out, err = self.finish(reader, 2 * SLOW)
+            self.assertEqual((code, out), (128 + number, "a\tx\n"))
+            self.assertIn("printed 1 message", err)
+
+    def test_a_sub_whose_reader_sleeps_still_ends(self):
+        reader = self.subscribe("a", "--raw")
+        publisher = self.start("pub", "a", "x" * 1000, "--count", "5000")
+        time.sleep(1)  # the pipe is full by now: nobody reads it
+        reader.send_signal(signal.SIGTERM)
+        self.assertEqual(reader.wait(3 * SLOW), 143)
+        publisher.kill()
+
+    def test_pub_says_what_was_not_sent(self):
+        reader = self.subscribe("a", "--name", "sleeper")
+        reader.send_signal(signal.SIGSTOP)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            publisher = self.start("pub", "a", "x", "--count", "100000000")
+            time.sleep(0.5)
+            publisher.send_signal(number)
+            code, _, err = self.finish(publisher, 3 * SLOW)
+            self.assertEqual(code, 128 + number, err)
+            self.assertRegex(err, "stopped by a signal: .* not settled, of which .* not sent")
+        reader.send_signal(signal.SIGCONT)
+
+    def test_pub_without_progress_is_exit_5(self):
+        reader = self.subscribe("a", "--name", "sleeper")
+        reader.send_signal(signal.SIGSTOP)
+        done = self.abuzz("pub", "a", "x", "--timeout", "500ms")
+        self.assert_fails(done, 5, "ABZ-0703")
+        self.assertIn("0 of 1 message", done.stderr)
+        reader.send_signal(signal.SIGCONT)
+
+    def test_a_stopped_reader_that_drops_holds_nobody(self):
+        sleeper = self.subscribe("a", "--policy", "drop_new", "--queue", "10")
+        awake = self.subscribe("a", "--raw", "--count", "20000", *WAIT)
+        sleeper.send_signal(signal.SIGSTOP)
+        done = self.abuzz("pub", "a", "x", "--count", "20000")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.finish(awake)[0], 0)
+        sleeper.send_signal(signal.SIGCONT)
+
+    def test_a_reader_that_leaves_ends_sub_quietly(self):
+        reader = self.subscribe("a", "--raw")
+        self.assertEqual(self.abuzz("pub", "a", "x").returncode, 0)
+        self.assertEqual(reader.stdout.readline(), b"x\n")
+        reader.stdout.close()
+        self.assertEqual(reader.wait(2 * SLOW), 0)
+        self.assertEqual(reader.stderr.read(), b"")
+
+    def test_the_node_ends_within_two_seconds_and_agents_come_back(self):
+        reader = self.subscribe("a", "--raw", "--count", "1", *WAIT)
+        pid = self.node()["pid"]
+        os.kill(pid, signal.SIGTERM)
+        self.wait_until(lambda: pid not in self.processes(), 2 * SLOW, "the node ended")
+        self.assertEqual(self.abuzz("pub", "a", "x").returncode, 0)
+        self.assertEqual(self.finish(reader)[:2], (0, "x\n"))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,127 @@
+"""pub and sub: what goes in comes out, in order, once, in the form that was asked for."""
+
+import json
+import unittest
+
+from bus_case import PATIENCE, BusCase
+
+PAYLOAD_MAX = 1 << 20
+WAIT = ("--timeout", f"{PATIENCE}s")
+
+
+class RoundTrip(BusCase):
+    def test_a_message_arrives_and_its_publisher_knows(self):
+        reader = self.subscribe("demo.>", "--count", "1", *WAIT)
+        done = self.abuzz("pub", "demo.hello", '{"text":"hi"}')
+        self.assertEqual(done.stdout, "delivered 1 of 1 · dropped 0 · zmq ipc\n")
+        self.assertEqual(done.stderr, "")
+        self.assertEqual(done.returncode, 0)
+        self.assertEqual(self.finish(reader)[:2], (0, 'demo.hello\t{"text":"hi"}\n'))
+
+    def test_raw_prints_the_payload_alone(self):
+        reader = self.subscribe("a", "--raw", "--count", "2", *WAIT)
+        self.abuzz("pub", "a", "-", stdin="one\ntwo\n")
+        self.assertEqual(self.finish(reader)[:2], (0, "one\ntwo\n"))
+
+    def test_json_is_an_object_a_line(self):
+        reader = self.subscribe("a.*", "--json", "--count", "3", *WAIT)
+        done = self.abuzz("pub", "a.b", "-", "--json", stdin='say "hi"\n\nthird\n')
+        said = json.loads(done.stdout)
+        self.assertEqual((said["v"], said["published"], said["delivered"]), (1, 3, 3))
+        code, out, _ = self.finish(reader)
+        messages = [json.loads(line) for line in out.splitlines()]
+        self.assertEqual(code, 0)
+        self.assertEqual([m["payload"] for m in messages], ['say "hi"', "", "third"])
+        self.assertEqual([m["sequence"] for m in messages], [1, 2, 3])
+        self.assertEqual({(m["v"], m["topic"]) for m in messages}, {(1, "a.b")})
+
+    def test_twenty_thousand_lines_keep_their_order(self):
+        count = 20_000
+        reader = self.subscribe("lines", "--raw", "--count", str(count), *WAIT)
+        publisher = self.start("pub", "lines", "-", stdin=-1)
+        publisher.stdin.write("".join(f"line {i}\n" for i in range(count)).encode())
+        publisher.stdin.close()
+        publisher.stdin = None
+        code, out, _ = self.finish(reader)
+        self.assertEqual(code, 0)
+        self.assertEqual(out.split("\n")[:-1], [f"line {i}" for i in range(count)])
+        self.assertEqual(self.finish(publisher)[0], 0)
+
+    def test_count_repeats_the_text(self):
+        reader = self.subscribe("a", "--raw", "--count", "500", *WAIT)
+        done = self.abuzz("pub", "a", "x", "--count", "500", "--lane", "bulk")
+        self.assertIn("delivered 500 of 500", done.stdout)
+        self.assertEqual(self.finish(reader)[:2], (0, "x\n" * 500))
+
+    def test_rate_spreads_messages(self):
+        reader = self.subscribe("a", "--raw", "--count", "11", *WAIT)
+        done = self.abuzz("pub", "a", "x", "--count", "11", "--rate", "20", "--json")
+        self.assertEqual(json.loads(done.stdout)["delivered"], 11)
+        self.assertEqual(self.finish(reader)[0], 0)
+
+    def test_a_line_of_the_payload_limit_passes_and_one_more_byte_does_not(self):
+        for size in (PAYLOAD_MAX - 1, PAYLOAD_MAX):
+            reader = self.subscribe("big", "--raw", "--count", "1", *WAIT)
+            done = self.abuzz("pub", "big", "-", stdin="x" * size)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(len(self.finish(reader)[1]), size + 1)
+        reader = self.subscribe("big", "--raw", "--count", "1", *WAIT)
+        done = self.abuzz("pub", "big", "-", stdin="first\n" + "x" * (PAYLOAD_MAX + 1) + "\nlast\n")
+        self.assert_fails(done, 1, "ABZ-0601")
+        self.assertIn("line 2", done.stderr)
+        self.assertIn("delivered 1 of 1", done.stdout)
+        self.assertEqual(self.finish(reader)[1], "first\n")
+
+    def test_every_subscription_gets_every_message(self):
+        readers = [self.subscribe(pattern, "--raw", "--count", "50", *WAIT)
+                   for pattern in ("a.b", "a.*", "a.>", "*.b", ">")]
+        done = self.abuzz("pub", "a.b", "x", "--count", "50")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for reader in readers:
+            self.assertEqual(self.finish(reader)[:2], (0, "x\n" * 50))
+
+    def test_patterns_that_do_not_match_get_nothing(self):
+        reader = self.subscribe("a.*", "--timeout", "500ms")
+        done = self.abuzz("pub", "a.b.c", "x")
+        self.assert_fails(done, 9, "ABZ-0901")
+        self.assertEqual(self.finish(reader)[:2], (0, ""))
+
+    def test_nobody_subscribes_is_told(self):
+        done = self.abuzz("pub", "demo.nobody", "hi")
+        self.assert_fails(done, 9, "ABZ-0901")
+        self.assertIn("nobody subscribes to demo.nobody: delivered to no one", done.stderr)
+        self.assertEqual(done.stdout, "")
+
+    def test_nothing_to_publish_is_no_error(self):
+        done = self.abuzz("pub", "a", "-", stdin="")
+        self.assertEqual((done.returncode, done.stdout),
+                         (0, "delivered 0 of 0 · dropped 0 · zmq ipc\n"))
+
+    def test_ls_and_info_show_who_is_there(self):
+        self.subscribe("orders.*", "--name", "billing")
+        self.abuzz("pub", "orders.new", "x", "--count", "7")
+        listed = self.ls()
+        self.assertEqual(listed["v"], 1)
+        self.assertIn("billing", [agent["name"] for agent in listed["agents"]])
+        subscription = listed["subscriptions"][0]
+        self.assertEqual((subscription["pattern"], subscription["agent"], subscription["policy"]),
+                         ("orders.*", "billing", "lossless"))
+        self.assertIn("billing", self.abuzz("ls").stdout)
+        self.assertIn("orders.*", self.abuzz("ls", "subscriptions").stdout)
+        self.assertNotIn("orders.*", self.abuzz("ls", "agents").stdout)
+        for name in ("billing", "orders.*", "orders.new", "node"):
+            done = self.abuzz("info", name)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            entries = json.loads(self.abuzz("info", name, "--json").stdout)["entries"]
+            self.assertTrue(entries)
+        done = self.abuzz("info", "biling")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("did you mean billing?", done.stderr)
+
+    def test_a_name_is_taken_once(self):
+        self.subscribe("a", "--name", "only")
+        self.assert_fails(self.abuzz("sub", "a", "--name", "only", "--timeout", "1s"), 1, "ABZ-0502")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
