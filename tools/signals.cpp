@@ -17,6 +17,13 @@ bool ends_process(int number) {
   return number == SIGINT || number == SIGTERM || number == SIGHUP;
 }
 
+// Under nohup, and in the background of a script, a signal is meant to be ignored; a blocked one
+// would arrive all the same.
+bool is_ignored(int number) {
+  struct sigaction action {};
+  return ::sigaction(number, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
 timespec to_timespec(std::chrono::nanoseconds span) {
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(span);
   return {static_cast<std::time_t>(seconds.count()), static_cast<long>((span - seconds).count())};
@@ -27,7 +34,9 @@ timespec to_timespec(std::chrono::nanoseconds span) {
 Signals::Signals(std::initializer_list<int> numbers) {
   sigset_t set;
   sigemptyset(&set);
-  for (const int number : numbers) sigaddset(&set, number);
+  for (const int number : numbers) {
+    if (!is_ignored(number)) sigaddset(&set, number);
+  }
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
   signal_descriptor_ = ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   wake_descriptor_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
