@@ -56,7 +56,8 @@ class FirstUse(BusCase):
         self.assertEqual(os.readlink(f"/proc/{pid}/cwd"), "/")
         self.assertEqual(os.readlink(f"/proc/{pid}/fd/0"), "/dev/null")
         for descriptor in (1, 2):
-            self.assertEqual(os.readlink(f"/proc/{pid}/fd/{descriptor}"), self.runtime + "/node.log")
+            target = os.readlink(f"/proc/{pid}/fd/{descriptor}")
+            self.assertEqual(target, self.runtime + "/node.log")
 
     def test_agents_wait_for_a_managed_node(self):
         config = os.path.join(self.base, "abuzz.toml")

@@ -120,7 +120,8 @@ class RoundTrip(BusCase):
 
     def test_a_name_is_taken_once(self):
         self.subscribe("a", "--name", "only")
-        self.assert_fails(self.abuzz("sub", "a", "--name", "only", "--timeout", "1s"), 1, "ABZ-0502")
+        done = self.abuzz("sub", "a", "--name", "only", "--timeout", "1s")
+        self.assert_fails(done, 1, "ABZ-0502")
 
 
 if __name__ == "__main__":
