@@ -16,6 +16,12 @@
 
 namespace abuzz::detail {
 
+// Of durations, in ms, and of sizes.
+namespace units {
+inline constexpr std::uint64_t ms = 1, s = 1000, min = 60 * s, h = 60 * min;
+inline constexpr std::uint64_t kib = 1024, mib = 1024 * kib, gib = 1024 * mib, tib = 1024 * gib;
+}  // namespace units
+
 // How the value is written: "text", "/a/path", true, "30s", "64MiB", 1024.
 enum class KeyKind : std::uint8_t { text, path, flag, duration, bytes, count };
 

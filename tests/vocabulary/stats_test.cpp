@@ -5,17 +5,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <fstream>
-#include <map>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "tests/campaign.hpp"
-#include "tests/vocabulary/enumerators.hpp"
 #include "tests/vocabulary/surroundings.hpp"
 
 // What is written is what is read, also meanwhile.
@@ -24,54 +21,6 @@ namespace abuzz {
 namespace {
 
 using Ids = std::vector<std::uint64_t>;
-
-template <class Counter>
-void expect_described(RowKind kind, std::size_t first) {
-  const auto names = testing::enumerator_names<Counter, row_counters_max + 1>();
-  const auto table = counter_table();
-  ASSERT_TRUE(names[row_counters_max].empty()) << "more counters than a row holds";
-  std::size_t count = 0;
-  for (std::size_t id = 0; id < row_counters_max; ++id) {
-    const auto found = std::ranges::find_if(
-        table, [&](const CounterInfo& info) { return info.kind == kind && info.id == id; });
-    EXPECT_EQ(found != table.end(), !names[id].empty()) << "id " << id << " " << names[id];
-    if (names[id].empty()) continue;
-    EXPECT_EQ(static_cast<std::size_t>(found - table.begin()), first + id) << names[id];
-    ++count;
-  }
-  EXPECT_GT(count, 10u);
-}
-
-TEST(CounterTable, DescribesEveryEnumerator) {
-  const auto first_of = [](RowKind kind) {
-    const auto found = std::ranges::find(counter_table(), kind, &CounterInfo::kind);
-    return static_cast<std::size_t>(found - counter_table().begin());
-  };
-  expect_described<ProcessCounter>(RowKind::process, first_of(RowKind::process));
-  expect_described<AgentCounter>(RowKind::agent, first_of(RowKind::agent));
-  expect_described<PublicationCounter>(RowKind::publication, first_of(RowKind::publication));
-  expect_described<SubscriptionCounter>(RowKind::subscription, first_of(RowKind::subscription));
-  expect_described<PairCounter>(RowKind::pair, first_of(RowKind::pair));
-}
-
-TEST(CounterTable, UsesHumanWordsOnceForEachKind) {
-  std::map<std::pair<RowKind, std::string>, int> seen;
-  for (const CounterInfo& info : counter_table()) {
-    const std::string label = info.label;
-    EXPECT_EQ(label.find('_'), std::string::npos) << label;
-    EXPECT_FALSE(label.empty());
-    EXPECT_FALSE(std::string(info.unit).empty()) << label;
-    EXPECT_EQ(++seen[std::pair(info.kind, label)], 1) << label;
-  }
-}
-
-TEST(CounterTable, NamesEveryPeerState) {
-  for (std::uint64_t state = 0; state <= static_cast<std::uint64_t>(PeerState::gone); ++state) {
-    EXPECT_STRNE(peer_state_name(static_cast<PeerState>(state)), "unknown");
-  }
-  EXPECT_STREQ(peer_state_name(PeerState::stalled), "stalled");
-  EXPECT_STREQ(peer_state_name(static_cast<PeerState>(77)), "unknown");
-}
 
 class Stats : public ::testing::Test {
  protected:
