@@ -6,35 +6,31 @@
 #include <atomic>
 #include <bit>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <type_traits>
 #include <utility>
 
+#include "bus/base/cache_line.hpp"
 #include "bus/base/check.hpp"
 
 namespace abuzz::queue {
 
 namespace detail {
 
-// moodycamel checks its bound block by block, so the blocks divide the quota: then the bound is
-// exact. At least four of them where that goes, because a producer with a partly read block is
-// refused up to one block early.
-constexpr std::size_t intake_block_items(std::size_t quota) {
-  const std::size_t wanted = std::clamp<std::size_t>(std::bit_floor(quota / 4), 2, 32);
-  return std::min(wanted, std::size_t{1} << std::countr_zero(quota));
-}
-
+// The queue of one producer. It asks for a new block only when the one that comes next is still in
+// use. With fewer than Quota items unread there are at most quota_blocks such blocks, so it comes to
+// hold one block more, and never asks again.
 template <std::size_t Quota>
 struct IntakeTraits : moodycamel::ConcurrentQueueDefaultTraits {
-  static constexpr std::size_t BLOCK_SIZE = intake_block_items(Quota);
-  static constexpr std::size_t MAX_SUBQUEUE_SIZE = Quota;
-  // Blocks that one producer may come to hold: its quota, and two that the consumer has counted as
-  // taken but is still reading (it takes at most one block's worth at a time).
-  static constexpr std::size_t producer_blocks = Quota / BLOCK_SIZE + 2;
-  static constexpr std::size_t EXPLICIT_INITIAL_INDEX_SIZE = std::bit_ceil(producer_blocks);
-  // No implicit producers: in 1.0.3 they have a bug (hazard 24), and they allocate.
+  static constexpr std::size_t BLOCK_SIZE =
+      std::clamp<std::size_t>(std::bit_floor(Quota / 4), 2, 32);
+  static constexpr std::size_t quota_blocks = (Quota + BLOCK_SIZE - 1) / BLOCK_SIZE;
+  static constexpr std::size_t items_max = (quota_blocks + 1) * BLOCK_SIZE;
+  static constexpr std::size_t MAX_SUBQUEUE_SIZE = items_max;
+  static constexpr std::size_t EXPLICIT_INITIAL_INDEX_SIZE = std::bit_ceil(quota_blocks + 1);
+  // No implicit producers: in 1.0.3 they have a bug (fixed in 2025), and they allocate.
   static constexpr std::size_t INITIAL_IMPLICIT_PRODUCER_HASH_SIZE = 0;
 };
 
@@ -44,35 +40,39 @@ struct IntakeTraits : moodycamel::ConcurrentQueueDefaultTraits {
 //
 // Threads: each Producer is used by one thread at a time; pop by one thread at a time; producer()
 // by any. Ownership: the Intake outlives its Producers (checked). T is moved without throwing.
-// Invariants: first in, first out per Producer; no order across Producers. One Producer never holds
-// more than its quota, so it cannot starve the others: without MAX_SUBQUEUE_SIZE the first producer
-// keeps every pre-allocated block of moodycamel::ConcurrentQueue for ever. What a destroyed
-// Producer left behind is still popped, and until then counts in the quota of the one that takes
-// its place. try_push may refuse up to one block (a quarter of the quota, at most 32) early.
-// Cost: try_push and pop do not allocate after producer(); a few locked instructions. An empty pop
-// looks at every producer there ever was at one time. producer() allocates when it is the first of
-// a group of 16, and takes a mutex that only producer() takes.
+// Invariants: first in, first out per Producer; no order across Producers. A Producer is refused
+// when Quota of its items are unread, and for no other reason: what the others do cannot starve it,
+// and it cannot starve them. What a destroyed Producer left behind is still popped, and until then
+// counts in the quota of the one that takes its place.
+// Cost: try_push and pop do not allocate; a few locked instructions. An empty pop looks at every
+// place there is: as many as there were Producers at one time. producer() may allocate, and takes a
+// mutex that only producer() takes.
 //
-// Why groups: each explicit producer of moodycamel gets an index as long as the pool of blocks, so
-// one pool for n producers would cost n times n. A group has its own queue.
+// Why each producer has a queue of its own, and its items are counted here: in one bounded
+// moodycamel::ConcurrentQueue the first producer can keep all blocks. MAX_SUBQUEUE_SIZE does not
+// cure that under load: 1.0.3 looks whether the next block is free, then whether the bound allows a
+// new one; a consumer that runs between the two lets it take one block more for ever, each time.
 template <class T, std::size_t Quota>
 class Intake {
-  static_assert(Quota >= 2 && Quota % 2 == 0, "the blocks of the queue have to divide the quota");
+  static_assert(Quota > 0);
   static_assert(std::is_nothrow_move_constructible_v<T> && std::is_nothrow_move_assignable_v<T>);
 
   using Traits = detail::IntakeTraits<Quota>;
-  using Queue = moodycamel::ConcurrentQueue<T, Traits>;
-  static constexpr std::size_t group_producers = 16;
 
-  struct Group {
-    explicit Group(std::size_t producers)
-        : queue(producers * Traits::producer_blocks * Traits::BLOCK_SIZE), consumer(queue) {}
+  // Where one producer at a time pushes.
+  struct Place {
+    moodycamel::ConcurrentQueue<T, Traits> queue{Traits::items_max};
+    const moodycamel::ProducerToken token{queue};
 
-    Queue queue;
-    moodycamel::ConsumerToken consumer;  // the thread inside pop only
-    // Producers alive. Raised under the mutex, lowered by ~Producer: a place counted as free has a
-    // token that is free.
-    std::atomic<std::size_t> live{0};
+    // The Producer only. They stay true when another Producer takes the place.
+    alignas(base::writer_distance_bytes) std::uint64_t pushed = 0;
+    std::uint64_t popped_seen = 0;  // a popped of some time ago
+
+    // The consumer only writes, the Producer reads: publishes that the blocks of the items counted
+    // are free again.
+    alignas(base::writer_distance_bytes) std::atomic<std::uint64_t> popped{0};
+    // Raised by ~Producer, lowered by producer(): hands the fields of the Producer over.
+    std::atomic<bool> is_free{true};
   };
 
  public:
@@ -80,54 +80,56 @@ class Intake {
   class Producer {
    public:
     Producer() noexcept = default;
-    Producer(Producer&& other) noexcept
-        : group_(std::exchange(other.group_, nullptr)), token_(std::move(other.token_)) {
-      other.token_.reset();
-    }
+    Producer(Producer&& other) noexcept : place_(std::exchange(other.place_, nullptr)) {}
     Producer& operator=(Producer&& other) noexcept {
       if (this == &other) return *this;
       leave();
-      group_ = std::exchange(other.group_, nullptr);
-      if (other.token_) token_.emplace(std::move(*other.token_));
-      other.token_.reset();
+      place_ = std::exchange(other.place_, nullptr);
       return *this;
     }
     Producer(const Producer&) = delete;
     Producer& operator=(const Producer&) = delete;
     ~Producer() { leave(); }
 
-    explicit operator bool() const noexcept { return group_ != nullptr; }
+    explicit operator bool() const noexcept { return place_ != nullptr; }
 
     // Returns false when the quota is used up; the item is then unchanged.
     // HOT: the producer's thread
     bool try_push(T&& item) noexcept {
-      return group_ != nullptr && group_->queue.try_enqueue(*token_, std::move(item));
+      if (place_ == nullptr) return false;
+      Place& place = *place_;
+      if (place.pushed - place.popped_seen >= Quota) {
+        // Pairs with pop: the blocks of what was popped are free again.
+        place.popped_seen = place.popped.load(std::memory_order_acquire);
+        if (place.pushed - place.popped_seen >= Quota) return false;
+      }
+      if (!place.queue.try_enqueue(place.token, std::move(item))) return false;
+      ++place.pushed;
+      return true;
     }
 
    private:
     friend class Intake;
-    explicit Producer(Group& group) : group_(&group), token_(std::in_place, group.queue) {}
+    explicit Producer(Place& place) noexcept : place_(&place) {}
 
     void leave() noexcept {
-      token_.reset();
-      // Pairs with group_with_room: the token is free before its place is.
-      if (group_ != nullptr) group_->live.fetch_sub(1, std::memory_order_release);
-      group_ = nullptr;
+      // Pairs with free_place and ~Intake: what this Producer did.
+      if (place_ != nullptr) place_->is_free.store(true, std::memory_order_release);
+      place_ = nullptr;
     }
 
-    Group* group_ = nullptr;
-    std::optional<moodycamel::ProducerToken> token_;
+    Place* place_ = nullptr;
   };
 
   explicit Intake(std::size_t producers_max)
       : producers_max_(producers_max),
-        groups_(std::make_unique<std::unique_ptr<Group>[]>((producers_max + group_producers - 1) /
-                                                           group_producers)) {}
+        places_(std::make_unique<std::unique_ptr<Place>[]>(producers_max)) {}
 
   ~Intake() {
-    for (std::size_t index = 0; index < group_count_.load(std::memory_order_relaxed); ++index) {
+    // Relaxed: who destroys it is the last one to use it.
+    for (std::size_t index = 0; index < place_count_.load(std::memory_order_relaxed); ++index) {
       // Pairs with ~Producer. A Producer that outlived its Intake would write into freed memory.
-      ABUZZ_CHECK(groups_[index]->live.load(std::memory_order_acquire) == 0);
+      ABUZZ_CHECK(places_[index]->is_free.load(std::memory_order_acquire));
     }
   }
   Intake(const Intake&) = delete;
@@ -136,65 +138,70 @@ class Intake {
   // May allocate. Empty when producers_max producers are alive, or memory ran out.
   Producer producer() {
     const std::lock_guard lock(producer_mutex_);
-    Group* const group = group_with_room();
-    if (group == nullptr) return {};
-    // Relaxed: raised only here, under the mutex.
-    group->live.fetch_add(1, std::memory_order_relaxed);
-    Producer made(*group);
-    if (!made.token_->valid()) return {};  // no memory
-    return made;
+    Place* const place = free_place();
+    if (place == nullptr) return {};
+    // Relaxed: only this function lowers it, under the mutex.
+    place->is_free.store(false, std::memory_order_relaxed);
+    return Producer(*place);
   }
 
   // Moves up to `max` items to `output`, and returns how many. An item whose try_push
   // happened-before the call is found, or `max` others are.
   // HOT: the consumer's thread
   std::size_t pop(T* output, std::size_t max) noexcept {
-    // Pairs with group_with_room: the group is whole.
-    const std::size_t group_count = group_count_.load(std::memory_order_acquire);
+    // Pairs with free_place: the place is whole.
+    const std::size_t place_count = place_count_.load(std::memory_order_acquire);
     std::size_t popped = 0;
-    std::size_t empty_groups = 0;
-    while (popped < max && empty_groups < group_count) {
-      if (cursor_ >= group_count) cursor_ = 0;
-      Group& group = *groups_[cursor_++];
-      const std::size_t wanted = std::min(max - popped, std::size_t{Traits::BLOCK_SIZE});
-      // The token turns from producer to producer, so that a busy one does not hide the others.
-      const std::size_t got = group.queue.try_dequeue_bulk(group.consumer, output + popped, wanted);
+    std::size_t empty_places = 0;
+    while (popped < max && empty_places < place_count) {
+      if (cursor_ >= place_count) cursor_ = 0;
+      // Turns after each block's worth, so that a busy producer does not hide the others.
+      const std::size_t wanted = std::min(max - popped, turn_items);
+      const std::size_t got = pop_from(*places_[cursor_++], output + popped, wanted);
       popped += got;
-      empty_groups = got < wanted ? empty_groups + 1 : 0;
+      empty_places = got < wanted ? empty_places + 1 : 0;
     }
     return popped;
   }
 
  private:
-  // Requires: producer_mutex_ is held.
-  Group* group_with_room() {
-    const std::size_t group_count = group_count_.load(std::memory_order_relaxed);  // our own
-    for (std::size_t index = 0; index < group_count; ++index) {
-      // Pairs with ~Producer: the token that became free.
-      const std::size_t live = groups_[index]->live.load(std::memory_order_acquire);
-      if (live < producers_of(index)) return groups_[index].get();
-    }
-    if (group_count * group_producers >= producers_max_) return nullptr;
-    groups_[group_count] = std::make_unique<Group>(producers_of(group_count));
-    // Pairs with pop: the group is whole.
-    group_count_.store(group_count + 1, std::memory_order_release);
-    return groups_[group_count].get();
+  static constexpr std::size_t turn_items = Traits::BLOCK_SIZE;
+
+  static std::size_t pop_from(Place& place, T* output, std::size_t max) noexcept {
+    const std::size_t got = place.queue.try_dequeue_bulk_from_producer(place.token, output, max);
+    if (got == 0) return 0;
+    // Relaxed: the consumer alone writes it. Release: pairs with try_push; the blocks are free.
+    const std::uint64_t popped = place.popped.load(std::memory_order_relaxed);
+    place.popped.store(popped + got, std::memory_order_release);
+    return got;
   }
-  std::size_t producers_of(std::size_t group) const noexcept {
-    return std::min(group_producers, producers_max_ - group * group_producers);
+
+  // Requires: producer_mutex_ is held.
+  Place* free_place() {
+    const std::size_t place_count = place_count_.load(std::memory_order_relaxed);  // our own
+    for (std::size_t index = 0; index < place_count; ++index) {
+      // Pairs with ~Producer: what the Producer did that was here.
+      if (places_[index]->is_free.load(std::memory_order_acquire)) return places_[index].get();
+    }
+    if (place_count == producers_max_) return nullptr;
+    auto place = std::make_unique<Place>();
+    if (!place->token.valid()) return nullptr;  // no memory
+    places_[place_count] = std::move(place);
+    // Pairs with pop: the place is whole.
+    place_count_.store(place_count + 1, std::memory_order_release);
+    return places_[place_count].get();
   }
 
   // Constant after construction.
   const std::size_t producers_max_;
-  // Each entry is written once, by producer(), before group_count_ covers it.
-  const std::unique_ptr<std::unique_ptr<Group>[]> groups_;
-  // Shared: stored by producer(), loaded by pop; publishes the group below it.
-  std::atomic<std::size_t> group_count_{0};
-  // Makes producers one by one, off the message route: of two at once, moodycamel might give one a
-  // fresh token while a free one is there, and the blocks are counted for no more tokens.
+  // Each entry is written once, by producer(), before place_count_ covers it.
+  const std::unique_ptr<std::unique_ptr<Place>[]> places_;
+  // Shared: stored by producer(), loaded by pop; publishes the places below it.
+  std::atomic<std::size_t> place_count_{0};
+  // Lets one producer() at a time look for a place; off the message route.
   std::mutex producer_mutex_;
   // The thread inside pop only.
-  std::size_t cursor_ = 0;
+  alignas(base::writer_distance_bytes) std::size_t cursor_ = 0;
 };
 
 }  // namespace abuzz::queue

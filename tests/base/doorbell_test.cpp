@@ -8,6 +8,8 @@
 #include <thread>
 #include <vector>
 
+#include "tests/base/spin_barrier.hpp"
+
 namespace abuzz::base {
 namespace {
 
@@ -99,10 +101,42 @@ TEST(Doorbell, LosesNoWakeUpWithManyRingers) {
   EXPECT_EQ(done, total);
   // A late write may wake in vain, once a ring; a descriptor that stays readable would spin.
   EXPECT_LE(vain_wake_ups, total);
-  bell.arm();
-  bell.disarm();
-  bell.disarm();
-  EXPECT_FALSE(is_readable(bell)) << "the descriptor stayed readable";
+}
+
+// One ring and one sleep a round, from the same nanosecond.
+TEST(Doorbell, NeitherSleepsThroughARingNorStaysReadableWhenTheTwoRace) {
+  constexpr int rounds = 50'000;
+  Doorbell bell;
+  std::atomic<int> work{0};  // relaxed: the order has to come from Doorbell alone
+  testing::SpinBarrier turn(2);
+  std::thread ringer([&] {
+    for (int round = 1; round <= rounds; ++round) {
+      turn.arrive_and_wait();
+      testing::spin(round % 61);
+      work.store(round, std::memory_order_relaxed);
+      bell.ring();
+      turn.arrive_and_wait();
+    }
+  });
+  int failures = 0;
+  for (int round = 1; round <= rounds; ++round) {
+    turn.arrive_and_wait();
+    testing::spin(round % 53);
+    bell.arm();
+    if (failures == 0 && work.load(std::memory_order_relaxed) != round) {
+      failures += is_readable(bell, 30'000) ? 0 : 1;
+      EXPECT_EQ(failures, 0) << "a wake-up was lost in round " << round;
+    }
+    bell.disarm();
+    turn.arrive_and_wait();
+    // The ring is over. A write that came after the first disarm is emptied by the next one.
+    bell.disarm();
+    if (failures == 0 && is_readable(bell)) {
+      ++failures;
+      ADD_FAILURE() << "the descriptor stayed readable in round " << round;
+    }
+  }
+  ringer.join();
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bus/base/clock.hpp"
+#include "tests/base/spin_barrier.hpp"
 
 namespace abuzz::base {
 namespace {
@@ -76,6 +77,38 @@ TEST(EventCount, LosesNoWakeUpBetweenTwoThreadsThatTakeTurns) {
   play(0);
   odd.join();
   EXPECT_EQ(shared_sum, long{turns} * (turns - 1) / 2);
+}
+
+// The two race from the same nanosecond: a notifier that looks for waiters before its own store has
+// left the processor would sleep through it.
+TEST(EventCount, LosesNoWakeUpWhenPreparingAndNotifyingRace) {
+  constexpr int rounds = 100'000;
+  EventCount events;
+  std::atomic<int> posted{0};  // relaxed: the order has to come from EventCount alone
+  testing::SpinBarrier start(2);
+  std::thread notifier([&] {
+    for (int round = 1; round <= rounds; ++round) {
+      start.arrive_and_wait();
+      testing::spin(round % 61);
+      posted.store(round, std::memory_order_relaxed);
+      events.notify_all();
+    }
+  });
+  bool is_lost = false;
+  for (int round = 1; round <= rounds; ++round) {
+    start.arrive_and_wait();
+    if (is_lost) continue;
+    testing::spin(round % 53);
+    while (true) {
+      const EventCount::Key key = events.prepare();
+      if (posted.load(std::memory_order_relaxed) == round) break;
+      is_lost = !events.wait(key, patience);
+      if (is_lost) break;
+    }
+    EXPECT_FALSE(is_lost) << "in round " << round;
+    if (!is_lost) events.cancel();
+  }
+  notifier.join();
 }
 
 TEST(EventCount, LosesNoWakeUpWithManyNotifiersAndWaiters) {

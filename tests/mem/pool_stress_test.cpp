@@ -85,10 +85,12 @@ void churn(Pool& pool, Exchange& exchange, std::uint64_t seed, int steps) {
   }
 }
 
-TEST(PoolStress, NoBlockIsEverInTwoHandsWhileThePoolGrowsAndShrinks) {
+class PoolStressWithIdleSpan : public ::testing::TestWithParam<base::Nanos> {};
+
+TEST_P(PoolStressWithIdleSpan, NoBlockIsEverInTwoHandsWhileThePoolGrowsAndShrinks) {
   const std::uint64_t seed = seed_of_this_run();
   SCOPED_TRACE(testing::Message() << "ABUZZ_SEED=" << seed);
-  constexpr base::Nanos idle_span = 4 * base::millisecond;
+  const base::Nanos idle_span = GetParam();
   const std::array<SizeClass, 3> classes{SizeClass{512, 4, 64}, SizeClass{1024, 2, 66},
                                          SizeClass{4096, 0, 100}};
   ProcessMemory memory;
@@ -106,7 +108,7 @@ TEST(PoolStress, NoBlockIsEverInTwoHandsWhileThePoolGrowsAndShrinks) {
     // Time runs fast here: a slab that two scans find idle is given back.
     base::Nanos now = base::second;
     while (running.load(std::memory_order_relaxed) > 0) {
-      pool.maintain(now += idle_span);
+      pool.maintain(now += base::millisecond);
       std::this_thread::yield();
     }
     for (std::thread& thread : threads) thread.join();
@@ -126,6 +128,10 @@ TEST(PoolStress, NoBlockIsEverInTwoHandsWhileThePoolGrowsAndShrinks) {
   }
   EXPECT_EQ(free_bytes, pool.counters().bytes_held);
 }
+
+// 0: every slab over the initial count is asked back at every scan, most while they are in use.
+INSTANTIATE_TEST_SUITE_P(PoolStress, PoolStressWithIdleSpan,
+                         ::testing::Values(0, 4 * base::millisecond));
 
 TEST(PoolStress, TheLastOfManyHandlesReleasesOnceWhoeverDropsIt) {
   constexpr int rounds = 2'000;

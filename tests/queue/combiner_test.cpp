@@ -39,7 +39,7 @@ TEST(Combiner, DoesWorkThatIsRaisedDuringAStepInAnotherStep) {
   EXPECT_EQ(steps, 3);
 }
 
-// Many short rounds, because work can only be lost at the end of one: later raises would pick it up.
+// Many short rounds, because work can only be lost at the end of one: a later raise picks it up.
 TEST(Combiner, LosesNoWorkWhenManyThreadsRaise) {
   constexpr int threads_count = 3;
   constexpr int rounds = 3'000;

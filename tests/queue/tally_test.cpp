@@ -2,9 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include <barrier>
 #include <thread>
-#include <vector>
+
+#include "tests/base/spin_barrier.hpp"
 
 namespace abuzz::queue {
 namespace {
@@ -30,13 +30,13 @@ TEST(Tally, CanBeTakenEmptyAndUsedAgainAfterReset) {
 }
 
 TEST(Tally, AccountsForEveryCommitOnceWhenTheConsumerTakesAtAnyMoment) {
-  constexpr int rounds = 20'000;
+  constexpr int rounds = 50'000;
   constexpr std::uint32_t slots_count = 8;
   Tally tally;
   std::uint32_t slots[slots_count] = {};  // plain: published by commit, read after take
   std::uint32_t taken = 0;
   std::uint32_t accepted = 0;
-  std::barrier both(2);
+  testing::SpinBarrier both(2);
   std::thread producer([&] {
     for (int round = 0; round < rounds; ++round) {
       both.arrive_and_wait();
