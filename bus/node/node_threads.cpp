@@ -44,14 +44,6 @@ bool start_thread(pthread_t& thread, void* (*function)(void*), void* argument, c
   return started;
 }
 
-// Callers that the door may hold: as many as may be admitted and some that are on their way in or
-// out, but never so many that they take the descriptors of those who are in.
-std::size_t callers_max(const Config& config) noexcept {
-  const std::size_t left = count_descriptors_left();
-  const std::size_t spare = left > descriptors_kept_back ? left - descriptors_kept_back : 1;
-  return std::min<std::size_t>(config.node.links_max + 64, std::max<std::size_t>(spare / 2, 1));
-}
-
 }  // namespace
 
 NodeThreads::NodeThreads(const Config& config, RuntimeDirectory&& directory)
@@ -100,7 +92,9 @@ Status NodeThreads::open(bool managed) {
   hub_ = std::move(hub).value();
 
   link::UnixDoorOptions options;
-  options.callers_max = callers_max(config_);
+  options.callers_max = config_.node.links_max + std::size_t{64};  // some on their way in or out
+  // Reception keeps more back, so that it still can say why it refuses.
+  options.descriptors_spare = descriptors_kept_back / 2;
   options.greeting_timeout_ms = static_cast<int>(config_.node.handshake.count());
   Result<std::unique_ptr<link::DoorListener>> door =
       link::listen_unix_door(directory_.paths().door, options);

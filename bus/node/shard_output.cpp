@@ -124,7 +124,8 @@ std::size_t Shard::State::add_deliveries(Session& session, delivery::LinkFlow::L
       outgoing.add(routed.slice.share());
       builder.add_reference(record);
     } else {
-      builder.add_inline(record, routed.slice.span());
+      builder.add_inline(record, routed.aborts ? std::as_bytes(std::span(&routed.abort_key, 1))
+                                               : std::span<const std::byte>(routed.slice.span()));
     }
     wire::Target target;
     target.subscription = next.subscription;
