@@ -12,7 +12,7 @@
 namespace abuzz {
 
 namespace client {
-class SubscriptionCore;
+class SubscriptionHandle;
 }
 
 // When the subscriber falls behind. Values are on the wire.
@@ -59,8 +59,8 @@ class ABUZZ_EXPORT Subscription {
 
  private:
   friend class Agent;
-  explicit Subscription(std::shared_ptr<client::SubscriptionCore> core) noexcept;
-  std::shared_ptr<client::SubscriptionCore> core_;  // shared with the session's receiver
+  explicit Subscription(std::unique_ptr<client::SubscriptionHandle> handle) noexcept;
+  std::unique_ptr<client::SubscriptionHandle> handle_;
 };
 
 }  // namespace abuzz

@@ -67,7 +67,8 @@ struct Routed {
   std::uint32_t pending = 0;       // entries that are not settled
   std::uint32_t delivered = 0;     // longest prefix that some subscription handled
   bool first_of_train = false;
-  bool aborts = false;             // stands for "the train ends here"; has no slice
+  bool aborts = false;             // stands for "the train ends here"; has no batch, but a key
+  wire::AbortKey abort_key;
   bool is_reported = false;        // its outcome is counted
 };
 

@@ -191,6 +191,8 @@ void Switch::send_abort(Publication& publication) {
   Routed& routed = routed_.acquire();
   routed.publication = &publication;
   routed.aborts = true;
+  routed.abort_key = {publication.port->id, publication.publisher_id, publication.publisher_epoch};
+  routed.slice_bytes = sizeof(wire::AbortKey);
   routed.first_seq = publication.accepted_seq + 1;
   routed.is_reported = true;
   routed.pending = 1;

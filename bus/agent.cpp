@@ -1,0 +1,111 @@
+#include "bus/agent.hpp"
+
+#include "bus/client/agent_host.hpp"
+#include "bus/client/subscription_handle.hpp"
+
+namespace abuzz {
+
+struct Agent::State {
+  std::shared_ptr<client::AgentHost> host;  // shared with publishers and subscriptions
+  std::string name;
+
+  base::Nanos deadline() const {
+    const auto timeout = host->core().config().agent.connect_timeout;
+    return host->core().clock().now() + std::chrono::nanoseconds(timeout).count();
+  }
+  // The core as a handle that keeps the whole host alive.
+  std::shared_ptr<client::AgentCore> core() const { return {host, &host->core()}; }
+};
+
+Agent::Agent(std::unique_ptr<State> state) noexcept : state_(std::move(state)) {}
+Agent::Agent(Agent&&) noexcept = default;
+
+Agent& Agent::operator=(Agent&& other) noexcept {
+  if (this != &other) {
+    Agent ended(std::move(*this));
+    state_ = std::move(other.state_);
+  }
+  return *this;
+}
+
+Agent::~Agent() {
+  if (state_) close(state_->host->core().config().agent.linger);
+}
+
+Result<Agent> Agent::connect(AgentOptions options) {
+  Result<Config> config = config_from_environment();
+  if (!config.ok()) return config.failure();
+  return connect(std::move(options), config.value());
+}
+
+Result<Agent> Agent::connect(AgentOptions options, const Config& config) {
+  auto host = client::AgentHost::open(std::move(options), config);
+  if (!host.ok()) return host.failure();
+  auto state = std::make_unique<State>();
+  state->host = std::move(host).value();
+  state->name = state->host->name();
+  return Agent(std::move(state));
+}
+
+Result<Publisher> Agent::publisher(std::string_view topic, Lane lane) {
+  if (lane == Lane::control) return Failure{Error::bad_flag_value, "the control lane is reserved"};
+  auto core = state_->host->core().add_publisher(state_->core(), topic, lane, state_->deadline());
+  if (!core.ok()) return core.failure();
+  return Publisher(std::move(core).value());
+}
+
+Result<Subscription> Agent::subscribe(std::string_view pattern, Handler handler,
+                                      const SubscribeOptions& options) {
+  auto core = state_->host->core().add_subscription(pattern, std::move(handler), options,
+                                                    state_->deadline());
+  if (!core.ok()) return core.failure();
+  return Subscription(std::make_unique<client::SubscriptionHandle>(state_->core(),
+                                                                   std::move(core).value()));
+}
+
+Result<Subscription> Agent::subscribe(std::string_view pattern, const SubscribeOptions& options) {
+  return subscribe(pattern, Handler{}, options);
+}
+
+FlushReport Agent::flush(std::chrono::nanoseconds patience) {
+  return state_->host->core().flush(patience.count());
+}
+
+CloseReport Agent::close(std::chrono::nanoseconds patience) {
+  if (!state_) return {};
+  const CloseReport report = state_->host->close(patience.count());
+  stop();
+  return report;
+}
+
+void Agent::wait() {
+  client::AgentHost& host = *state_->host;
+  while (true) {
+    const base::EventCount::Key key = host.stopped.prepare();
+    if (host.is_stopped.read_fenced()) {
+      host.stopped.cancel();
+      return;
+    }
+    host.stopped.wait(key, -1);
+  }
+}
+
+void Agent::stop() noexcept {
+  state_->host->is_stopped.publish_fenced(true);
+  state_->host->stopped.notify_all();
+}
+
+const std::string& Agent::name() const noexcept { return state_->name; }
+std::uint64_t Agent::id() const noexcept { return state_->host->core().session().agent_id.read(); }
+
+bool Agent::is_connected() const noexcept {
+  return state_->host->core().session().state.read() == client::SessionState::live;
+}
+
+std::uint32_t Agent::node_epoch() const noexcept {
+  return state_->host->core().session().node_epoch.read();
+}
+
+std::string Agent::link() const { return "zmq ipc"; }
+
+}  // namespace abuzz

@@ -1,0 +1,344 @@
+#include "bus/client/agent_core.hpp"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "bus/topic.hpp"
+
+namespace abuzz::client {
+
+namespace {
+
+constexpr std::size_t deliveries_per_run = 16;
+// A waiting caller looks again at least this often, because the thread that would tell it may be
+// inside a handler.
+constexpr base::Nanos look_again = 5 * base::millisecond;
+
+Failure failure_of(std::uint16_t number, const std::string& detail) {
+  const ErrorInfo* info = find_error(number);
+  return {info != nullptr ? info->error : Error::internal, detail};
+}
+
+}  // namespace
+
+AgentCore::AgentCore(Parts parts)
+    : parts_(std::move(parts)),
+      random_(parts_.seed),
+      intake_(parts_.config.agent.publications_max),
+      session_({parts_.network, parts_.pool, parts_.config, parts_.stats, intake_, executor_,
+                parts_.clock, random_, parts_.identity}) {}
+
+std::size_t AgentCore::step_inside() {
+  const std::size_t done = session_.step();
+  // What was sent may have consumed the link's wake-up for what arrived meanwhile.
+  if (session_.has_input()) combiner_.raise();
+  return done;
+}
+
+void AgentCore::step_now() {
+  bool has_deliveries = false;
+  bool has_news = false;
+  combiner_.run([&] {
+    step_inside();
+    has_news = has_news || session_.news.hint() != news_told_;
+    news_told_ = session_.news.hint();
+    has_deliveries = has_deliveries || executor_.queue().pushed() != pushed_seen_;
+    pushed_seen_ = executor_.queue().pushed();
+  });
+  if (has_news) events_.notify_all();
+  if (has_deliveries) doorbell_.ring();
+}
+
+std::size_t AgentCore::do_work() {
+  std::size_t done = 0;
+  bool has_news = false;
+  combiner_.run([&] {
+    done += step_inside();
+    has_news = has_news || session_.news.hint() != news_told_;
+    news_told_ = session_.news.hint();
+    pushed_seen_ = executor_.queue().pushed();
+  });
+  if (has_news) events_.notify_all();
+  return done + executor_.run(deliveries_per_run);
+}
+
+base::Nanos AgentCore::next_deadline() {
+  base::Nanos deadline = -1;
+  if (!combiner_.try_enter()) return parts_.clock.now();
+  deadline = session_.next_deadline();
+  combiner_.leave();
+  if (combiner_.is_raised()) return parts_.clock.now();
+  return deadline;
+}
+
+bool AgentCore::has_input() {
+  if (!combiner_.try_enter()) return true;
+  const bool found = session_.has_input();
+  combiner_.leave();
+  return found || combiner_.is_raised();
+}
+
+void AgentCore::inside(const std::function<void(Session&)>& act) {
+  while (!combiner_.try_enter()) std::this_thread::yield();
+  act(session_);
+  combiner_.leave();
+  step_now();
+}
+
+void AgentCore::note_door() {
+  while (!combiner_.try_enter()) std::this_thread::yield();
+  session_.note_door();
+  combiner_.leave();
+}
+
+void AgentCore::note_pool_miss() noexcept { misses_.publish(misses_.hint() + 1); }
+
+bool AgentCore::take_pool_miss() noexcept {
+  const std::uint32_t now = misses_.read();
+  const bool found = now != misses_taken_;
+  misses_taken_ = now;
+  return found;
+}
+
+bool AgentCore::wait_for_news(Key key, base::Nanos deadline) {
+  const base::Nanos now = parts_.clock.now();
+  if (now >= deadline || is_closed()) {
+    events_.cancel();
+    return false;
+  }
+  const base::Nanos span = std::min(look_again, deadline - now);
+  if (executor_.is_inside()) {
+    // The agent's own thread is the one that waits: it polls for itself.
+    events_.cancel();
+    pollfd descriptors[2] = {{session_.link_descriptor.read(), POLLIN, 0},
+                             {session_.door_descriptor.read(), POLLIN, 0}};
+    if (!has_input()) ::poll(descriptors, 2, static_cast<int>(span / base::millisecond) + 1);
+    if (descriptors[1].revents != 0) note_door();
+    step_now();
+    return true;
+  }
+  if (!events_.wait(key, span)) step_now();
+  return true;
+}
+
+Status AgentCore::wait_connected(base::Nanos deadline) {
+  while (true) {
+    const Key key = prepare_wait();
+    const SessionState state = session_.state.read();
+    if (state == SessionState::live) {
+      cancel_wait();
+      return Done{};
+    }
+    if (state == SessionState::closed) {
+      cancel_wait();
+      const std::uint16_t number = session_.refusal.read();
+      if (number == 0) return Error::closed;
+      return failure_of(number, session_.refusal_text());
+    }
+    if (!wait_for_news(key, deadline)) {
+      const std::uint16_t number = session_.refusal.read();
+      if (number != 0) return failure_of(number, session_.refusal_text());
+      return Failure{session_.wants_launch.read() ? Error::no_node : Error::handshake_timeout,
+                     runtime_directory(parts_.config)};
+    }
+  }
+}
+
+Result<std::shared_ptr<PublisherCore>> AgentCore::add_publisher(std::shared_ptr<AgentCore> self,
+                                                                std::string_view topic, Lane lane,
+                                                                base::Nanos deadline) {
+  if (is_closed()) return Error::closed;
+  if (const TopicFault fault = check_topic(topic); fault != TopicFault::none)
+    return Failure{Error::bad_topic, std::string(topic) + ": " + topic_fault_text(fault)};
+  if (is_reserved(topic)) return Failure{Error::reserved_topic, std::string(topic)};
+  StagedIntake::Producer producer = intake_.producer();
+  Stream* stream = nullptr;
+  inside([&](Session& session) {
+    if (session.stream_count() < parts_.config.agent.publications_max)
+      stream = &session.add_stream(std::string(topic), lane);
+  });
+  if (stream == nullptr)
+    return Failure{Error::publications_limit,
+                   "agent.publications_max is " +
+                       std::to_string(parts_.config.agent.publications_max)};
+  const std::shared_ptr<StreamNews> news = stream->news;
+  // Shared: the public handle and this call both hold it.
+  auto core = std::make_shared<PublisherCore>(self, *stream, news, std::move(producer),
+                                              parts_.config.limits.payload_bytes_max);
+  while (true) {
+    const Key key = prepare_wait();
+    const StreamState state = news->state.read();
+    if (state == StreamState::open) {
+      cancel_wait();
+      return core;
+    }
+    const bool is_refused = state == StreamState::refused;
+    if (is_refused) cancel_wait();
+    if (is_refused || !wait_for_news(key, deadline)) {
+      core->release();
+      if (is_refused) return failure_of(news->error.read(), std::string(topic));
+      return is_closed() ? Failure{Error::closed, {}}
+                         : Failure{Error::timed_out, "no answer to publisher " + std::string(topic)};
+    }
+  }
+}
+
+Result<SubscribeOptions> AgentCore::complete(const SubscribeOptions& options) const {
+  const SubscriptionConfig& defaults = parts_.config.subscription;
+  SubscribeOptions full = options;
+  if (full.stall_limit.count() == 0) full.stall_limit = defaults.stall_limit;
+  if (full.queue_messages == 0)
+    full.queue_messages = full.policy == Policy::lossless ? defaults.queue_messages
+                                                          : defaults.drop_queue_messages;
+  if (full.queue_bytes == 0) full.queue_bytes = defaults.queue_bytes;
+  const std::uint64_t least = parts_.config.limits.payload_bytes_max + 64 * base::kib;
+  if (full.stall_limit.count() < 100 || full.stall_limit > std::chrono::hours(1))
+    return Failure{Error::bad_bound, "stall_limit must be 100ms to 1h"};
+  if (full.queue_messages > (1u << 20))
+    return Failure{Error::bad_bound, "queue_messages must be 1 to 1048576"};
+  if (full.queue_bytes < least || full.queue_bytes > (1ull << 30))
+    return Failure{Error::bad_bound,
+                   "queue_bytes must be " + std::to_string(least) + " to 1073741824"};
+  return full;
+}
+
+Result<std::shared_ptr<SubscriptionCore>> AgentCore::add_subscription(
+    std::string_view pattern, Handler handler, const SubscribeOptions& options,
+    base::Nanos deadline) {
+  if (is_closed()) return Error::closed;
+  if (const TopicFault fault = check_pattern(pattern); fault != TopicFault::none)
+    return Failure{Error::bad_pattern, std::string(pattern) + ": " + topic_fault_text(fault)};
+  if (is_reserved(pattern)) return Failure{Error::reserved_topic, std::string(pattern)};
+  Result<SubscribeOptions> full = complete(options);
+  if (!full.ok()) return full.failure();
+  std::shared_ptr<SubscriptionCore> core;
+  inside([&](Session& session) {
+    if (session.subscription_count() >= parts_.config.agent.subscriptions_max) return;
+    const std::uint64_t ids[] = {session.agent_id.hint(), session.subscription_count() + 1};
+    StatsRow* row = parts_.stats.add_row(RowKind::subscription, ids, pattern);
+    if (row == nullptr) return;
+    // Shared: the public handle and the session both hold it.
+    core = std::make_shared<SubscriptionCore>(std::string(pattern), full.value(),
+                                              std::move(handler), parts_.pool,
+                                              wire::VerifyLimits{}, row);
+    session.add_subscription(core);
+  });
+  if (!core)
+    return Failure{Error::subscriptions_limit,
+                   "agent.subscriptions_max is " +
+                       std::to_string(parts_.config.agent.subscriptions_max)};
+  while (true) {
+    const Key key = prepare_wait();
+    const SubscriptionState state = core->state.read();
+    if (state == SubscriptionState::live) {
+      cancel_wait();
+      return core;
+    }
+    const bool is_refused = state != SubscriptionState::joining;
+    if (is_refused) cancel_wait();
+    if (is_refused || !wait_for_news(key, deadline)) {
+      remove_subscription(*core);
+      if (is_refused) return failure_of(core->error.read(), std::string(pattern));
+      return is_closed() ? Failure{Error::closed, {}}
+                         : Failure{Error::timed_out, "no answer to subscribe " + core->pattern};
+    }
+  }
+}
+
+void AgentCore::remove_subscription(SubscriptionCore& subscription) {
+  subscription.is_closing.publish_fenced(true);
+  if (!is_closed() || session_.state.read() != SessionState::closed)
+    inside([&](Session& session) { session.remove_subscription(subscription); });
+  // A handler of it that runs on another thread is waited for.
+  while (executor_.running() == &subscription && !executor_.is_inside())
+    std::this_thread::yield();
+}
+
+void AgentCore::release_stream(Stream& stream, StagedIntake::Producer producer) {
+  inside([&](Session& session) { session.close_stream(stream, std::move(producer)); });
+}
+
+std::size_t AgentCore::poll(SubscriptionCore& subscription, const Handler& handler,
+                            std::size_t max, base::Nanos patience) {
+  if (!subscription.queue) return 0;
+  const base::Nanos deadline = parts_.clock.now() + patience;
+  std::size_t handled = 0;
+  while (true) {
+    const Key key = prepare_wait();
+    Delivery delivery;
+    while (handled < max) {
+      if (!subscription.has_messages()) {
+        if (subscription.queue->pop(&delivery, 1) == 0) break;
+        subscription.begin(std::move(delivery));
+      }
+      handled += subscription.handle_some(handler, max - handled);
+    }
+    if (handled > 0 || patience <= 0 || subscription.state.hint() > SubscriptionState::live) {
+      cancel_wait();
+      // Credit goes back with the next step of the agent's thread; a large share goes at once.
+      if (handled > 0) step_now();
+      return handled;
+    }
+    if (!wait_for_news(key, deadline)) return 0;
+  }
+}
+
+FlushReport AgentCore::flush(base::Nanos patience) {
+  const base::Nanos deadline = parts_.clock.now() + patience;
+  const auto collect = [&](bool ask) {
+    FlushReport sum;
+    std::uint64_t pushed = 0;
+    inside([&](Session& session) {
+      session.for_each_stream([&](Stream& stream) {
+        const std::uint64_t count =
+            stream.row != nullptr ? stream.row->get(PublicationCounter::pushed) : stream.last_seq;
+        if (ask) stream.news->flush_to.publish_fenced(count);
+        pushed += count;
+        sum.delivered += stream.news->delivered.hint();
+        sum.no_subscriber += stream.news->no_subscriber.hint();
+        sum.dropped += stream.news->dropped.hint();
+        sum.unknown += stream.news->unknown.hint();
+      });
+    });
+    const std::uint64_t known = sum.delivered + sum.no_subscriber + sum.dropped + sum.unknown;
+    sum.pending = pushed > known ? pushed - known : 0;
+    return sum;
+  };
+  FlushReport now = collect(true);
+  while (now.pending > 0) {
+    const Key key = prepare_wait();
+    now = collect(false);
+    if (now.pending == 0 || is_closed()) {
+      cancel_wait();
+      break;
+    }
+    if (!wait_for_news(key, deadline)) break;
+  }
+  return now;
+}
+
+std::uint64_t AgentCore::leave(base::Nanos deadline) {
+  inside([](Session& session) { session.leave(); });
+  while (session_.state.read() != SessionState::closed) {
+    const Key key = events_.prepare();
+    if (session_.state.read() == SessionState::closed || parts_.clock.now() >= deadline) {
+      events_.cancel();
+      break;
+    }
+    events_.wait(key, std::min(look_again, deadline - parts_.clock.now()));
+    note_door();
+    step_now();
+  }
+  std::uint64_t unsent = 0;
+  inside([&](Session& session) { unsent = session.unaccepted_messages(); });
+  return unsent;
+}
+
+void AgentCore::abandon() {
+  inside([](Session& session) { session.abandon(); });
+  events_.notify_all();
+}
+
+}  // namespace abuzz::client

@@ -1,0 +1,123 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "bus/base/clock.hpp"
+#include "bus/base/doorbell.hpp"
+#include "bus/base/event_count.hpp"
+#include "bus/base/position.hpp"
+#include "bus/base/random.hpp"
+#include "bus/client/executor.hpp"
+#include "bus/client/publisher_core.hpp"
+#include "bus/client/session.hpp"
+#include "bus/client/staged.hpp"
+#include "bus/config.hpp"
+#include "bus/mem/pool.hpp"
+#include "bus/queue/combiner.hpp"
+
+namespace abuzz::client {
+
+// One agent without its threads: the session inside its combiner, the executor, and the places where
+// callers wait. A simulation calls do_work; AgentThreads does it on threads.
+//
+// Threads: any, but where noted. Ownership: network, pool, stats and clock outlive it.
+// Invariants: the session is touched inside `combiner_` only. Whoever finds it free does the work of
+// all; who does not find it free leaves a mark, and the one inside does it.
+class AgentCore {
+ public:
+  struct Parts {
+    link::Network& network;
+    mem::Pool& pool;
+    const Config& config;
+    StatsFile& stats;
+    base::Clock& clock;
+    std::uint64_t seed;
+    Session::Identity identity;
+  };
+  explicit AgentCore(Parts parts);
+
+  // --- Stepping. ---
+  // The session's work, then handlers, once. Returns the number of things done.
+  std::size_t do_work();
+  // The session's work only; never blocks. Wakes the agent's thread when there is something to
+  // handle.
+  void step_now();
+  // When do_work must be called again although nothing arrives; negative: no such time.
+  base::Nanos next_deadline();
+  // True if something arrived that no step has seen yet; asked before sleeping.
+  bool has_input();
+
+  // --- Waiting for news, in any thread, also inside a handler. ---
+  using Key = base::EventCount::Key;
+  Key prepare_wait() noexcept { return events_.prepare(); }
+  void cancel_wait() noexcept { events_.cancel(); }
+  // Returns when something changed, or some milliseconds passed; false once `deadline` is over.
+  bool wait_for_news(Key key, base::Nanos deadline);
+
+  // --- Registrations; these wait for the node's answer until `deadline`. ---
+  Result<std::shared_ptr<PublisherCore>> add_publisher(std::shared_ptr<AgentCore> self,
+                                                       std::string_view topic, Lane lane,
+                                                       base::Nanos deadline);
+  Result<std::shared_ptr<SubscriptionCore>> add_subscription(std::string_view pattern,
+                                                             Handler handler,
+                                                             const SubscribeOptions& options,
+                                                             base::Nanos deadline);
+  void remove_subscription(SubscriptionCore& subscription);
+  void release_stream(Stream& stream, StagedIntake::Producer producer);
+  // Waits for a session; the refusal or `no_node` where there is none by the deadline.
+  Status wait_connected(base::Nanos deadline);
+  // Polls a subscription without a handler.
+  std::size_t poll(SubscriptionCore& subscription, const Handler& handler, std::size_t max,
+                   base::Nanos patience);
+  FlushReport flush(base::Nanos patience);
+
+  // --- The end. ---
+  void mark_closed() noexcept { closed_.publish_fenced(true); }
+  bool is_closed() const noexcept { return closed_.hint(); }
+  // Says goodbye when all that was published is accepted; returns what was not by the deadline.
+  std::uint64_t leave(base::Nanos deadline);
+  void abandon();
+
+  mem::Pool& pool() noexcept { return parts_.pool; }
+  base::Clock& clock() noexcept { return parts_.clock; }
+  std::size_t batch_messages_max() const noexcept {
+    return parts_.config.limits.batch_messages_max;
+  }
+  void note_pool_miss() noexcept;
+  // To be read by one thread: whether the pool was asked in vain since the last call.
+  bool take_pool_miss() noexcept;
+  const Config& config() const noexcept { return parts_.config; }
+  Executor& executor() noexcept { return executor_; }
+  const Session& session() const noexcept { return session_; }
+  base::Doorbell& doorbell() noexcept { return doorbell_; }
+  // The door's descriptor became readable.
+  void note_door();
+  StatsFile& stats() noexcept { return parts_.stats; }
+
+  // Runs `act(session)` inside the combiner; waits for those inside, who are brief. Not on the
+  // message route.
+  void inside(const std::function<void(Session&)>& act);
+
+ private:
+  std::size_t step_inside();
+  Result<SubscribeOptions> complete(const SubscribeOptions& options) const;
+
+  Parts parts_;
+  base::Random random_;
+  StagedIntake intake_;
+  Executor executor_;
+  Session session_;
+  queue::Combiner combiner_;
+  base::EventCount events_;
+  base::Doorbell doorbell_;
+  std::uint64_t news_told_ = 0;     // inside the combiner
+  std::uint64_t pushed_seen_ = 0;   // inside the combiner
+  base::Position<bool> closed_{false};
+  base::Position<std::uint32_t> misses_{0};
+  std::uint32_t misses_taken_ = 0;
+};
+
+}  // namespace abuzz::client

@@ -1,0 +1,127 @@
+#include "bus/client/agent_host.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "bus/base/random.hpp"
+#include "bus/base/runtime_paths.hpp"
+#include "bus/client/launch.hpp"
+#include "bus/mem/budget.hpp"
+#include "bus/topic.hpp"
+
+namespace abuzz::client {
+
+namespace {
+
+constexpr int linger_ms = 200;
+
+std::string made_up_name() {
+  std::uint32_t number = 0;
+  base::fill_secret(&number, sizeof(number));
+  char name[64];
+  std::snprintf(name, sizeof(name), "agent-%d-%08x", static_cast<int>(getpid()), number);
+  return name;
+}
+
+}  // namespace
+
+AgentHost::AgentHost(AgentOptions options, const Config& config)
+    : config_(config), options_(std::move(options)), paths_(runtime_directory(config)) {}
+
+AgentHost::~AgentHost() { close(0); }
+
+Result<std::shared_ptr<AgentHost>> AgentHost::open(AgentOptions options, const Config& config) {
+  if (options.name.empty()) options.name = made_up_name();
+  if (check_agent_name(options.name) != TopicFault::none)
+    return Failure{Error::bad_agent_name, options.name};
+  // Shared: see the class.
+  std::shared_ptr<AgentHost> host(new AgentHost(std::move(options), config));
+  if (Status prepared = host->prepare(); !prepared.ok()) return prepared.failure();
+  if (Status connected = host->connect(); !connected.ok()) {
+    host->close(0);
+    return connected.failure();
+  }
+  return host;
+}
+
+Status AgentHost::prepare() {
+  const std::vector<mem::SizeClass> classes = mem::agent_classes(config_.limits, config_.link);
+  pool_ = std::make_unique<mem::Pool>(classes, memory_);
+  const std::size_t part_bytes_max = config_.limits.payload_bytes_max + 64 * base::kib;
+  auto context = link::ZmqContext::open(1);
+  if (!context.ok()) return context.failure();
+  context_ = std::move(context).value();
+  network_ = std::make_unique<link::LocalNetwork>(paths_.door, *context_, *pool_,
+                                                  part_bytes_max, linger_ms);
+  return Done{};
+}
+
+Status AgentHost::connect() {
+  const base::Nanos deadline =
+      clock_.now() + std::chrono::nanoseconds(config_.agent.connect_timeout).count();
+  if (Status safe = base::check_runtime_directory(paths_);
+      !safe.ok() && safe.error() != Error::no_node)
+    return safe;
+  // The first call decides whether a node has to be started.
+  auto call = network_->call();
+  if (!call.ok() && call.error() == Error::no_node) {
+    if (!config_.agent.start_node) return Failure{Error::no_node, paths_.directory};
+    Status started = start_node(config_, std::chrono::nanoseconds(deadline - clock_.now()));
+    if (!started.ok()) return started;
+  } else if (!call.ok()) {
+    return call.failure();
+  }
+  if (call.ok()) std::move(call).value().reset();
+  counters_name_ = options_.name + "-" + std::to_string(getpid()) + ".counters";
+  auto stats = StatsFile::create(paths_.agents + "/" + counters_name_, {}, 65'536);
+  if (!stats.ok()) return stats.failure();
+  stats_ = std::move(stats).value();
+  std::uint64_t seed = 0;
+  base::fill_secret(&seed, sizeof(seed));
+  Session::Identity identity;
+  identity.name = options_.name;
+  identity.kind = options_.kind.substr(0, 32);
+  identity.pid = static_cast<std::uint32_t>(getpid());
+  identity.counters_path = counters_name_;
+  core_ = std::make_unique<AgentCore>(
+      AgentCore::Parts{*network_, *pool_, config_, *stats_, clock_, seed, identity});
+  if (!core_->doorbell().is_open()) return Failure{Error::descriptors, "eventfd"};
+  threads_ = std::make_unique<AgentThreads>(*core_, [this] {
+    if (config_.agent.start_node)
+      (void)start_node(config_, std::chrono::nanoseconds(config_.agent.connect_timeout));
+  });
+  is_open_ = true;
+  if (!threads_->start(shared_from_this())) return Failure{Error::system, "pthread_create"};
+  return core_->wait_connected(deadline);
+}
+
+void AgentHost::remove_counters() noexcept {
+  if (!counters_name_.empty()) ::unlink((paths_.agents + "/" + counters_name_).c_str());
+}
+
+CloseReport AgentHost::close(base::Nanos patience) {
+  CloseReport report;
+  if (!is_open_) return report;
+  is_open_ = false;
+  const base::Nanos deadline = clock_.now() + patience;
+  core_->mark_closed();
+  if (threads_->is_runner()) {
+    // Inside a handler: what was handed over is still sent, the threads end behind us.
+    report.unsent = core_->leave(deadline);
+    threads_->stop();
+  } else {
+    threads_->stop();
+    report.unsent = core_->leave(deadline);
+  }
+  report.unhandled = core_->executor().queue().pushed() - core_->executor().finished();
+  core_->abandon();
+  network_.reset();
+  context_.reset();
+  remove_counters();
+  stopped.notify_all();
+  return report;
+}
+
+}  // namespace abuzz::client

@@ -1,0 +1,148 @@
+#include "bus/client/agent_threads.hpp"
+
+#include <poll.h>
+#include <signal.h>
+
+#include <algorithm>
+
+namespace abuzz::client {
+
+namespace {
+
+constexpr base::Nanos beat_interval = base::second;
+constexpr base::Nanos sleep_max = 60 * base::second;
+
+bool start_quietly(pthread_t& thread, void* (*body)(void*), void* self, const char* name) {
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const int failed = pthread_create(&thread, nullptr, body, self);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (failed == 0) pthread_setname_np(thread, name);
+  return failed == 0;
+}
+
+int to_poll_ms(base::Nanos span) noexcept {
+  return static_cast<int>((std::clamp<base::Nanos>(span, 0, sleep_max) + base::millisecond - 1) /
+                          base::millisecond);
+}
+
+}  // namespace
+
+struct AgentThreads::RunnerTask {
+  AgentThreads* threads;
+  std::shared_ptr<void> keep_alive;
+};
+
+AgentThreads::AgentThreads(AgentCore& core, std::function<void()> launch)
+    : core_(core), launch_(std::move(launch)) {}
+
+AgentThreads::~AgentThreads() { stop(); }
+
+bool AgentThreads::start(std::shared_ptr<void> keep_alive) {
+  beat();
+  auto task = std::make_unique<RunnerTask>(RunnerTask{this, std::move(keep_alive)});
+  has_runner_ = start_quietly(runner_, run_thread, task.get(), "abz-agent");
+  if (has_runner_) (void)task.release();
+  has_keeper_ = has_runner_ && start_quietly(keeper_, keep_thread, this, "abz-keeper");
+  return has_keeper_;
+}
+
+bool AgentThreads::is_runner() const noexcept {
+  return has_runner_ && pthread_equal(pthread_self(), runner_) != 0;
+}
+
+void AgentThreads::stop() {
+  stopping_.publish_fenced(true);
+  core_.doorbell().ring_always();
+  keeper_events_.notify_all();
+  if (has_keeper_) pthread_join(keeper_, nullptr);
+  has_keeper_ = false;
+  if (has_runner_) {
+    if (is_runner()) {
+      pthread_detach(runner_);
+    } else {
+      pthread_join(runner_, nullptr);
+    }
+  }
+  has_runner_ = false;
+}
+
+void* AgentThreads::run_thread(void* task) {
+  const std::unique_ptr<RunnerTask> own(static_cast<RunnerTask*>(task));
+  own->threads->run();
+  return nullptr;
+}
+
+void* AgentThreads::keep_thread(void* self) {
+  static_cast<AgentThreads*>(self)->keep();
+  return nullptr;
+}
+
+void AgentThreads::run() {
+  while (!stopping_.read()) {
+    cycles_.publish(cycles_.hint() + 1);
+    if (core_.do_work() > 0) continue;
+    if (core_.session().wants_launch.read() && launch_) launch_();
+    if (core_.take_pool_miss()) core_.pool().maintain(core_.clock().now());
+    sleep();
+  }
+}
+
+// Sleeps until the link, the door or another thread has something, or a deadline comes.
+void AgentThreads::sleep() {
+  base::Doorbell& bell = core_.doorbell();
+  bell.arm();
+  // Looked at again after arming: what came before the arming rings nobody.
+  if (core_.do_work() > 0 || core_.has_input() || stopping_.read()) {
+    bell.disarm();
+    return;
+  }
+  const base::Nanos deadline = core_.next_deadline();
+  const base::Nanos span = deadline < 0 ? sleep_max : deadline - core_.clock().now();
+  pollfd descriptors[3] = {{bell.fd(), POLLIN, 0},
+                           {core_.session().link_descriptor.read(), POLLIN, 0},
+                           {core_.session().door_descriptor.read(), POLLIN, 0}};
+  if (span > 0) ::poll(descriptors, 3, to_poll_ms(span));
+  bell.disarm();
+  if (descriptors[2].revents != 0) core_.note_door();
+}
+
+void AgentThreads::beat() {
+  core_.stats().process().set(ProcessCounter::beat_ns,
+                              static_cast<std::uint64_t>(core_.clock().now()));
+}
+
+void AgentThreads::keep() {
+  std::uint64_t cycles_seen = 0;
+  base::Nanos beat_at = 0;
+  bool stands_in = false;
+  while (!stopping_.read()) {
+    const base::Nanos now = core_.clock().now();
+    if (now >= beat_at) {
+      beat();
+      core_.pool().maintain(now);
+      beat_at = now + beat_interval;
+    }
+    // A runner that did not come around since the last look is inside a long handler.
+    const std::uint64_t cycles = cycles_.read();
+    stands_in = core_.executor().is_busy() && cycles == cycles_seen;
+    cycles_seen = cycles;
+    if (stands_in) {
+      pollfd descriptors[2] = {{core_.session().link_descriptor.read(), POLLIN, 0},
+                               {core_.session().door_descriptor.read(), POLLIN, 0}};
+      if (!core_.has_input()) ::poll(descriptors, 2, 2);
+      if (descriptors[1].revents != 0) core_.note_door();
+      core_.step_now();
+      continue;
+    }
+    const base::EventCount::Key key = keeper_events_.prepare();
+    if (stopping_.read()) {
+      keeper_events_.cancel();
+      break;
+    }
+    keeper_events_.wait(key, std::max<base::Nanos>(beat_at - now, base::millisecond));
+  }
+}
+
+}  // namespace abuzz::client

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <pthread.h>
+
+#include <functional>
+#include <memory>
+
+#include "bus/base/event_count.hpp"
+#include "bus/base/position.hpp"
+#include "bus/client/agent_core.hpp"
+
+namespace abuzz::client {
+
+// The two threads of an agent. The runner polls the link and the door, steps the session and runs
+// handlers. The keeper beats once a second, and steps the session in the runner's place while a
+// handler takes long.
+//
+// Threads: constructor and stop by the owner. Ownership: the core outlives it.
+// Cost: an idle agent wakes once a second.
+class AgentThreads {
+ public:
+  // `launch` starts a node when nobody is at the door; called on the runner, may block.
+  AgentThreads(AgentCore& core, std::function<void()> launch);
+  ~AgentThreads();
+  AgentThreads(const AgentThreads&) = delete;
+  AgentThreads& operator=(const AgentThreads&) = delete;
+
+  // `keep_alive` is held by the runner until it ends: an agent may be closed inside a handler.
+  bool start(std::shared_ptr<void> keep_alive);
+  // Lets the handler that runs come to its end (without a bound: it is the caller's code), then
+  // joins. Called on the runner itself (inside a handler) it detaches from that thread instead.
+  void stop();
+  bool is_runner() const noexcept;
+
+ private:
+  struct RunnerTask;
+  static void* run_thread(void* task);
+  static void* keep_thread(void* self);
+  void run();
+  void keep();
+  void sleep();
+  void beat();
+
+  AgentCore& core_;
+  const std::function<void()> launch_;
+  pthread_t runner_{}, keeper_{};
+  bool has_runner_ = false, has_keeper_ = false;
+  base::Position<bool> stopping_{false};
+  base::EventCount keeper_events_;
+  base::Position<std::uint64_t> cycles_{0};  // of the runner: it stands still inside a long handler
+};
+
+}  // namespace abuzz::client

@@ -1,0 +1,34 @@
+#include "bus/client/executor.hpp"
+
+#include <limits>
+
+namespace abuzz::client {
+
+std::size_t Executor::run(std::size_t deliveries_max) {
+  if (!role_.try_enter()) return 0;
+  runner_.publish(std::hash<std::thread::id>{}(std::this_thread::get_id()));
+  std::size_t done = 0;
+  Delivery delivery;
+  while (done < deliveries_max && queue_.pop(&delivery, 1) == 1) {
+    SubscriptionCore& subscription = *delivery.subscription;
+    // A store-load pair with Subscription's destructor: either it sees that its handler runs, or
+    // this thread sees that it closes.
+    running_.publish_fenced(&subscription);
+    subscription.begin(std::move(delivery));
+    while (subscription.has_messages()) {
+      if (subscription.is_closing.read_fenced()) {
+        subscription.abandon();
+        break;
+      }
+      subscription.handle_some(subscription.handler, std::numeric_limits<std::size_t>::max());
+    }
+    running_.publish_fenced(nullptr);
+    finished_.publish(finished_.hint() + 1);
+    ++done;
+  }
+  runner_.publish(0);
+  role_.leave();
+  return done;
+}
+
+}  // namespace abuzz::client

@@ -1,0 +1,291 @@
+#include "bus/client/publisher_core.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "bus/client/agent_core.hpp"
+
+namespace abuzz::client {
+
+namespace {
+
+// Sizes of segments. A publisher whose segments fill up before they are taken moves on to larger
+// ones, and back when they are taken early.
+constexpr std::array<std::size_t, 4> segment_classes{4 * base::kib, 16 * base::kib, 80 * base::kib,
+                                                     320 * base::kib};
+// Payload bytes that may be staged beyond what is sealed: the publication's own budget.
+constexpr std::uint64_t staged_bytes_max = 2 * base::mib;
+// The longest payload that travels in one batch; a longer one is cut into chunks of this size.
+constexpr std::size_t chunk_bytes = 64 * base::kib;
+
+}  // namespace
+
+PublisherCore::PublisherCore(std::shared_ptr<AgentCore> agent, Stream& stream,
+                             std::shared_ptr<StreamNews> news, StagedIntake::Producer producer,
+                             std::uint32_t payload_bytes_max)
+    : agent_(std::move(agent)),
+      stream_(stream),
+      news_(std::move(news)),
+      topic_(stream.topic),
+      payload_bytes_max_(payload_bytes_max),
+      row_(stream.row),
+      producer_(std::move(producer)) {}
+
+PublisherCore::~PublisherCore() = default;
+
+bool PublisherCore::is_closed() const noexcept {
+  return agent_->is_closed() || news_->state.hint() >= StreamState::refused;
+}
+
+SendStatus PublisherCore::refuse(SendStatus status) noexcept {
+  if (row_ == nullptr) return status;
+  switch (status) {
+    case SendStatus::queued:
+      break;
+    case SendStatus::back_pressured:
+      row_->add(PublicationCounter::refused_back_pressured);
+      break;
+    case SendStatus::too_large:
+      row_->add(PublicationCounter::refused_too_large);
+      break;
+    case SendStatus::closed:
+      row_->add(PublicationCounter::refused_closed);
+      break;
+  }
+  return status;
+}
+
+mem::Buffer PublisherCore::acquire_block(std::size_t payload_bytes, std::size_t& class_bytes) {
+  std::size_t index = class_index_;
+  const std::size_t least = Segment::head_bytes +
+                            wire::BatchBuilder::bytes_needed(1, topic_.size(), payload_bytes + 8);
+  while (index + 1 < segment_classes.size() && segment_classes[index] < least) ++index;
+  for (;; --index) {
+    class_bytes = segment_classes[index];
+    if (class_bytes < least) return {};
+    mem::Buffer block = agent_->pool().try_acquire(class_bytes);
+    if (block) return block;
+    agent_->note_pool_miss();
+    if (index == 0) return {};
+  }
+}
+
+// Hands a fresh segment over to the session; it fills while it waits there.
+bool PublisherCore::open_segment(std::size_t payload_bytes) {
+  if (block_) {
+    const Segment& segment = Segment::of(block_);
+    const bool was_taken = segment.tally.is_taken();
+    if (!was_taken && class_index_ + 1 < segment_classes.size()) ++class_index_;
+    if (was_taken && class_index_ > 0 && segment.builder.count() * 4 < segment.builder.slots())
+      --class_index_;
+    block_.reset();
+  }
+  const std::uint64_t staged = pushed_bytes_ - news_->sealed_bytes.read();
+  if (staged > 0 && staged + payload_bytes > staged_bytes_max) return false;
+  std::size_t class_bytes = 0;
+  mem::Buffer block = acquire_block(payload_bytes, class_bytes);
+  if (!block) return false;
+  const std::size_t fixed = Segment::head_bytes +
+                            wire::BatchBuilder::bytes_needed(0, topic_.size(), 0) + 64;
+  const std::size_t each = sizeof(wire::MessageEntry) + base::align_up(payload_bytes, 8);
+  const std::size_t slots = std::clamp<std::size_t>(
+      (class_bytes - fixed) / std::max<std::size_t>(each, 40), 1, agent_->batch_messages_max());
+  Segment::create(block, static_cast<std::uint32_t>(slots), topic_.size());
+  if (!producer_.try_push(Staged{block.share(), &stream_})) return false;
+  block_ = std::move(block);
+  must_knock_ = true;
+  return true;
+}
+
+// HOT: publisher's thread, once a message.
+SendStatus PublisherCore::try_publish(std::span<const std::byte> payload,
+                                      const MessageOptions& options) {
+  if (is_closed()) return refuse(SendStatus::closed);
+  if (payload.size() > chunk_bytes) {
+    if (payload.size() > payload_bytes_max_) return refuse(SendStatus::too_large);
+    return publish_train(payload, options);
+  }
+  if (payload.size() > payload_bytes_max_) return refuse(SendStatus::too_large);
+  std::span<std::byte> space;
+  if (block_) space = Segment::of(block_).builder.claim(payload.size());
+  if (space.data() == nullptr) {
+    if (!open_segment(payload.size())) return refuse(SendStatus::back_pressured);
+    space = Segment::of(block_).builder.claim(payload.size());
+  }
+  if (!payload.empty()) std::memcpy(space.data(), payload.data(), payload.size());
+  return finish_commit(space, options);
+}
+
+// Makes a written payload part of the stream, or moves it on if its segment was taken meanwhile.
+SendStatus PublisherCore::finish_commit(std::span<std::byte> written,
+                                        const MessageOptions& options) {
+  Segment* segment = &Segment::of(block_);
+  segment->builder.commit_entry(written.size(), options.key, options.correlation, 0);
+  if (!segment->tally.commit()) {
+    const mem::Buffer old = block_.share();  // keeps `written` alive
+    if (!open_segment(written.size())) return refuse(SendStatus::back_pressured);
+    segment = &Segment::of(block_);
+    const std::span<std::byte> space = segment->builder.claim(written.size());
+    std::memcpy(space.data(), written.data(), written.size());
+    segment->builder.commit_entry(written.size(), options.key, options.correlation, 0);
+    // Nobody can have taken a segment that has nothing committed.
+    (void)segment->tally.commit();
+  }
+  ++pushed_;
+  pushed_bytes_ += written.size();
+  if (row_ != nullptr) row_->set(PublicationCounter::pushed, pushed_);
+  const std::uint32_t staged = static_cast<std::uint32_t>(segment->builder.blob_bytes()) +
+                               segment->builder.count() * 32;
+  if (must_knock_ || staged >= news_->knock_bytes.read_fenced()) knock();
+  return SendStatus::queued;
+}
+
+void PublisherCore::knock() {
+  must_knock_ = false;
+  agent_->step_now();
+}
+
+SendStatus PublisherCore::publish(std::span<const std::byte> payload, base::Nanos patience,
+                                  const MessageOptions& options) {
+  const base::Nanos deadline = agent_->clock().now() + patience;
+  while (true) {
+    const AgentCore::Key key = agent_->prepare_wait();
+    const SendStatus status = try_publish(payload, options);
+    if (status != SendStatus::back_pressured) {
+      agent_->cancel_wait();
+      return status;
+    }
+    if (!agent_->wait_for_news(key, deadline)) return SendStatus::back_pressured;
+  }
+}
+
+Claim PublisherCore::claim(std::size_t bytes) {
+  claim_ = {};
+  claimed_.reset();
+  if (is_closed()) return {refuse(SendStatus::closed), {}};
+  if (bytes > payload_bytes_max_) return {refuse(SendStatus::too_large), {}};
+  if (bytes > chunk_bytes) {
+    claimed_ = agent_->pool().try_acquire(bytes);
+    if (!claimed_) {
+      agent_->note_pool_miss();
+      return {refuse(SendStatus::back_pressured), {}};
+    }
+    claim_ = claimed_.span();
+    return {SendStatus::queued, claim_};
+  }
+  if (block_) claim_ = Segment::of(block_).builder.claim(bytes);
+  if (claim_.data() == nullptr) {
+    if (!open_segment(bytes)) return {refuse(SendStatus::back_pressured), {}};
+    claim_ = Segment::of(block_).builder.claim(bytes);
+  }
+  return {SendStatus::queued, claim_};
+}
+
+SendStatus PublisherCore::commit(std::size_t bytes, const MessageOptions& options) {
+  if (claim_.data() == nullptr || bytes > claim_.size()) return refuse(SendStatus::too_large);
+  const std::span<std::byte> written = claim_.first(bytes);
+  claim_ = {};
+  if (is_closed()) return refuse(SendStatus::closed);
+  if (!claimed_) return finish_commit(written, options);
+  const SendStatus status = try_publish(written, options);
+  claimed_.reset();
+  return status;
+}
+
+// One chunk as a segment of its own, complete before it is handed over.
+mem::Buffer PublisherCore::make_chunk(std::span<const std::byte> part,
+                                      const MessageOptions& options) {
+  const std::size_t bytes = Segment::head_bytes +
+                            wire::BatchBuilder::bytes_needed(1, topic_.size(), part.size() + 8);
+  mem::Buffer block = agent_->pool().try_acquire(bytes);
+  if (!block) {
+    agent_->note_pool_miss();
+    return {};
+  }
+  Segment& segment = Segment::create(block, 1, topic_.size());
+  const std::span<std::byte> space = segment.builder.claim(part.size());
+  std::memcpy(space.data(), part.data(), part.size());
+  segment.builder.commit_entry(part.size(), options.key, options.correlation, 0);
+  (void)segment.tally.commit();
+  return block;
+}
+
+// A payload longer than one batch: consecutive chunks, handed over all or none.
+SendStatus PublisherCore::publish_train(std::span<const std::byte> payload,
+                                        const MessageOptions& options) {
+  const std::uint64_t staged = pushed_bytes_ - news_->sealed_bytes.read();
+  if (staged > 0 && staged + payload.size() > staged_bytes_max)
+    return refuse(SendStatus::back_pressured);
+  const std::size_t count = (payload.size() + chunk_bytes - 1) / chunk_bytes;
+  std::vector<mem::Buffer>& chunks = train_;
+  chunks.clear();
+  for (std::size_t index = 0; index < count; ++index) {
+    const std::size_t offset = index * chunk_bytes;
+    mem::Buffer block = make_chunk(
+        payload.subspan(offset, std::min(chunk_bytes, payload.size() - offset)), options);
+    if (!block) {
+      chunks.clear();
+      return refuse(SendStatus::back_pressured);
+    }
+    Segment& segment = Segment::of(block);
+    segment.chunk_flags = wire::batch_chunk | (index + 1 == count ? wire::batch_last_chunk : 0);
+    segment.chunk_index = static_cast<std::uint32_t>(index);
+    segment.chunk_count = static_cast<std::uint32_t>(count);
+    segment.message_bytes = payload.size();
+    chunks.push_back(std::move(block));
+  }
+  block_.reset();
+  std::size_t pushed = 0;
+  for (mem::Buffer& chunk : chunks) {
+    // The quota is larger than any train; it may be used up by segments that wait.
+    while (!producer_.try_push(Staged{chunk.share(), &stream_})) {
+      if (pushed == 0) {
+        chunks.clear();
+        return refuse(SendStatus::back_pressured);
+      }
+      agent_->step_now();
+    }
+    ++pushed;
+  }
+  chunks.clear();
+  ++pushed_;
+  pushed_bytes_ += payload.size();
+  if (row_ != nullptr) row_->set(PublicationCounter::pushed, pushed_);
+  knock();
+  return SendStatus::queued;
+}
+
+FlushReport PublisherCore::report() const noexcept {
+  FlushReport report;
+  report.delivered = news_->delivered.read();
+  report.no_subscriber = news_->no_subscriber.read();
+  report.dropped = news_->dropped.read();
+  report.unknown = news_->unknown.read();
+  const std::uint64_t known =
+      report.delivered + report.no_subscriber + report.dropped + report.unknown;
+  report.pending = pushed_ > known ? pushed_ - known : 0;
+  return report;
+}
+
+FlushReport PublisherCore::flush(base::Nanos patience) {
+  const base::Nanos deadline = agent_->clock().now() + patience;
+  news_->flush_to.publish_fenced(pushed_);
+  agent_->step_now();
+  while (true) {
+    const AgentCore::Key key = agent_->prepare_wait();
+    const FlushReport now = report();
+    if (now.pending == 0 || agent_->is_closed()) {
+      agent_->cancel_wait();
+      return now;
+    }
+    if (!agent_->wait_for_news(key, deadline)) return report();
+  }
+}
+
+void PublisherCore::release() {
+  block_.reset();
+  agent_->release_stream(stream_, std::move(producer_));
+}
+
+}  // namespace abuzz::client

@@ -1,0 +1,131 @@
+#include "bus/client/session.hpp"
+
+#include <algorithm>
+
+namespace abuzz::client {
+
+Session::Session(Parts parts)
+    : parts_(std::move(parts)),
+      control_scratch_(parts_.config.limits.payload_bytes_max + 64 * base::kib) {
+  streams_.reserve(16);
+  active_.reserve(64);
+  unsettled_.reserve(64);
+}
+
+Session::~Session() = default;
+
+void Session::set_state(SessionState next) noexcept {
+  state.publish(next);
+  changed();
+}
+
+std::size_t Session::step() {
+  const base::Nanos now = parts_.clock.now();
+  std::size_t done = 0;
+  const SessionState before = state.hint();
+  if (before == SessionState::closed) return 0;
+  if (before == SessionState::down && now >= retry_at_) try_call(now);
+  if (door_ && (check_door_ || door_->wait_descriptor() < 0)) poll_door(now);
+  if (link_) done += receive(now);
+  take_staged();
+  if (link_) done += send(now);
+  return done;
+}
+
+bool Session::has_input() noexcept { return link_ && link_->has_input(); }
+
+base::Nanos Session::next_deadline() const noexcept {
+  switch (state.hint()) {
+    case SessionState::down:
+      return retry_at_;
+    case SessionState::greeting:
+      return greeting_until_;
+    case SessionState::live:
+    case SessionState::leaving:
+      return settle_at_ != 0 ? settle_at_ : -1;
+    case SessionState::closed:
+      break;
+  }
+  return -1;
+}
+
+Stream& Session::add_stream(std::string topic, Lane lane) {
+  std::size_t index = 0;
+  while (index < streams_.size() && streams_[index]) ++index;
+  if (index == streams_.size()) streams_.emplace_back();
+  auto stream = std::make_unique<Stream>();
+  stream->handle = static_cast<std::uint32_t>(index + 1);
+  stream->publisher_id = next_publisher_id_++;
+  stream->topic = std::move(topic);
+  stream->lane = lane;
+  // Shared: the publisher reads it, and may be destroyed after the session.
+  stream->news = std::make_shared<StreamNews>();
+  stream->news->knock_bytes.publish_fenced(knock_bytes());
+  const std::uint64_t ids[] = {agent_id.hint(), stream->publisher_id, stream->publisher_epoch,
+                               stream->handle};
+  stream->row = parts_.stats.add_row(RowKind::publication, ids, stream->topic);
+  registrations_changed_ = true;
+  ++stream_count_;
+  streams_[index] = std::move(stream);
+  return *streams_[index];
+}
+
+// The publisher is gone; what it handed over is still sent, then the publication is withdrawn.
+void Session::close_stream(Stream& stream, StagedIntake::Producer producer) {
+  take_staged();
+  (void)producer;  // its destruction gives the intake's token back
+  stream.news->state.publish(StreamState::closing);
+  stream.is_withdrawing = true;
+  registrations_changed_ = true;
+}
+
+void Session::add_subscription(std::shared_ptr<SubscriptionCore> subscription) {
+  std::size_t index = 0;
+  while (index < subscriptions_.size() && subscriptions_[index]) ++index;
+  if (index == subscriptions_.size()) subscriptions_.emplace_back();
+  subscription->handle = static_cast<std::uint32_t>(index + 1);
+  subscription->generation = 1;
+  subscription->verdicts = subscription->handler ? &executor_verdicts_ : &polling_verdicts_;
+  registrations_changed_ = true;
+  ++subscription_count_;
+  subscriptions_[index] = std::move(subscription);
+}
+
+void Session::remove_subscription(SubscriptionCore& subscription) {
+  if (subscription.state.hint() == SubscriptionState::gone ||
+      subscription.state.hint() == SubscriptionState::refused) {
+    end_subscription(subscription, SubscriptionState::gone);
+    return;
+  }
+  subscription.state.publish(SubscriptionState::gone);
+  subscription.needs_unsubscribe = true;
+  registrations_changed_ = true;
+  if (!link_) end_subscription(subscription, SubscriptionState::gone);
+}
+
+void Session::leave() noexcept {
+  is_leaving_ = true;
+  settle_now_ = true;
+  if (state.hint() == SessionState::live) set_state(SessionState::leaving);
+}
+
+void Session::abandon() {
+  link_.reset();
+  link_descriptor.publish(-1);
+  door_.reset();
+  door_descriptor.publish(-1);
+  unsent_.clear();
+  set_state(SessionState::closed);
+}
+
+std::uint64_t Session::unaccepted_messages() const noexcept {
+  std::uint64_t sum = 0;
+  for (const auto& stream : streams_) {
+    if (!stream || stream->row == nullptr) continue;
+    const std::uint64_t pushed = stream->row->get(PublicationCounter::pushed);
+    if (pushed > stream->accepted_seq) sum += pushed - stream->accepted_seq;
+  }
+  return sum;
+}
+
+}  // namespace abuzz::client

@@ -1,0 +1,209 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bus/base/clock.hpp"
+#include "bus/base/position.hpp"
+#include "bus/base/random.hpp"
+#include "bus/client/executor.hpp"
+#include "bus/client/staged.hpp"
+#include "bus/client/stream.hpp"
+#include "bus/client/subscription_core.hpp"
+#include "bus/config.hpp"
+#include "bus/delivery/link_flow.hpp"
+#include "bus/link/network.hpp"
+#include "bus/mem/pool.hpp"
+#include "bus/stats.hpp"
+#include "bus/wire/control.hpp"
+#include "bus/wire/frame.hpp"
+
+namespace abuzz::client {
+
+// An agent's session with its node, through all of its links and all of its nodes.
+//
+// | state    | event                    | next, action                                          |
+// |----------|--------------------------|-------------------------------------------------------|
+// | down     | back-off over            | greeting: call at the door, say hello                 |
+// |          | nobody at the door       | down: wants_launch, back-off 10 ms doubling to 1 s    |
+// | greeting | welcome                  | live: open a link, register everything                |
+// |          | refusal                  | down (or refused for good: name taken, denied, ...)   |
+// |          | hang-up, 2 s             | down                                                  |
+// | live     | door hung up, link error | down: batches not accepted are kept and sent again    |
+// |          | Goodbye from the node    | down                                                  |
+// |          | close()                  | leaving                                               |
+// | leaving  | all accepted and settled | goodbye sent; then the node hangs up: closed          |
+// | any      | deadline of close()      | closed                                                |
+//
+// Threads: everything inside the owner's combiner, but for the Positions. It is stepped: time, links
+// and chance are handed in. Cost: a step with nothing to do asks the link once.
+enum class SessionState : std::uint8_t { down, greeting, live, leaving, closed };
+
+class Session final : private wire::ControlSink {
+ public:
+  struct Identity {
+    std::string name, kind;
+    std::uint32_t pid = 0;
+    std::uint64_t start_ticks = 0;
+    std::string counters_path;  // file name in the runtime directory's agents/, or empty
+  };
+  struct Parts {
+    link::Network& network;
+    mem::Pool& pool;
+    const Config& config;
+    StatsFile& stats;
+    StagedIntake& intake;
+    Executor& executor;
+    base::Clock& clock;
+    base::Random& random;
+    Identity identity;
+  };
+  explicit Session(Parts parts);
+  ~Session() override;
+
+  // One bounded duty cycle; returns the number of things done.
+  std::size_t step();
+  // When step must be called again although nothing arrives; negative: no such time.
+  base::Nanos next_deadline() const noexcept;
+  // The door has something to say (asked of the descriptor by the thread that polls).
+  void note_door() noexcept { check_door_ = true; }
+  // The link has something, or something was handed over: step again before sleeping.
+  bool has_input() noexcept;
+
+  // --- Registrations. ---
+  Stream& add_stream(std::string topic, Lane lane);
+  void close_stream(Stream& stream, StagedIntake::Producer producer);
+  void add_subscription(std::shared_ptr<SubscriptionCore> subscription);
+  void remove_subscription(SubscriptionCore& subscription);
+  // Nothing more is published; say goodbye when all is accepted.
+  void leave() noexcept;
+  // Gives the link and the door up, at once.
+  void abandon();
+
+  std::uint64_t unaccepted_messages() const noexcept;
+  template <class Visit>
+  void for_each_stream(Visit&& visit) {
+    for (auto& stream : streams_)
+      if (stream) visit(*stream);
+  }
+  std::size_t stream_count() const noexcept { return stream_count_; }
+  std::size_t subscription_count() const noexcept { return subscription_count_; }
+
+  // --- Read by any thread. ---
+  base::Position<SessionState> state{SessionState::down};
+  base::Position<std::uint32_t> node_epoch{0};
+  base::Position<std::uint64_t> agent_id{0};
+  base::Position<std::uint16_t> refusal{0};      // the last refusal's number
+  base::Position<bool> wants_launch{false};      // nobody is at the door
+  base::Position<int> door_descriptor{-1}, link_descriptor{-1};
+  base::Position<std::uint64_t> news{0};         // rises when something that callers wait for changed
+  base::Position<std::uint32_t> links_opened{0};
+  const std::string& name() const noexcept { return parts_.identity.name; }
+  const std::string& refusal_text() const noexcept { return refusal_text_; }
+
+ private:
+  // session_handshake.cpp
+  void try_call(base::Nanos now);
+  void poll_door(base::Nanos now);
+  void on_datagram(base::Nanos now);
+  void on_welcome(const wire::DoorWelcome& welcome, base::Nanos now);
+  void on_refusal(const wire::DoorRefusal& refusal, base::Nanos now);
+  void lose_link(base::Nanos now);
+  void begin_epoch(bool same_node);
+  void set_state(SessionState next) noexcept;
+
+  // session_input.cpp
+  std::size_t receive(base::Nanos now);
+  bool take_frame();
+  bool take_delivery(const wire::FrameView& view, const wire::Record& record);
+  void on(const wire::Credit& item) override;
+  void on(const wire::Outcome& item) override;
+  void on(const wire::Interest& item) override;
+  void on(const wire::Subscribed& item) override;
+  void on(const wire::Advertised& item) override;
+  void on(const wire::Gone& item) override;
+  void on(const wire::Held& item) override;
+  void on(const wire::Goodbye& item) override;
+  void end_subscription(SubscriptionCore& subscription, SubscriptionState state);
+  Stream* find_stream(std::uint32_t handle) noexcept;
+  SubscriptionCore* find_subscription(std::uint32_t handle) noexcept;
+  void changed() noexcept { news.publish(news.hint() + 1); }
+
+  // session_output.cpp
+  void take_staged();
+  std::size_t send(base::Nanos now);
+  void seal_ready(bool is_held);
+  bool seal_head(Stream& stream, bool is_held);
+  bool has_credit(Stream& stream, std::uint32_t count, std::uint64_t charge);
+  bool send_batches();
+  bool send_in_place(Stream& stream, SealedBatch& batch);
+  bool send_copy(Stream& stream, SealedBatch& batch);
+  bool count_again(Stream& stream, SealedBatch& batch);
+  void hold(Stream& stream, std::uint32_t count, std::uint64_t charge);
+  std::uint32_t knock_bytes() const noexcept;
+  void add_inline(Stream& stream, SealedBatch& batch);
+  wire::Record record_of(const Stream& stream, const SealedBatch& batch) const noexcept;
+  bool flush_frame();
+  bool send_frame(mem::Buffer&& part);
+  void update_knocks(bool is_raising);
+  std::uint32_t knock_level() const noexcept;
+  wire::FrameHead frame_head() const noexcept;
+
+  // session_control.cpp
+  void collect_control(base::Nanos now);
+  void collect_registrations();
+  void collect_settles(base::Nanos now);
+  void collect_flushes();
+  bool is_settle_due(const SubscriptionCore& subscription, const wire::Settle& news) const noexcept;
+  bool is_all_settled() const noexcept;
+  wire::Settle settle_of(SubscriptionCore& subscription) const noexcept;
+  void collect_departed();
+
+  Parts parts_;
+  std::unique_ptr<link::DoorCall> door_;
+  std::unique_ptr<link::Link> link_;
+  std::optional<delivery::LinkFlow> flow_;
+  std::vector<std::byte> datagram_;
+  std::vector<std::byte> token_;
+  std::string refusal_text_;
+  std::uint64_t node_id_ = 0;
+  std::uint32_t session_epoch_ = 0;
+  base::Nanos retry_at_ = 0, greeting_until_ = 0, back_off_ = 0;
+  bool check_door_ = true;
+
+  std::vector<std::unique_ptr<Stream>> streams_;  // by handle - 1
+  std::vector<Stream*> active_;                   // with something staged or unsent
+  std::vector<std::shared_ptr<SubscriptionCore>> subscriptions_;  // by handle - 1; shared with owners
+  std::vector<SubscriptionCore*> unsettled_;
+  struct Departed {
+    std::shared_ptr<SubscriptionCore> subscription;  // until no delivery names it any more
+    std::uint64_t pushed;
+  };
+  std::vector<Departed> departed_;
+  VerdictIntake verdicts_{2};
+  VerdictIntake::Producer executor_verdicts_{verdicts_.producer()};
+  VerdictIntake::Producer polling_verdicts_{verdicts_.producer()};
+  std::size_t stream_count_ = 0, subscription_count_ = 0;
+  std::uint32_t next_publisher_id_ = 1;
+  bool registrations_changed_ = false;
+  bool settle_now_ = false;
+  bool is_leaving_ = false, said_goodbye_ = false;
+  base::Nanos settle_at_ = 0;  // 0: nothing waits
+  std::uint32_t knock_level_ = 0;
+
+  // The frame under construction.
+  std::array<wire::Record, 256> records_;
+  std::array<std::span<const std::byte>, 256> slices_;
+  wire::FrameBuilder builder_{{records_, {}, slices_}};
+  wire::ControlBuilder control_;
+  delivery::LinkFlow::Load load_;
+  link::Frame incoming_, unsent_;
+  mem::Buffer reserve_;  // for a frame's head when the pool has none
+  std::vector<std::byte> control_scratch_;
+};
+
+}  // namespace abuzz::client

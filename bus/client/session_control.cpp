@@ -1,0 +1,188 @@
+#include <algorithm>
+
+#include "bus/client/session.hpp"
+
+// Control items going out: registrations, settles, questions. They ride on the frame that leaves
+// anyway where there is one.
+
+namespace abuzz::client {
+
+namespace {
+
+// How long a settle may wait for a frame that carries it along.
+constexpr base::Nanos settle_delay = 2 * base::millisecond;
+constexpr std::size_t registrations_per_frame = 200;
+
+}  // namespace
+
+void Session::collect_control(base::Nanos now) {
+  if (registrations_changed_) collect_registrations();
+  collect_flushes();
+  collect_settles(now);
+  if (is_leaving_ && !said_goodbye_ && is_all_settled()) {
+    said_goodbye_ = true;
+    control_.set(wire::Goodbye{0, 0});
+  }
+  if (control_.is_empty() || !builder_.has_room(1, 0)) return;
+  wire::Record record;
+  record.kind = wire::RecordKind::control;
+  record.lane = wire::Lane::control;
+  builder_.add_inline(record, control_.finish());
+}
+
+void Session::collect_registrations() {
+  registrations_changed_ = false;
+  std::size_t added = 0;
+  for (auto& slot : streams_) {
+    if (!slot) continue;
+    Stream& stream = *slot;
+    if (added == registrations_per_frame) {
+      registrations_changed_ = true;
+      settle_now_ = true;
+      break;
+    }
+    if (stream.needs_advertise && !(stream.is_withdrawing && stream.staged.is_empty() &&
+                                    stream.sealed.is_empty())) {
+      stream.needs_advertise = false;
+      stream.is_advertised = true;
+      const std::uint64_t base =
+          stream.sealed.is_empty() ? stream.last_seq : stream.sealed.front().first_seq - 1;
+      control_.add(wire::Advertise{stream.handle, stream.publisher_id, stream.publisher_epoch,
+                                   stream.topic, base});
+      ++added;
+    }
+    const bool is_done = stream.is_withdrawing && stream.staged.is_empty() &&
+                         stream.sealed.is_empty() && !stream.is_listed;
+    if (!is_done) continue;
+    if (stream.is_advertised) control_.add(wire::Withdraw{stream.handle});
+    parts_.stats.remove_row(stream.row);
+    slot.reset();
+    --stream_count_;
+    changed();
+  }
+  for (auto& subscription : subscriptions_) {
+    if (!subscription) continue;
+    if (subscription->needs_unsubscribe) {
+      control_.add(wire::Unsubscribe{subscription->handle});
+      continue;
+    }
+    if (!subscription->needs_subscribe || added == registrations_per_frame) continue;
+    subscription->needs_subscribe = false;
+    ++added;
+    wire::Subscribe item;
+    item.subscription = subscription->handle;
+    item.pattern = subscription->pattern;
+    item.policy = static_cast<std::uint8_t>(subscription->options.policy);
+    item.bound_messages = subscription->options.queue_messages;
+    item.bound_bytes = subscription->options.queue_bytes;
+    item.window_messages = 16'384;
+    item.window_bytes = 2 * base::mib +
+                        (parts_.config.limits.payload_bytes_max > base::mib
+                             ? 2 * parts_.config.limits.payload_bytes_max
+                             : 0);
+    item.stall_ms = static_cast<std::uint32_t>(subscription->options.stall_limit.count());
+    item.resumes = subscription->resumes;
+    item.resume_received_no = subscription->received_no;
+    control_.add(item);
+  }
+}
+
+void Session::collect_flushes() {
+  for (auto& stream : streams_) {
+    if (!stream || !stream->is_advertised) continue;
+    const std::uint64_t asked = stream->news->flush_to.read();
+    const std::uint64_t target = std::min(asked, stream->last_seq);
+    if (asked == 0 || target <= stream->flush_told) continue;
+    stream->flush_told = target;
+    control_.add(wire::FlushAsk{stream->handle, 0 + target});
+  }
+}
+
+wire::Settle Session::settle_of(SubscriptionCore& subscription) const noexcept {
+  wire::Settle settle;
+  settle.subscription = subscription.handle;
+  settle.received_no = subscription.received_no;
+  if (subscription.counted_generation.read() == subscription.generation) {
+    settle.done_no = subscription.done_no.read();
+    settle.consumed_messages = subscription.consumed_messages.read();
+    settle.consumed_bytes = subscription.consumed_bytes.read();
+  }
+  return settle;
+}
+
+bool Session::is_settle_due(const SubscriptionCore& subscription,
+                            const wire::Settle& settle) const noexcept {
+  const wire::Settle& told = subscription.told;
+  return settle.consumed_messages - told.consumed_messages >= 4096 ||
+         settle.consumed_bytes - told.consumed_bytes >= 512 * base::kib;
+}
+
+void Session::collect_settles(base::Nanos now) {
+  parts_.executor.queue().spill();
+  wire::Verdict verdict;
+  while (verdicts_.pop(&verdict, 1) == 1) {
+    control_.add(verdict);
+    settle_now_ = true;
+  }
+  bool has_news = false;
+  bool is_due = settle_now_ || builder_.record_count() > 0 || !control_.is_empty() ||
+                flow_->is_ack_due() || (settle_at_ != 0 && now >= settle_at_);
+  for (SubscriptionCore* subscription : unsettled_) {
+    if (subscription->queue) subscription->queue->spill();
+    const wire::Settle settle = settle_of(*subscription);
+    if (settle.done_no == subscription->told.done_no &&
+        settle.consumed_bytes == subscription->told.consumed_bytes)
+      continue;
+    has_news = true;
+    is_due = is_due || is_settle_due(*subscription, settle);
+  }
+  if (!is_due) {
+    if (has_news && settle_at_ == 0) settle_at_ = now + settle_delay;
+    return;
+  }
+  settle_now_ = false;
+  settle_at_ = 0;
+  for (std::size_t index = 0; index < unsettled_.size();) {
+    SubscriptionCore& subscription = *unsettled_[index];
+    const wire::Settle settle = settle_of(subscription);
+    const bool changed_since = settle.done_no != subscription.told.done_no ||
+                               settle.received_no != subscription.told.received_no ||
+                               settle.consumed_bytes != subscription.told.consumed_bytes;
+    if (changed_since && !subscription.needs_subscribe &&
+        subscription.state.hint() == SubscriptionState::live) {
+      control_.add(settle);
+      subscription.told = settle;
+    }
+    if (settle.done_no == settle.received_no) {
+      subscription.is_unsettled = false;
+      unsettled_[index] = unsettled_.back();
+      unsettled_.pop_back();
+    } else {
+      ++index;
+    }
+  }
+  collect_departed();
+}
+
+// Frees subscriptions that ended, once no delivery names them.
+void Session::collect_departed() {
+  if (departed_.empty()) return;
+  const std::uint64_t finished = parts_.executor.finished();
+  std::erase_if(departed_, [&](const Departed& item) {
+    return item.subscription->queue || finished >= item.pushed;
+  });
+}
+
+// Before goodbye: everything accepted, everything handled told.
+bool Session::is_all_settled() const noexcept {
+  if (unsent_.part_count > 0) return false;
+  for (const auto& stream : streams_) {
+    if (!stream) continue;
+    const StreamState now = stream->news->state.hint();
+    if (now == StreamState::refused) continue;
+    if (!stream->sealed.is_empty() || !stream->staged.is_empty()) return false;
+  }
+  return true;
+}
+
+}  // namespace abuzz::client

@@ -1,0 +1,189 @@
+#include <algorithm>
+
+#include "bus/client/session.hpp"
+
+// Finding a node, being let in, and losing it again.
+
+namespace abuzz::client {
+
+namespace {
+
+constexpr base::Nanos back_off_min = 10 * base::millisecond;
+constexpr base::Nanos back_off_max = base::second;
+
+// Refusals that another try cannot change.
+bool is_final(std::uint16_t error) noexcept {
+  switch (static_cast<Error>(error)) {
+    case Error::bad_agent_name:
+    case Error::agent_name_taken:
+    case Error::version_mismatch:
+    case Error::denied:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+void Session::try_call(base::Nanos now) {
+  auto call = parts_.network.call();
+  back_off_ = std::clamp(back_off_ * 2, back_off_min, back_off_max);
+  retry_at_ = now + back_off_ + static_cast<base::Nanos>(parts_.random.below(5'000'000));
+  if (!call.ok()) {
+    wants_launch.publish(call.error() == Error::no_node);
+    changed();
+    return;
+  }
+  wants_launch.publish(false);
+  door_ = std::move(call).value();
+  wire::DoorHello hello;
+  hello.name = parts_.identity.name;
+  hello.kind = parts_.identity.kind;
+  hello.pid = parts_.identity.pid;
+  hello.start_ticks = parts_.identity.start_ticks;
+  hello.agent_id = agent_id.hint();
+  hello.token = token_;
+  hello.session_epoch = session_epoch_ + 1;
+  hello.node_epoch_seen = node_epoch.hint();
+  hello.counters_path = parts_.identity.counters_path;
+  if (door_->try_send(wire::write_door(hello)) != link::DoorCall::Status::done) {
+    door_.reset();
+    return;
+  }
+  door_descriptor.publish(door_->wait_descriptor());
+  greeting_until_ = now + std::chrono::nanoseconds(parts_.config.node.handshake).count();
+  check_door_ = true;
+  set_state(SessionState::greeting);
+}
+
+void Session::poll_door(base::Nanos now) {
+  check_door_ = false;
+  while (door_) {
+    const link::DoorCall::Status status = door_->try_receive(datagram_);
+    if (status == link::DoorCall::Status::closed) {
+      lose_link(now);
+      return;
+    }
+    if (status == link::DoorCall::Status::empty) break;
+    on_datagram(now);
+  }
+  if (state.hint() == SessionState::greeting && now >= greeting_until_) lose_link(now);
+}
+
+void Session::on_datagram(base::Nanos now) {
+  wire::DoorHead head;
+  if (wire::read_door_head(datagram_, head) != wire::Reject::none) return lose_link(now);
+  if (head.kind == wire::DoorKind::welcome && state.hint() == SessionState::greeting) {
+    wire::DoorWelcome welcome;
+    if (wire::read_door(datagram_, welcome) != wire::Reject::none) return lose_link(now);
+    return on_welcome(welcome, now);
+  }
+  if (head.kind == wire::DoorKind::refusal) {
+    wire::DoorRefusal refused;
+    if (wire::read_door(datagram_, refused) != wire::Reject::none) return lose_link(now);
+    return on_refusal(refused, now);
+  }
+}
+
+void Session::on_refusal(const wire::DoorRefusal& refused, base::Nanos now) {
+  refusal_text_ = refused.text;
+  refusal.publish(refused.error);
+  lose_link(now);
+  // A node that holds our name for a link that is only now being given up lets us in later.
+  if (is_final(refused.error) && node_epoch.hint() == 0) abandon();
+}
+
+void Session::on_welcome(const wire::DoorWelcome& welcome, base::Nanos now) {
+  link::Secret secret;
+  if (welcome.secret.size() != secret.size() || welcome.token.size() != 16) return lose_link(now);
+  std::copy(welcome.secret.begin(), welcome.secret.end(), secret.begin());
+  auto opened = parts_.network.connect(welcome.endpoint, secret);
+  if (!opened.ok()) return lose_link(now);
+  link_ = std::move(opened).value();
+  link_descriptor.publish(link_->wait_descriptor());
+  std::array<std::uint32_t, 3> windows{parts_.config.link.window_high_bytes,
+                                       parts_.config.link.window_normal_bytes,
+                                       parts_.config.link.window_bulk_bytes};
+  for (std::size_t index = 0; index < welcome.window_bytes.size() && index < 3; ++index)
+    windows[index] = welcome.window_bytes[index];
+  flow_.emplace(windows);
+  const bool same_node = welcome.node_id == node_id_ && welcome.node_epoch == node_epoch.hint() &&
+                         welcome.agent_id == agent_id.hint();
+  const bool same_identity = welcome.node_id == node_id_ && welcome.agent_id == agent_id.hint();
+  token_ = welcome.token;
+  session_epoch_ = welcome.session_epoch;
+  agent_id.publish(welcome.agent_id);
+  if (!same_identity && node_id_ != 0) {
+    // Sealed batches carry the old identity; no node would take them.
+    for (auto& stream : streams_) {
+      if (!stream) continue;
+      stream->unknown += stream->last_seq - stream->accepted_seq;
+      stream->accepted_seq = stream->last_seq;
+      while (!stream->sealed.is_empty()) stream->sealed.pop_front();
+      stream->unsent = 0;
+    }
+  }
+  node_id_ = welcome.node_id;
+  begin_epoch(same_node);
+  node_epoch.publish(welcome.node_epoch);
+  links_opened.publish(links_opened.hint() + 1);
+  back_off_ = 0;
+  refusal.publish(0);
+  set_state(is_leaving_ ? SessionState::leaving : SessionState::live);
+}
+
+// Everything is registered again. On another node, what the last one had not settled is unknown.
+void Session::begin_epoch(bool same_node) {
+  unsent_.clear();
+  builder_.clear();
+  load_ = {};
+  said_goodbye_ = false;
+  for (auto& stream : streams_) {
+    if (!stream) continue;
+    stream->is_advertised = false;
+    stream->needs_advertise = true;
+    stream->limit_seq = stream->limit_bytes = stream->sent_bytes = 0;
+    stream->wanted_seq = stream->flush_told = 0;
+    stream->unsent = stream->sealed.count();
+    for (std::size_t index = 0; index < stream->sealed.count(); ++index)
+      stream->sealed.at(index).is_counted = false;
+    if (stream->news->state.hint() == StreamState::open)
+      stream->news->state.publish(StreamState::advertising);
+    if (same_node) continue;
+    StreamNews& told = *stream->news;
+    const std::uint64_t known = told.delivered.hint() + told.no_subscriber.hint() +
+                                told.dropped.hint() + stream->unknown;
+    if (stream->accepted_seq > known) stream->unknown += stream->accepted_seq - known;
+    stream->delivered_base = told.delivered.hint();
+    stream->no_subscriber_base = told.no_subscriber.hint();
+    stream->dropped_base = told.dropped.hint();
+    told.unknown.publish(stream->unknown);
+    told.match_count.publish(0);
+  }
+  for (auto& subscription : subscriptions_) {
+    if (!subscription || subscription->needs_unsubscribe) continue;
+    subscription->resumes = same_node && subscription->state.hint() == SubscriptionState::live;
+    subscription->needs_subscribe = true;
+    if (subscription->resumes) continue;
+    ++subscription->generation;
+    subscription->received_no = 0;
+    subscription->told = {};
+  }
+  registrations_changed_ = true;
+  knock_level_ = 0;
+  update_knocks(true);
+}
+
+void Session::lose_link(base::Nanos now) {
+  link_descriptor.publish(-1);
+  door_descriptor.publish(-1);
+  link_.reset();
+  door_.reset();
+  unsent_.clear();
+  if (said_goodbye_) return set_state(SessionState::closed);
+  retry_at_ = now + std::max(back_off_, base::Nanos{1} * base::millisecond);
+  if (state.hint() != SessionState::closed) set_state(SessionState::down);
+}
+
+}  // namespace abuzz::client

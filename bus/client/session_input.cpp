@@ -1,0 +1,218 @@
+#include <algorithm>
+
+#include "bus/client/session.hpp"
+
+// Frames from the node: credit and news are taken here, batches go on unopened to who handles them.
+
+namespace abuzz::client {
+
+namespace {
+
+constexpr std::size_t frames_per_step = 32;
+
+}  // namespace
+
+Stream* Session::find_stream(std::uint32_t handle) noexcept {
+  return handle == 0 || handle > streams_.size() ? nullptr : streams_[handle - 1].get();
+}
+
+SubscriptionCore* Session::find_subscription(std::uint32_t handle) noexcept {
+  return handle == 0 || handle > subscriptions_.size() ? nullptr : subscriptions_[handle - 1].get();
+}
+
+std::size_t Session::receive(base::Nanos now) {
+  std::size_t done = 0;
+  while (done < frames_per_step && link_) {
+    const link::ReceiveStatus status = link_->try_receive(incoming_);
+    if (status == link::ReceiveStatus::closed) {
+      lose_link(now);
+      break;
+    }
+    if (status != link::ReceiveStatus::received) break;
+    ++done;
+    if (!take_frame()) {
+      parts_.stats.process().add(ProcessCounter::frames_rejected);
+      lose_link(now);
+      break;
+    }
+  }
+  incoming_.clear();
+  return done;
+}
+
+// HOT: whoever steps, once a frame.
+bool Session::take_frame() {
+  std::array<std::span<const std::byte>, link::frame_parts_max> spans;
+  for (std::size_t index = 0; index < incoming_.part_count; ++index)
+    spans[index] = incoming_.parts[index].span();
+  wire::FrameView view;
+  const wire::Reject reject =
+      wire::FrameView::parse(std::span(spans).first(incoming_.part_count), view);
+  if (reject != wire::Reject::none || view.head().session_epoch != session_epoch_ ||
+      !flow_->on_frame(view.head()))
+    return false;
+  StatsRow& process = parts_.stats.process();
+  process.add(ProcessCounter::frames_in);
+  process.add(ProcessCounter::bytes_in, view.frame_bytes());
+  delivery::LinkFlow::Load load;
+  for (std::size_t index = 0; index < view.record_count(); ++index) {
+    const wire::Record record = view.record(index);
+    if (record.kind == wire::RecordKind::control) {
+      if (wire::read_control(view.slice(record), control_scratch_, *this) != wire::Reject::none)
+        return false;
+      continue;
+    }
+    load.add(record.lane, record.slice_bytes);
+    if (record.kind == wire::RecordKind::void_range) continue;
+    if (!take_delivery(view, record)) return false;
+  }
+  flow_->on_processed(load);
+  return true;
+}
+
+// HOT: whoever steps, once a batch.
+bool Session::take_delivery(const wire::FrameView& view, const wire::Record& record) {
+  if (record.part >= incoming_.part_count) return false;
+  parts_.stats.process().add(ProcessCounter::batches_in);
+  for (std::size_t index = 0; index < record.target_count; ++index) {
+    const wire::Target target = view.target(record.target_first + index);
+    SubscriptionCore* subscription = find_subscription(target.subscription);
+    if (subscription == nullptr || subscription->needs_unsubscribe) continue;
+    Delivery delivery;
+    delivery.slice = incoming_.parts[record.part].slice(record.slice_offset, record.slice_bytes);
+    delivery.subscription = subscription;
+    delivery.first_delivery = target.first_delivery;
+    delivery.first = target.first;
+    delivery.count = target.count;
+    delivery.generation = subscription->generation;
+    delivery.aborts = record.kind == wire::RecordKind::abort;
+    if (delivery.count > 0)
+      subscription->received_no =
+          std::max(subscription->received_no, target.first_delivery + target.count - 1);
+    parts_.stats.process().add(ProcessCounter::messages_in, target.count);
+    if (!subscription->is_unsettled) {
+      subscription->is_unsettled = true;
+      unsettled_.push_back(subscription);
+    }
+    DeliveryQueue& queue =
+        subscription->queue ? *subscription->queue : parts_.executor.queue();
+    queue.push(std::move(delivery));
+    if (subscription->queue) changed();
+  }
+  return true;
+}
+
+void Session::on(const wire::Credit& item) {
+  Stream* stream = find_stream(item.publication);
+  if (stream == nullptr || !stream->is_advertised || item.accepted_seq > stream->last_seq) return;
+  stream->limit_seq = std::max(stream->limit_seq, item.limit_messages);
+  stream->limit_bytes = std::max(stream->limit_bytes, item.limit_bytes);
+  if (item.accepted_seq > stream->accepted_seq) {
+    stream->accepted_seq = item.accepted_seq;
+    stream->news->accepted_seq.publish(item.accepted_seq);
+  }
+  while (!stream->sealed.is_empty()) {
+    const SealedBatch& batch = stream->sealed.front();
+    if (batch.first_seq + std::max(batch.count, 1u) - 1 > stream->accepted_seq) break;
+    if (stream->unsent == stream->sealed.count()) --stream->unsent;
+    stream->sealed.pop_front();
+  }
+  StreamNews& told = *stream->news;
+  if (told.state.hint() == StreamState::advertising) told.state.publish(StreamState::open);
+  told.held_by.publish(0);
+  if (stream->is_held) {
+    // Lowered before the segments are looked at, in this same step.
+    stream->is_held = false;
+    told.knock_bytes.publish_fenced(knock_bytes());
+  }
+  if (!stream->is_listed && (stream->unsent > 0 || !stream->staged.is_empty())) {
+    stream->is_listed = true;
+    active_.push_back(stream);
+  }
+  if (stream->is_withdrawing) registrations_changed_ = true;
+  changed();
+}
+
+void Session::on(const wire::Outcome& item) {
+  Stream* stream = find_stream(item.publication);
+  if (stream == nullptr) return;
+  stream->news->delivered.publish(stream->delivered_base + item.delivered);
+  stream->news->no_subscriber.publish(stream->no_subscriber_base + item.no_subscriber);
+  stream->news->dropped.publish(stream->dropped_base + item.dropped);
+  if (stream->row != nullptr) {
+    stream->row->set(PublicationCounter::delivered, stream->news->delivered.hint());
+    stream->row->set(PublicationCounter::no_subscriber, stream->news->no_subscriber.hint());
+    stream->row->set(PublicationCounter::dropped, stream->news->dropped.hint());
+  }
+  changed();
+}
+
+void Session::on(const wire::Interest& item) {
+  if (Stream* stream = find_stream(item.publication))
+    stream->news->match_count.publish(item.match_count);
+  changed();
+}
+
+void Session::on(const wire::Advertised& item) {
+  Stream* stream = find_stream(item.publication);
+  if (stream == nullptr || item.error == 0) return;
+  stream->news->error.publish(item.error);
+  stream->news->state.publish(StreamState::refused);
+  changed();
+}
+
+void Session::on(const wire::Subscribed& item) {
+  SubscriptionCore* subscription = find_subscription(item.subscription);
+  if (subscription == nullptr || subscription->needs_unsubscribe) return;
+  if (item.error == 0) {
+    subscription->state.publish(SubscriptionState::live);
+  } else if (subscription->resumes) {
+    // The node no longer has it: register it afresh.
+    subscription->resumes = false;
+    subscription->needs_subscribe = true;
+    ++subscription->generation;
+    subscription->received_no = 0;
+    subscription->told = {};
+    registrations_changed_ = true;
+  } else {
+    subscription->error.publish(item.error);
+    subscription->state.publish(SubscriptionState::refused);
+  }
+  changed();
+}
+
+void Session::on(const wire::Gone& item) {
+  SubscriptionCore* subscription = find_subscription(item.subscription);
+  if (subscription != nullptr) {
+    if (subscription->needs_unsubscribe) {
+      end_subscription(*subscription, SubscriptionState::gone);
+    } else {
+      subscription->error.publish(static_cast<std::uint16_t>(Error::stalled_out));
+      subscription->state.publish(SubscriptionState::gone);
+    }
+  }
+  changed();
+}
+
+void Session::on(const wire::Held& item) {
+  if (Stream* stream = find_stream(item.publication)) stream->news->held_by.publish(item.agent_id);
+  changed();
+}
+
+// The node leaves; its hang-up follows.
+void Session::on(const wire::Goodbye&) { changed(); }
+
+// Takes a subscription off the list; it stays alive while a delivery may name it.
+void Session::end_subscription(SubscriptionCore& subscription, SubscriptionState next) {
+  subscription.state.publish(next);
+  if (subscription.is_unsettled) std::erase(unsettled_, &subscription);
+  subscription.is_unsettled = false;
+  for (auto& slot : subscriptions_) {
+    if (slot.get() != &subscription) continue;
+    departed_.push_back({std::move(slot), parts_.executor.queue().pushed()});
+    --subscription_count_;
+    break;
+  }
+}
+
+}  // namespace abuzz::client

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "bus/base/position.hpp"
+#include "bus/base/units.hpp"
+#include "bus/client/segment.hpp"
+#include "bus/delivery/ring.hpp"
+#include "bus/mem/buffer.hpp"
+#include "bus/message.hpp"
+#include "bus/stats.hpp"
+
+namespace abuzz::client {
+
+// States of a publication, as the agent sees it. Stream::state changes in Session only.
+//   advertising  told to the node (or waiting for one), no answer yet
+//   open         may send inside its credit
+//   refused      the node answered with an error; nothing will be sent
+//   closing      no more is published; what is staged is still sent, then it is withdrawn
+enum class StreamState : std::uint8_t { advertising, open, refused, closing };
+
+// What several threads know of one publisher's stream. Written inside the session's combiner, read by
+// the publisher's thread.
+struct StreamNews {
+  // Staged bytes at which the publisher knocks: 0 when the link is idle; more while small frames are
+  // in flight. The publisher commits (seq_cst), then reads this (seq_cst); the session lowers it,
+  // then looks for commits: one of the two sees the other.
+  base::Position<std::uint32_t> knock_bytes{0};
+  base::Position<std::uint64_t> sealed_bytes{0};  // payload bytes sealed, in all
+  base::Position<std::uint64_t> last_seq{0};      // sealed
+  base::Position<std::uint64_t> accepted_seq{0};
+  base::Position<std::uint64_t> delivered{0}, no_subscriber{0}, dropped{0}, unknown{0};
+  base::Position<std::uint32_t> match_count{0};
+  base::Position<std::uint64_t> held_by{0};
+  base::Position<std::uint16_t> error{0};         // of a refused publication
+  base::Position<StreamState> state{StreamState::advertising};
+  base::Position<std::uint64_t> flush_to{0};      // outcomes up to here are asked for; user's thread
+};
+
+// One sealed batch that the node has not accepted yet.
+struct SealedBatch {
+  mem::Buffer bytes;            // the sealed batch
+  mem::Buffer block;            // the whole block, while a frame may be written in front of it
+  std::size_t offset = 0;       // of the batch in the block
+  std::uint64_t first_seq = 0;
+  std::uint32_t count = 0;      // messages; 0 for a chunk that is not the last
+  std::uint64_t charge = 0;
+  bool is_sent = false;         // on some link
+  bool is_counted = true;       // in Stream::sent_bytes of the present link
+};
+
+// The session's side of one publication. Inside the combiner only, but for `news`.
+struct Stream {
+  std::uint32_t handle = 0;
+  std::uint32_t publisher_id = 0;
+  std::uint32_t publisher_epoch = 1;
+  std::string topic;
+  Lane lane = Lane::normal;
+
+  delivery::Ring<mem::Buffer> staged;  // segments, oldest first; the head may be taken
+  bool head_is_taken = false;
+  std::uint32_t head_count = 0;        // of a taken head
+  delivery::Ring<SealedBatch> sealed;  // not accepted yet
+  std::size_t unsent = 0;              // of them, at the end
+  std::uint64_t last_seq = 0;          // sealed
+  std::uint64_t sent_bytes = 0;        // charge sent since the last Advertise
+  std::uint64_t limit_seq = 0;         // credit
+  std::uint64_t limit_bytes = 0;
+  std::uint64_t accepted_seq = 0;
+  // Outcomes of earlier nodes, which the present one does not know.
+  std::uint64_t delivered_base = 0, no_subscriber_base = 0, dropped_base = 0, unknown = 0;
+  std::uint64_t wanted_seq = 0;        // for which a Want was sent
+  bool is_held = false;                // by its credit: it does not knock
+  std::uint64_t flush_told = 0;
+  bool is_listed = false;              // stands in Session's list of streams with something staged
+  bool needs_advertise = true;
+  bool is_advertised = false;          // on the present link
+  bool is_withdrawing = false;
+  StatsRow* row = nullptr;
+  std::shared_ptr<StreamNews> news;    // shared with the publisher, which may outlive the session
+};
+
+}  // namespace abuzz::client

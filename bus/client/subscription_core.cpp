@@ -1,0 +1,223 @@
+#include "bus/client/subscription_core.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace abuzz::client {
+
+namespace {
+
+// Streams that a subscription remembers for recognising repeats; the longest unused are forgotten.
+constexpr std::size_t streams_max = 8192;
+
+}  // namespace
+
+SubscriptionCore::SubscriptionCore(std::string given_pattern, const SubscribeOptions& given_options,
+                                   Handler given_handler, mem::Pool& pool,
+                                   const wire::VerifyLimits& limits, StatsRow* row)
+    : pattern(std::move(given_pattern)),
+      options(given_options),
+      handler(std::move(given_handler)),
+      pool_(pool),
+      limits_(limits),
+      row_(row) {
+  if (!handler) queue = std::make_unique<DeliveryQueue>();
+}
+
+SubscriptionCore::StreamMemory& SubscriptionCore::remember(const wire::Envelope& envelope) {
+  const StreamKey key{envelope.agent_id, envelope.publisher_id, envelope.publisher_epoch};
+  auto [found, is_new] = streams_.try_emplace(key);
+  if (is_new) {
+    found->second.last_seq = envelope.first_seq + current_.first - 1;
+    if (streams_.size() > streams_max) {
+      const std::uint64_t horizon = clock_ > streams_max / 2 ? clock_ - streams_max / 2 : 0;
+      std::erase_if(streams_, [&](const auto& item) {
+        return item.second.used_at < horizon && !item.second.train && item.first != key;
+      });
+      return streams_[key];
+    }
+  }
+  found->second.used_at = clock_;
+  return found->second;
+}
+
+// Counters start over with each registration at a node.
+void SubscriptionCore::take_generation(const Delivery& delivery) noexcept {
+  if (delivery.generation == counted_generation.hint()) return;
+  done_no.publish(0);
+  consumed_messages.publish(0);
+  consumed_bytes.publish(0);
+  counted_generation.publish(delivery.generation);
+}
+
+void SubscriptionCore::consume(std::uint64_t messages, std::uint64_t bytes) noexcept {
+  consumed_messages.publish(consumed_messages.hint() + messages);
+  consumed_bytes.publish(consumed_bytes.hint() + bytes);
+}
+
+void SubscriptionCore::begin(Delivery&& delivery) {
+  current_ = std::move(delivery);
+  next_ = end_ = 0;
+  ++clock_;
+  take_generation(current_);
+  if (current_.aborts) {  // the slice names the stream whose train will not be complete
+    wire::AbortKey key;
+    if (current_.slice.bytes() == sizeof(key)) {
+      std::memcpy(&key, current_.slice.data(), sizeof(key));
+      const auto found = streams_.find({key.agent_id, key.publisher_id, key.publisher_epoch});
+      if (found != streams_.end()) drop_train(found->second);
+    }
+    current_ = {};
+    return;
+  }
+  wire::BatchHead head;
+  const bool has_head = wire::BatchHead::parse(current_.slice.span(), head) == wire::Reject::none;
+  const std::uint64_t charge = has_head ? wire::charged_bytes(head.envelope) : 0;
+  if (!has_head || wire::verify(std::move(current_.slice), pool_, limits_, view_) !=
+                       wire::Reject::none) {
+    reject(current_, charge);
+    return;
+  }
+  row_->add(SubscriptionCounter::batches);
+  StreamMemory& stream = remember(view_.envelope());
+  if ((view_.envelope().flags & wire::batch_chunk) != 0) {
+    if (!begin_chunk(stream)) return;
+  } else {
+    consume(current_.count, charge);
+    begin_batch(stream);
+  }
+  if (next_ == end_) finish();
+}
+
+// Selects the messages that are new.
+void SubscriptionCore::begin_batch(StreamMemory& stream) {
+  const std::uint64_t first_seq = view_.envelope().first_seq + current_.first;
+  next_ = current_.first;
+  end_ = std::min(current_.first + current_.count, view_.count());
+  if (first_seq > stream.last_seq + 1)
+    row_->add(SubscriptionCounter::gap, first_seq - stream.last_seq - 1);
+  while (next_ < end_ && view_.envelope().first_seq + next_ <= stream.last_seq) {
+    ++next_;
+    row_->add(SubscriptionCounter::duplicate);
+  }
+  if (next_ < end_) stream.last_seq = view_.envelope().first_seq + end_ - 1;
+  row_->add(SubscriptionCounter::received, end_ - next_);
+}
+
+// Puts chunks together. True when the payload is whole: one message stands ready.
+bool SubscriptionCore::begin_chunk(StreamMemory& stream) {
+  const wire::Envelope& envelope = view_.envelope();
+  const bool is_last = (envelope.flags & wire::batch_last_chunk) != 0;
+  if (envelope.chunk_index == 0) {
+    drop_train(stream);
+    stream.train_charge = wire::charged_bytes(envelope);
+    stream.train = pool_.try_acquire(envelope.message_bytes);
+    stream.filled = 0;
+    stream.next_chunk = 0;
+    if (!stream.train) row_->add(SubscriptionCounter::pool_misses);
+  }
+  const std::span<const std::byte> part = view_.payload(0);
+  const bool fits = stream.train && envelope.chunk_index == stream.next_chunk &&
+                    stream.filled + part.size() <= stream.train.bytes();
+  if (fits) {
+    std::memcpy(stream.train.data() + stream.filled, part.data(), part.size());
+    stream.filled += part.size();
+    ++stream.next_chunk;
+  } else {
+    stream.train.reset();
+  }
+  if (!is_last) return false;
+  const bool is_whole = stream.train && stream.filled == envelope.message_bytes;
+  const std::uint64_t charge = stream.train_charge;
+  stream.train_charge = 0;
+  whole_ = std::move(stream.train);
+  const bool is_repeat = envelope.first_seq <= stream.last_seq;
+  if (!is_whole || is_repeat) {
+    whole_.reset();
+    if (is_repeat) {
+      row_->add(SubscriptionCounter::duplicate);
+      consume(1, charge);
+      finish();
+    } else {
+      reject(current_, charge);
+    }
+    return false;
+  }
+  if (envelope.first_seq > stream.last_seq + 1)
+    row_->add(SubscriptionCounter::gap, envelope.first_seq - stream.last_seq - 1);
+  stream.last_seq = envelope.first_seq;
+  row_->add(SubscriptionCounter::received);
+  consume(1, charge);
+  next_ = 0;
+  end_ = 1;
+  return true;
+}
+
+void SubscriptionCore::drop_train(StreamMemory& stream) {
+  if (stream.train_charge > 0) consume(0, stream.train_charge);
+  stream.train.reset();
+  stream.train_charge = 0;
+}
+
+// A batch that cannot be used is counted, told to the node, and its credit returned.
+void SubscriptionCore::reject(const Delivery& delivery, std::uint64_t charge) {
+  row_->add(SubscriptionCounter::corrupt);
+  if (delivery.count > 0 && verdicts != nullptr) {
+    wire::Verdict verdict;
+    verdict.subscription = handle;
+    verdict.reason = static_cast<std::uint32_t>(Error::bad_batch);
+    verdict.first_delivery = delivery.first_delivery;
+    verdict.count = delivery.count;
+    (void)verdicts->try_push(std::move(verdict));
+  }
+  consume(delivery.count, charge);
+  view_ = {};
+  finish();
+}
+
+std::size_t SubscriptionCore::handle_some(const Handler& given, std::size_t max) {
+  std::size_t handled = 0;
+  const wire::Envelope& envelope = view_.envelope();
+  MessageView::Fields fields;
+  fields.topic = view_.topic();
+  fields.agent_id = envelope.agent_id;
+  fields.publisher_id = envelope.publisher_id;
+  fields.lane = envelope.lane;
+  fields.send_time_ns = envelope.send_time_ns;
+  fields.buffer = whole_ ? &whole_ : &view_.buffer();
+  // HOT: executor or polling thread
+  while (next_ < end_ && handled < max && !is_closing.hint()) {
+    const wire::MessageEntry entry = view_.entry(next_);
+    fields.payload = whole_ ? std::span<const std::byte>(whole_.span()) : view_.payload(next_);
+    fields.sequence = envelope.first_seq + next_;
+    fields.key = entry.key;
+    fields.correlation = entry.correlation;
+    ++next_;
+    ++handled;
+    given(MessageView(fields));
+  }
+  row_->add(SubscriptionCounter::finished, handled);
+  if (next_ == end_) finish();
+  return handled;
+}
+
+void SubscriptionCore::finish() noexcept {
+  if (current_.count > 0) done_no.publish(current_.first_delivery + current_.count - 1);
+  row_->set(SubscriptionCounter::done_no, done_no.hint());
+  view_ = {};
+  whole_.reset();
+  current_ = {};
+  next_ = end_ = 0;
+}
+
+void SubscriptionCore::abandon() {
+  if (has_messages()) finish();
+}
+
+SubscriptionReport SubscriptionCore::report() const noexcept {
+  return {row_->get(SubscriptionCounter::received),  row_->get(SubscriptionCounter::finished),
+          row_->get(SubscriptionCounter::duplicate), row_->get(SubscriptionCounter::gap),
+          row_->get(SubscriptionCounter::corrupt),   row_->get(SubscriptionCounter::batches)};
+}
+
+}  // namespace abuzz::client

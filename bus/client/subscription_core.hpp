@@ -1,0 +1,119 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <thread>
+#include <unordered_map>
+
+#include "bus/base/position.hpp"
+#include "bus/client/delivery_queue.hpp"
+#include "bus/mem/pool.hpp"
+#include "bus/queue/intake.hpp"
+#include "bus/subscription.hpp"
+#include "bus/stats.hpp"
+#include "bus/wire/batch.hpp"
+#include "bus/wire/control.hpp"
+
+namespace abuzz::client {
+
+// States of a subscription, as the agent sees it. SubscriptionCore::state changes in Session only.
+//   joining  told to the node (or waiting for one), no answer yet
+//   live     confirmed
+//   refused  the node answered with an error
+//   gone     the node ended it, or its owner did
+enum class SubscriptionState : std::uint8_t { joining, live, refused, gone };
+
+using VerdictIntake = queue::Intake<wire::Verdict, 64>;
+
+// One subscription: what the session registers, and what the consumer (the executor, or a polling
+// thread) does with its deliveries: verify, recognise what came twice, put chunks together, call the
+// handler, count.
+//
+// Threads: members are grouped by who writes them. One consumer at a time.
+class SubscriptionCore {
+ public:
+  SubscriptionCore(std::string pattern, const SubscribeOptions& options, Handler handler,
+                   mem::Pool& pool, const wire::VerifyLimits& limits, StatsRow* row);
+
+  // --- Consumer ---
+  // Takes a delivery; its messages are then given out by handle_some.
+  void begin(Delivery&& delivery);
+  bool has_messages() const noexcept { return next_ < end_; }
+  // Calls `handler` for up to `max` messages of the delivery that was begun; returns how many.
+  std::size_t handle_some(const Handler& handler, std::size_t max);
+  SubscriptionReport report() const noexcept;
+  // Drops what was begun, when nobody will handle it.
+  void abandon();
+
+  // Constant after construction
+  const std::string pattern;
+  const SubscribeOptions options;
+  const Handler handler;       // empty: polled
+  std::unique_ptr<DeliveryQueue> queue;  // of a polled one
+
+  // Session (inside the combiner)
+  std::uint32_t handle = 0;
+  std::uint32_t generation = 0;      // rises with each fresh registration
+  std::uint64_t received_no = 0;
+  wire::Settle told;                 // as last sent
+  bool needs_subscribe = true;
+  bool resumes = false;              // the node may still have its queue
+  bool needs_unsubscribe = false;
+  bool is_unsettled = false;         // stands in the session's list
+  base::Position<SubscriptionState> state{SubscriptionState::joining};
+  base::Position<std::uint16_t> error{0};
+
+  // Owner's thread; read by the executor.
+  base::Position<bool> is_closing{false};
+
+  // Consumer; read by the session. Counters belong to `counted_generation`, stored last at a change.
+  base::Position<std::uint32_t> counted_generation{0};
+  base::Position<std::uint64_t> done_no{0}, consumed_messages{0}, consumed_bytes{0};
+  // Where refused deliveries are told; set by the session before the first delivery.
+  VerdictIntake::Producer* verdicts = nullptr;
+
+ private:
+  struct StreamKey {
+    std::uint64_t agent_id;
+    std::uint32_t publisher_id, publisher_epoch;
+    bool operator==(const StreamKey&) const = default;
+  };
+  struct StreamHash {
+    std::size_t operator()(const StreamKey& key) const noexcept {
+      return key.agent_id * 0x9E37'79B9'7F4A'7C15ull ^ (std::uint64_t{key.publisher_id} << 20) ^
+             key.publisher_epoch;
+    }
+  };
+  // What the consumer knows of one stream.
+  struct StreamMemory {
+    std::uint64_t last_seq = 0;
+    std::uint64_t used_at = 0;
+    // The chunk train under way.
+    mem::Buffer train;
+    std::uint32_t next_chunk = 0;
+    std::uint64_t train_charge = 0;
+    std::uint64_t filled = 0;
+  };
+
+  StreamMemory& remember(const wire::Envelope& envelope);
+  void take_generation(const Delivery& delivery) noexcept;
+  void begin_batch(StreamMemory& stream);
+  bool begin_chunk(StreamMemory& stream);
+  void drop_train(StreamMemory& stream);
+  void consume(std::uint64_t messages, std::uint64_t bytes) noexcept;
+  void finish() noexcept;
+  void reject(const Delivery& delivery, std::uint64_t charge);
+
+  mem::Pool& pool_;
+  const wire::VerifyLimits limits_;
+  StatsRow* const row_;
+  std::unordered_map<StreamKey, StreamMemory, StreamHash> streams_;
+  Delivery current_;
+  wire::BatchView view_;
+  mem::Buffer whole_;            // a reassembled payload
+  std::uint32_t next_ = 0, end_ = 0;
+  std::uint64_t clock_ = 0;      // counts deliveries; for forgetting streams
+};
+
+}  // namespace abuzz::client

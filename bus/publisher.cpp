@@ -1,0 +1,66 @@
+#include "bus/publisher.hpp"
+
+#include "bus/client/publisher_core.hpp"
+
+namespace abuzz {
+
+namespace {
+
+std::span<const std::byte> bytes_of(std::string_view text) noexcept {
+  return std::as_bytes(std::span(text.data(), text.size()));
+}
+
+}  // namespace
+
+Publisher::Publisher(std::shared_ptr<client::PublisherCore> core) noexcept
+    : core_(std::move(core)) {}
+Publisher::Publisher(Publisher&&) noexcept = default;
+
+Publisher& Publisher::operator=(Publisher&& other) noexcept {
+  if (this != &other) {
+    Publisher ended(std::move(*this));
+    core_ = std::move(other.core_);
+  }
+  return *this;
+}
+
+Publisher::~Publisher() {
+  if (core_) core_->release();
+}
+
+SendStatus Publisher::try_publish(std::span<const std::byte> payload,
+                                  const MessageOptions& options) {
+  return core_->try_publish(payload, options);
+}
+
+SendStatus Publisher::try_publish(std::string_view payload, const MessageOptions& options) {
+  return core_->try_publish(bytes_of(payload), options);
+}
+
+SendStatus Publisher::publish(std::span<const std::byte> payload,
+                              std::chrono::nanoseconds patience, const MessageOptions& options) {
+  return core_->publish(payload, patience.count(), options);
+}
+
+SendStatus Publisher::publish(std::string_view payload, std::chrono::nanoseconds patience,
+                              const MessageOptions& options) {
+  return core_->publish(bytes_of(payload), patience.count(), options);
+}
+
+Claim Publisher::claim(std::size_t bytes) { return core_->claim(bytes); }
+
+SendStatus Publisher::commit(std::size_t bytes, const MessageOptions& options) {
+  return core_->commit(bytes, options);
+}
+
+FlushReport Publisher::flush(std::chrono::nanoseconds patience) {
+  return core_->flush(patience.count());
+}
+
+FlushReport Publisher::report() const { return core_->report(); }
+std::uint64_t Publisher::last_sequence() const noexcept { return core_->pushed(); }
+std::uint32_t Publisher::match_count() const noexcept { return core_->news().match_count.read(); }
+std::uint64_t Publisher::held_by() const noexcept { return core_->news().held_by.read(); }
+const std::string& Publisher::topic() const noexcept { return core_->topic(); }
+
+}  // namespace abuzz

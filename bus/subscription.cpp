@@ -1,0 +1,25 @@
+#include "bus/subscription.hpp"
+
+#include "bus/client/subscription_handle.hpp"
+
+namespace abuzz {
+
+Subscription::Subscription(std::unique_ptr<client::SubscriptionHandle> handle) noexcept
+    : handle_(std::move(handle)) {}
+Subscription::Subscription(Subscription&&) noexcept = default;
+Subscription& Subscription::operator=(Subscription&&) noexcept = default;
+Subscription::~Subscription() = default;
+
+std::size_t Subscription::poll(const Handler& handler, std::size_t max,
+                               std::chrono::nanoseconds patience) {
+  return handle_->agent().poll(handle_->core(), handler, max, patience.count());
+}
+
+SubscriptionReport Subscription::report() const { return handle_->core().report(); }
+
+bool Subscription::is_live() const noexcept {
+  return handle_->core().state.read() == client::SubscriptionState::live &&
+         !handle_->agent().is_closed();
+}
+
+}  // namespace abuzz
