@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <optional>
 
 #include "bus/topic.hpp"
@@ -107,38 +108,43 @@ class Search {
   std::vector<Entry> entries_;
 };
 
-std::string with_unit(const CounterInfo& info, std::uint64_t value) {
-  const std::string_view unit = info.unit;
+std::string with_unit(std::string_view unit, std::uint64_t value) {
   if (unit == "bytes") return format_bytes(value);
   if (unit == "ns") return format_duration(std::chrono::nanoseconds(value));
   return format_count(value);
 }
 
-std::string print_text(const std::vector<Entry>& entries) {
+// The labels are those of the file, so that the counters of a newer node are shown too.
+std::string print_text(const StatsSnapshot& stats, const std::vector<Entry>& entries) {
   const bool colour = wants_colour(1);
   std::string text;
+  std::size_t label_width = 0;
+  for (const CounterDescription& info : stats.counters) {
+    label_width = std::max(label_width, info.label.size());
+  }
   for (const Entry& entry : entries) {
     if (!text.empty()) text += "\n";
     text += shaded(entry.kind + " " + printable(entry.title), Shade::bold, colour) + "\n";
-    for (const CounterInfo& info : counter_table()) {
-      if (info.kind != entry.row->kind) continue;
+    for (const CounterDescription& info : stats.counters) {
+      if (info.kind != entry.row->kind || info.id >= row_counters_max) continue;
       std::string label = info.label;
-      label.resize(std::max<std::size_t>(label.size(), 24), ' ');
-      text += "  " + label + " " + with_unit(info, entry.row->counters[info.id]) + "\n";
+      label.resize(label_width, ' ');
+      text += "  " + label + " " + with_unit(info.unit, entry.row->counters[info.id]) + "\n";
     }
   }
   return text;
 }
 
-std::string print_json(const std::vector<Entry>& entries) {
+std::string print_json(const StatsSnapshot& stats, const std::vector<Entry>& entries) {
   std::string text;
   JsonWriter json(text);
   json.begin_object().field("v", 1u).key("entries").begin_array();
   for (const Entry& entry : entries) {
     json.begin_object().field("kind", entry.kind).field("title", entry.title);
     json.key("counters").begin_object();
-    for (const CounterInfo& info : counter_table()) {
-      if (info.kind == entry.row->kind) json.field(info.label, entry.row->counters[info.id]);
+    for (const CounterDescription& info : stats.counters) {
+      if (info.kind != entry.row->kind || info.id >= row_counters_max) continue;
+      json.field(info.label, entry.row->counters[info.id]);
     }
     json.end_object().end_object();
   }
@@ -170,7 +176,8 @@ int run_info(const Words& words) {
                         (near.empty() ? std::string("; `abuzz ls` lists them")
                                       : "; did you mean " + printable(near) + "?"));
   }
-  return print_and_end(flags.json ? print_json(entries) : print_text(entries));
+  return print_and_end(flags.json ? print_json(stats.value(), entries)
+                                  : print_text(stats.value(), entries));
 }
 
 }  // namespace abuzz::tools

@@ -152,21 +152,15 @@ int run_node_stop(const Words& words) {
   if (const auto code = prepare("node stop", "End the node, if one runs.", words, control)) {
     return *code;
   }
-  Result<StatsSnapshot> stats = read_living_node(control.place);
-  if (!stats.ok() && is_lock_held(control.place.lock)) {
-    // One that is just starting has no counters yet.
-    if (!wait_until_gone(control.place, std::chrono::seconds(1))) {
-      stats = read_living_node(control.place);
-    }
-  }
+  Result<StatsSnapshot> stats = wait_for_counters(control.place, std::chrono::seconds(1));
   if (!stats.ok()) {
     print_state(control.flags, "none", 0, "no node runs in " + control.place.directory);
     return 0;
   }
-  const std::uint64_t pid = stats.value().pid;
+  const std::uint32_t pid = stats.value().pid;
   const Status sent = signal_node(stats.value(), SIGTERM);
   if (!sent.ok() && sent.error() != Error::no_node) return complain(sent.failure());
-  if (!wait_until_gone(control.place, stop_patience)) {
+  if (!wait_for_end(pid, stats.value().start_ticks, stop_patience)) {
     return complain(Error::timed_out,
                     "the node did not end within " + format_duration(stop_patience) +
                         "; end it by force with `kill -9 " + std::to_string(pid) + "`");

@@ -167,13 +167,22 @@ void detach_to_log(const NodePlace& place) {
   [[maybe_unused]] const int moved = ::chdir("/");
 }
 
-bool wait_until_gone(const NodePlace& place, std::chrono::nanoseconds patience) {
+bool wait_for_end(std::uint32_t pid, std::uint64_t start_ticks, std::chrono::nanoseconds patience) {
   const auto deadline = steady_clock::now() + patience;
-  while (is_lock_held(place.lock)) {
+  while (is_same_process(pid, start_ticks)) {
     if (steady_clock::now() >= deadline) return false;
     std::this_thread::sleep_for(look_again_after);
   }
   return true;
+}
+
+Result<StatsSnapshot> wait_for_counters(const NodePlace& place, std::chrono::nanoseconds patience) {
+  const auto deadline = steady_clock::now() + patience;
+  for (;;) {
+    Result<StatsSnapshot> stats = read_living_node(place);
+    if (stats.ok() || steady_clock::now() >= deadline || !is_lock_held(place.lock)) return stats;
+    std::this_thread::sleep_for(look_again_after);
+  }
 }
 
 }  // namespace abuzz::tools

@@ -46,7 +46,9 @@ Status spawn_node(const NodePlace& place, std::chrono::nanoseconds patience);
 // A log that has grown past 1 MiB becomes node.log.1.
 void detach_to_log(const NodePlace& place);
 
-// Waits until nobody holds the node's lock.
-bool wait_until_gone(const NodePlace& place, std::chrono::nanoseconds patience);
+// Waits until the process has ended. Not for the lock: the next node may hold it at once.
+bool wait_for_end(std::uint32_t pid, std::uint64_t start_ticks, std::chrono::nanoseconds patience);
+// Waits for a node that holds its lock but has no counters yet: it is just starting, or ending.
+Result<StatsSnapshot> wait_for_counters(const NodePlace& place, std::chrono::nanoseconds patience);
 
 }  // namespace abuzz::tools
