@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+// tidy: the verb reads what its own agents report.
 #include "agents/team_talk.hpp"
 
 namespace abuzz::tools {

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+// tidy: the verb and its agents read one list of texts.
 #include "agents/texts.hpp"
 #include "bus/error.hpp"
 #include "tools/arguments.hpp"
