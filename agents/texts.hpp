@@ -33,8 +33,8 @@ Status write_list(const std::string& path, const Texts& texts);
 Result<Texts> read_list(const std::string& path);
 
 // Calls `take` with each line that is not empty, without its end. A line over `line_bytes_max`
-// comes in pieces, cut between words where that is possible. Stops when `take` answers false. Uses one
-// buffer of that size, however long the lines are.
+// comes in pieces, cut between words where that is possible. Stops when `take` answers false. Uses
+// one buffer of that size, however long the lines are.
 Status for_each_line(const TextFile& file, std::size_t line_bytes_max,
                      const std::function<bool(std::string_view)>& take);
 
