@@ -163,7 +163,7 @@ class RowReader {
 
  private:
   // A row that stays odd belongs to a writer that died while changing it: it is left out.
-  static constexpr int attempts_max = 100;
+  static constexpr int rounds_max = 50;
 
   bool read_copies(std::size_t first, std::size_t count) {
     for (auto& copy : copies_) {
@@ -187,14 +187,18 @@ class RowReader {
     if (snapshot.kind != RowKind::free) rows.push_back(std::move(snapshot));
   }
   bool read_unsteady(std::vector<RowSnapshot>& rows) {
-    for (const std::size_t index : unsteady_) {
-      bool is_kept = false;
-      for (int attempt = 0; attempt < attempts_max && !is_kept; ++attempt) {
-        std::this_thread::yield();
+    for (int round = 0; round < rounds_max && !unsteady_.empty(); ++round) {
+      std::this_thread::yield();
+      std::vector<std::size_t> still_unsteady;
+      for (const std::size_t index : unsteady_) {
         if (!read_copies(index, 1)) return false;
-        is_kept = is_steady(0);
+        if (is_steady(0)) {
+          keep(0, index, rows);
+        } else {
+          still_unsteady.push_back(index);
+        }
       }
-      if (is_kept) keep(0, index, rows);
+      unsteady_ = std::move(still_unsteady);
     }
     std::ranges::sort(rows, {}, &RowSnapshot::index);
     return true;

@@ -263,7 +263,8 @@ TEST_F(Stats, CampaignAreConsistentWhileTheyChange) {
     }
   });
   std::size_t row_count = 0;
-  for (std::uint64_t i = 0; i < testing::campaign_count(50'000); ++i) {
+  // At least until the writer has begun, which may take it a while on a busy machine.
+  for (std::uint64_t i = 0; i < testing::campaign_count(5000) || row_count < 1000; ++i) {
     Result<StatsSnapshot> snapshot = read_stats(path_);
     ASSERT_TRUE(snapshot.ok()) << snapshot.failure().message();
     for (const RowSnapshot& row : snapshot.value().rows) {
@@ -274,7 +275,6 @@ TEST_F(Stats, CampaignAreConsistentWhileTheyChange) {
   }
   is_done.store(true, std::memory_order_relaxed);
   writer.join();
-  EXPECT_GT(row_count, 100u);
 }
 
 }  // namespace
