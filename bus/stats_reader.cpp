@@ -113,6 +113,8 @@ Result<Claims> open_stats(const std::string& path, OpenFile& file, StatsSnapshot
   snapshot.pid = header.pid;
   snapshot.start_ticks = header.start_ticks;
   Claims claims;
+  // Asked again, because the file may have grown for the rows that the header now counts.
+  if (::fstat(file.fd, &status) != 0) return system_failure("fstat", path, errno);
   const auto file_bytes = static_cast<std::size_t>(status.st_size);
   if (const char* fault = check_header(header, file_bytes, claims)) return unreadable(path, fault);
   return claims;

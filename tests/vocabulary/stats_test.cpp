@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -249,10 +248,10 @@ bool is_consistent(const RowSnapshot& row) {
 
 TEST_F(Stats, CampaignAreConsistentWhileTheyChange) {
   const auto file = create(300);
-  std::atomic<bool> is_done = false;
-  std::thread writer([&] {
+  // Ends with the test, also with one that fails.
+  const std::jthread writer([&](const std::stop_token& stop) {
     std::vector<StatsRow*> rows;
-    for (std::uint64_t i = 1; !is_done.load(std::memory_order_relaxed); ++i) {
+    for (std::uint64_t i = 1; !stop.stop_requested(); ++i) {
       if (rows.size() == 250) {
         for (StatsRow* row : rows) file->remove_row(row);
         rows.clear();
@@ -273,8 +272,6 @@ TEST_F(Stats, CampaignAreConsistentWhileTheyChange) {
       EXPECT_TRUE(is_consistent(row)) << row.ids[0] << " " << row.ids[5] << " " << row.text;
     }
   }
-  is_done.store(true, std::memory_order_relaxed);
-  writer.join();
 }
 
 }  // namespace
