@@ -42,8 +42,9 @@ class DoorListener {
  public:
   enum class Event : std::uint8_t { none, datagram, hang_up };
   virtual ~DoorListener() = default;
-  // Next thing that happened; a hang-up only of a caller that had said something. Callers beyond `callers_max` are hung up on at once and counted; a
-  // caller that sent nothing for `greeting_timeout` is hung up on too (see limit()).
+  // Next thing that happened; a hang-up only of a caller that had said something. Callers beyond
+  // `callers_max` are hung up on at once and counted; a caller that sent nothing for
+  // `greeting_timeout` is hung up on too, when this is called next (see UnixDoorOptions).
   virtual Event try_next(Caller& caller, std::vector<std::byte>& datagram) = 0;
   // False: gone, empty, over the limit, or the caller does not read.
   virtual bool try_reply(CallerId caller, std::span<const std::byte> datagram) noexcept = 0;

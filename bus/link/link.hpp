@@ -58,8 +58,8 @@ using Secret = std::array<std::byte, 16>;
 using PeerId = std::uint64_t;
 
 // The agent's end. Threads: one at a time (whoever is inside the session's Combiner), except
-// wait_descriptor, which any thread may poll. Nothing blocks. Received buffers are pooled, or adopted
-// from the library; they stay valid after the link is closed, as long as the pool lives.
+// wait_descriptor, which any thread may poll. Nothing blocks. Received buffers are pooled, or
+// adopted from the library; they stay valid after the link is closed, as long as the pool lives.
 class Link {
  public:
   virtual ~Link() = default;

@@ -11,7 +11,8 @@
 #include "bus/link/peer_table.hpp"
 #include "bus/link/ring.hpp"
 
-// The inside of a LoopNetwork: pipes between ends that may go away at any time. Private to loop_*.cpp.
+// The inside of a LoopNetwork: pipes between ends that may go away at any time. Private to
+// loop_*.cpp.
 // Threads: whoever holds the lock of State (a no-op unless `locked`). The ends share their pipe:
 // shared_ptr, because either may be the last to go.
 

@@ -21,8 +21,8 @@ constexpr int heartbeat_interval_ms = 1000;
 constexpr int heartbeat_timeout_ms = 3000;
 constexpr int tcp_connect_timeout_ms = 2000;
 
-// What libzmq opens for a context or a socket is at most 8; the rest is margin for the other threads
-// of the process.
+// What libzmq opens for a context or a socket is at most 8; the rest is margin for the other
+// threads of the process.
 constexpr std::size_t descriptors_needed = 16;
 
 template <class Value>

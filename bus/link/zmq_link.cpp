@@ -41,7 +41,7 @@ SendStatus ZmqLink::try_send(Frame& frame) noexcept {
   detail::OutgoingFrame outgoing;
   if (!outgoing.prepare(frame, pool_)) return SendStatus::full;
   if (!outgoing.send(socket_.native())) {
-    // No high-water mark stands in the way, so the pipe is gone, perhaps in the middle of the frame.
+    // No high-water mark stands in the way, so the pipe is gone, perhaps in mid-frame.
     is_over_ = true;
     return SendStatus::closed;
   }

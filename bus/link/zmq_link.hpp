@@ -11,11 +11,11 @@
 
 // Links over ZeroMQ (ipc and tcp): DEALER at the agent, ROUTER at the node. zmq_*.cpp are the only
 // files of bus/ that name zmq. Sockets: LINGER 0, RECONNECT_IVL -1, MAXMSGSIZE set, IMMEDIATE off
-// (the secret must be taken before the connection stands), ROUTER_MANDATORY. High-water marks at the
-// hub and for what a link receives are a backstop that credit never reaches; what a link sends has
-// none, so that a send that is refused always means `closed`. Parts of 8 KiB and more are sent by reference and received by
-// adoption; smaller ones are copied. Each part by reference takes one block of the pool's smallest
-// class while it is on its way, besides its own.
+// (the secret must be taken before the connection stands), ROUTER_MANDATORY. High-water marks at
+// the hub, and for what a link receives, are a backstop that credit never reaches; what a link
+// sends has none, so that a send that is refused always means `closed`. Parts of 8 KiB and more are
+// sent by reference and received by adoption; smaller ones are copied. Each part by reference takes
+// one block of the pool's smallest class while it is on its way, besides its own.
 
 namespace abuzz::link {
 
@@ -35,8 +35,8 @@ class ZmqContext {
   void* native_;
 };
 
-// `endpoint`: ipc://PATH (at most 107 bytes of path, not abstract) or tcp://HOST:PORT (port * = any;
-// the bound one is in endpoint()).
+// `endpoint`: ipc://PATH (at most 107 bytes of path, not abstract) or tcp://HOST:PORT (port * is
+// any; the bound one is in endpoint()).
 Result<std::unique_ptr<Hub>> bind_zmq_hub(ZmqContext& context, mem::Pool& pool,
                                           std::string_view endpoint, std::size_t part_bytes_max);
 // `linger_ms` bounds how long the destructor's context may still send what was taken (0: nothing).

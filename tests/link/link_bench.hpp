@@ -45,14 +45,15 @@ inline std::vector<mem::SizeClass> roomy_classes() {
 
 enum class Kind { loop, ipc, tcp };
 
+// The label zmq goes by the name of a test.
 inline std::string kind_name(const testing::TestParamInfo<Kind>& info) {
   switch (info.param) {
     case Kind::loop:
       return "loop";
     case Kind::ipc:
-      return "ipc";
+      return "zmq_ipc";
     case Kind::tcp:
-      return "tcp";
+      return "zmq_tcp";
   }
   return "";
 }
