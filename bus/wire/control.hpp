@@ -129,7 +129,8 @@ inline constexpr std::size_t control_bytes_max = 48 * 1024;
 inline constexpr std::size_t control_bytes_read_max = 64 * 1024;
 inline constexpr std::size_t notice_bytes_max = 512;
 
-// Receives the items of one Control in field-id order (advertises first, notice last).
+// Receives the items of one Control in field-id order (advertises first, notice last), but verdicts
+// before settles: they are exceptions inside what a settle covers.
 class ControlSink {
  public:
   virtual ~ControlSink() = default;

@@ -113,7 +113,8 @@ bool each(const Items* items, Use& use) {
   return true;
 }
 
-// In the order of the field ids.
+// In the order of the field ids, but verdicts come before settles: they are exceptions inside what
+// a settle of the same record covers.
 template <class Use>
 bool each_item(const fb::Control& control, Use use) {
   if (!each<Advertise>(control.advertises(), use)) return false;
@@ -123,8 +124,8 @@ bool each_item(const fb::Control& control, Use use) {
   if (!each<Credit>(control.credits(), use)) return false;
   if (!each<Outcome>(control.outcomes(), use)) return false;
   if (!each<Interest>(control.interests(), use)) return false;
-  if (!each<Settle>(control.settles(), use)) return false;
   if (!each<Verdict>(control.verdicts(), use)) return false;
+  if (!each<Settle>(control.settles(), use)) return false;
   if (!each<Want>(control.wants(), use)) return false;
   if (!each<FlushAsk>(control.flush_asks(), use)) return false;
   if (!each<Subscribed>(control.subscribed(), use)) return false;

@@ -241,6 +241,8 @@ Reject FrameView::parse(std::span<const std::span<const std::byte>> parts,
       std::memcpy(&target, targets + targets_seen * sizeof(Target), sizeof(Target));
       if (std::uint32_t{target.first} + target.count > record.message_count)
         return Reject::target_bounds;
+      const bool selects_none = target.count == 0 && record.message_count > 0;
+      if (selects_none && record.kind == RecordKind::batch) return Reject::target_bounds;
     }
   }
   if (targets_seen != head.target_count) return Reject::target_bounds;

@@ -90,7 +90,7 @@ static_assert(sizeof(Record) == 40 && offsetof(Record, seq) == 32);
 struct Target {
   std::uint32_t subscription = 0;
   std::uint16_t first = 0;           // index of the first message selected
-  std::uint16_t count = 0;           // 0: all from `first`
+  std::uint16_t count = 0;           // of messages selected; 0 in a batch that counts none
   std::uint64_t first_delivery = 0;  // delivery number of the first message selected
 };
 static_assert(sizeof(Target) == 16);

@@ -116,7 +116,7 @@ void add_everything(ControlBuilder& builder) {
                         .base_seq = 52});
 }
 
-TEST(Control, hands_items_over_in_the_order_of_the_field_ids) {
+TEST(Control, hands_items_over_in_the_order_of_the_field_ids_but_verdicts_before_settles) {
   ControlBuilder builder;
   add_everything(builder);
   EXPECT_EQ(listed(builder.finish()),
@@ -127,8 +127,8 @@ TEST(Control, hands_items_over_in_the_order_of_the_field_ids) {
             "credit 36 37 38 39\n"
             "outcome 32 33 34 35\n"
             "interest 28 30 29 31\n"
-            "settle 23 25 24 26 27\n"
             "verdict 19 20 21 22\n"
+            "settle 23 25 24 26 27\n"
             "want 16 17 18\n"
             "flush_ask 14 15\n"
             "subscribed 10 11 12 13\n"

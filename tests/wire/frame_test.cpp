@@ -262,6 +262,8 @@ INSTANTIATE_TEST_SUITE_P(
         Falsified{"target_count", Reject::target_bounds, [](H&, R& r, T&) { r.target_count = 2; }},
         Falsified{"target_selection", Reject::target_bounds,
                   [](H&, R&, T& target) { target.count = 3; }},
+        Falsified{"target_selects_none", Reject::target_bounds,
+                  [](H&, R&, T& target) { target.count = 0; }},
         Falsified{"target_selection_first", Reject::target_bounds,
                   [](H&, R&, T& target) { target.first = 65535; }}),
     name_of);

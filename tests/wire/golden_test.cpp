@@ -128,7 +128,7 @@ TEST(Golden, frames_are_the_same_bytes) {
   Record record = record_of(batch);
   record.handle = 0;
   builder.add_inline(record, batch);
-  builder.add_target({.subscription = 1, .first = 0, .count = 0, .first_delivery = 100});
+  builder.add_target({.subscription = 1, .first = 0, .count = 3, .first_delivery = 100});
   builder.add_target({.subscription = 2, .first = 1, .count = 1, .first_delivery = 7});
   Record gap;
   gap.kind = RecordKind::void_range;
@@ -203,7 +203,7 @@ TEST(Golden, rare_control_items_are_the_same_bytes) {
       "subscribed",
       Subscribed{.subscription = 1, .error = 0, .generation = 5, .matched_publications = 1});
   compare_control("advertised", Advertised{.publication = 9, .error = 201});
-  compare_control("gone", Gone{.subscription = 1, .reason = 704});
+  compare_control("gone", Gone{.subscription = 1, .reason = 1});
   compare_control("held", Held{.publication = 9, .since_ms = 120, .agent_id = 0x1'0000'0008});
   compare_control("goodbye", Goodbye{.reason = 702, .deadline_ms = 1000});
   compare_control("notice", Notice{.error = 508, .text = "three frames were refused"});
