@@ -90,6 +90,7 @@ void Shard::State::admit(const ShardOrder& order, base::Nanos now) {
   parts.hub.admit(order.session, order.secret);
   by_agent[order.agent_id] = session.get();
   sessions[order.session] = std::move(session);
+  report(ShardReport::Kind::admitted, order.session);
   parts.stats.process().add(ProcessCounter::sessions_opened);
   parts.stats.process().set(ProcessCounter::agents_now, sessions.size());
 }
