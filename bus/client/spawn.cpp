@@ -18,8 +18,8 @@
 // instrumented, as the sanitizers' shadow memory is borrowed too.
 #define ABUZZ_BORROWED __attribute__((no_sanitize("address", "thread", "undefined")))
 
-// The C library's clone under its other name: ThreadSanitizer takes calls of `clone` for a fork, and
-// would note in the borrowed memory that this process is a child.
+// The C library's clone under its other name: ThreadSanitizer takes calls of `clone` for a fork,
+// and would note in the borrowed memory that this process is a child.
 extern "C" int __clone(int (*function)(void*), void* stack, int flags, void* argument,
                        ...) noexcept;
 

@@ -26,11 +26,12 @@ struct Admission {
 // The name of an agent that gave none: both sides derive it from the id.
 std::string made_up_name(std::uint64_t agent_id);
 
-// Decides about one hello; changes nothing. `agent_id_next` is for a new agent; a later one is taken
-// where the name made from it is in use.
+// Decides about one hello; changes nothing. `agent_id_next` is for a new agent; a later one is
+// taken where the name made from it is in use.
 //
-// Refusals: bad_frame, version_mismatch, bad_agent_name, agent_name_taken, links_limit, agents_limit,
-// and denied for a token that is not the agent's, or for a session that is older than the live one.
+// Refusals: bad_frame, version_mismatch, bad_agent_name, agent_name_taken, links_limit,
+// agents_limit, and denied for a token that is not the agent's, or for a session that is not newer
+// than the live one.
 Result<Admission> judge_hello(std::span<const std::byte> datagram, const GuestList& guests,
                               const Config& config, const NodeIdentity& identity,
                               std::uint64_t agent_id_next);

@@ -43,8 +43,7 @@ std::size_t Reception::do_work(base::Nanos now) {
   done += answer_door();
   done += watch_handshakes();
   done += watch_beats();
-  done += consider_leaving();
-  return done;
+  return done + consider_leaving();
 }
 
 base::Nanos Reception::next_deadline() const {

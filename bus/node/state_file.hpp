@@ -21,8 +21,8 @@ struct NodeIdentity {
   base::Key128 key{};            // proves that an agent id was given by this node
 };
 
-// Reads the file, raises the epoch, writes the file. A missing or damaged file gives a new identity:
-// agents then get new ids. Requires: the caller holds the node's lock.
+// Reads the file, raises the epoch, writes the file. A missing or damaged file gives a new
+// identity: agents then get new ids. Requires: the caller holds the node's lock.
 Result<NodeIdentity> begin_node_life(const std::string& state_path, bool managed);
 
 // The proof of ownership of an agent id, given to the agent in its welcome.

@@ -178,7 +178,8 @@ TEST_F(NodeOverZmq, threads_have_names_and_take_no_signals) {
     if (!name.starts_with("abz-")) continue;
     names.insert(name.substr(0, name.find('\n')));
     const std::string status = read_text(task.path() / "status");
-    const std::uint64_t blocked = std::stoull(status.substr(status.find("SigBlk:") + 7), nullptr, 16);
+    const std::string mask = status.substr(status.find("SigBlk:") + 7);
+    const std::uint64_t blocked = std::stoull(mask, nullptr, 16);
     for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGCHLD, SIGUSR1, SIGPIPE}) {
       EXPECT_TRUE((blocked >> (signal - 1) & 1) != 0) << name << signal;
     }
