@@ -34,8 +34,8 @@ class CompressSampler {
 // not be smaller by at least an eighth, or when the pool has none: then the raw batch is sent.
 mem::Buffer try_compress(std::span<const std::byte> sealed, mem::Pool& pool) noexcept;
 
-// Decompresses one zstd frame into `output`, which must have exactly the raw size. Refuses skippable
-// frames, dictionaries, trailing bytes, an absent or different content size.
+// Decompresses one zstd frame into `output`, which must have exactly the raw size. Refuses
+// skippable frames, dictionaries, trailing bytes, an absent or different content size.
 bool decompress(std::span<const std::byte> stored, std::span<std::byte> output) noexcept;
 
 }  // namespace abuzz::wire

@@ -86,6 +86,34 @@ Reject check_record(const Record& record, std::span<const std::span<const std::b
   return Reject::record_kind;
 }
 
+// Checks records and targets. Each target belongs to one record, in order: so no work is asked for
+// twice.
+Reject check_table(const FrameHead& head,
+                   std::span<const std::span<const std::byte>> parts) noexcept {
+  const std::size_t slices_offset = sizeof(FrameHead) + table_bytes_of(head);
+  const std::byte* const records = parts[0].data() + sizeof(FrameHead);
+  const std::byte* const targets = records + head.record_count * sizeof(Record);
+  std::size_t targets_seen = 0;
+  for (std::size_t index = 0; index < head.record_count; ++index) {
+    Record record;
+    std::memcpy(&record, records + index * sizeof(Record), sizeof(Record));
+    if (const Reject reject = check_record(record, parts, slices_offset); reject != Reject::none)
+      return reject;
+    const std::size_t first_expected = record.target_count == 0 ? 0 : targets_seen;
+    if (record.target_first != first_expected) return Reject::target_bounds;
+    if (targets_seen + record.target_count > head.target_count) return Reject::target_bounds;
+    for (std::size_t nth = 0; nth < record.target_count; ++nth, ++targets_seen) {
+      Target target;
+      std::memcpy(&target, targets + targets_seen * sizeof(Target), sizeof(Target));
+      if (std::uint32_t{target.first} + target.count > record.message_count)
+        return Reject::target_bounds;
+      const bool selects_none = target.count == 0 && record.message_count > 0;
+      if (selects_none && record.kind == RecordKind::batch) return Reject::target_bounds;
+    }
+  }
+  return targets_seen == head.target_count ? Reject::none : Reject::target_bounds;
+}
+
 }  // namespace
 
 void FrameBuilder::clear() noexcept {
@@ -224,28 +252,7 @@ Reject FrameView::parse(std::span<const std::span<const std::byte>> parts,
   if (head_check_of(first.data(), table, table_bytes) != head.head_check) return Reject::head_check;
   if (const Reject reject = check_meaning(head); reject != Reject::none) return reject;
 
-  const std::size_t slices_offset = sizeof(FrameHead) + table_bytes;
-  const std::byte* const targets = table + head.record_count * sizeof(Record);
-  std::size_t targets_seen = 0;
-  for (std::size_t index = 0; index < head.record_count; ++index) {
-    Record record;
-    std::memcpy(&record, table + index * sizeof(Record), sizeof(Record));
-    if (const Reject reject = check_record(record, parts, slices_offset); reject != Reject::none)
-      return reject;
-    // Each target belongs to one record, in order: so no work is asked for twice.
-    const std::size_t first_expected = record.target_count == 0 ? 0 : targets_seen;
-    if (record.target_first != first_expected) return Reject::target_bounds;
-    if (targets_seen + record.target_count > head.target_count) return Reject::target_bounds;
-    for (std::size_t nth = 0; nth < record.target_count; ++nth, ++targets_seen) {
-      Target target;
-      std::memcpy(&target, targets + targets_seen * sizeof(Target), sizeof(Target));
-      if (std::uint32_t{target.first} + target.count > record.message_count)
-        return Reject::target_bounds;
-      const bool selects_none = target.count == 0 && record.message_count > 0;
-      if (selects_none && record.kind == RecordKind::batch) return Reject::target_bounds;
-    }
-  }
-  if (targets_seen != head.target_count) return Reject::target_bounds;
+  if (const Reject reject = check_table(head, parts); reject != Reject::none) return reject;
 
   view.head_ = head;
   view.part_count_ = parts.size();

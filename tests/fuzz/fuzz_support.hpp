@@ -13,8 +13,8 @@
 #include "bus/wire/envelope.hpp"
 #include "bus/wire/hash.hpp"
 
-// What the fuzz targets share. Check sums are set right before parsing: a fuzzer does not guess them,
-// a hostile peer computes them.
+// What the fuzz targets share. Check sums are set right before parsing: a fuzzer does not guess
+// them, a hostile peer computes them.
 
 namespace abuzz::fuzz {
 
