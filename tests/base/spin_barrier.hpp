@@ -21,7 +21,7 @@ class SpinBarrier {
     }
     int spins = 0;
     while (round_.load(std::memory_order_acquire) == round) {
-      if (++spins % 4096 == 0) std::this_thread::yield();  // on a machine with too few cores
+      if (++spins % 1024 == 0) std::this_thread::yield();  // on a machine with too few cores
     }
   }
 
