@@ -95,16 +95,17 @@ void print_summary(Output& output, const PubFlags& flags, const FlushReport& rep
 int judge(const PubFlags& flags, const Publishing& work, std::uint64_t unsent,
           std::uint64_t holder) {
   const FlushReport& report = work.report();
-  const std::string settled = format_count(work.published() - report.pending) + " of " +
-                              format_plural(work.published(), "message", "messages") + " settled";
+  std::string so_far = format_count(work.published());
+  if (flags.text != "-") so_far += " of " + format_count(flags.count);
+  so_far += " published, " + format_count(work.published() - report.pending) + " settled";
   switch (work.stop()) {
     case Publishing::Stop::signal:
-      tell("stopped by a signal: " + settled + ", " + format_count(report.pending) +
+      tell("stopped by a signal: " + so_far + ", " + format_count(report.pending) +
            " not settled, of which " + format_count(unsent) + " were not sent");
       return exit_code_of_signal(work.signal());
     case Publishing::Stop::no_progress: {
       std::string line = "no progress on " + flags.topic + " for " +
-                         format_duration(flags.pace.timeout) + " (" + settled + ")";
+                         format_duration(flags.pace.timeout) + " (" + so_far + ")";
       if (holder != 0) line += "; agent " + std::to_string(holder) + " is behind, see `abuzz ls`";
       return complain(Error::timed_out, line + "; allow more with --timeout");
     }

@@ -108,7 +108,7 @@ class Deaths(BusCase):
         reader.send_signal(signal.SIGSTOP)
         done = self.abuzz("pub", "a", "x", "--timeout", "500ms")
         self.assert_fails(done, 5, "ABZ-0703")
-        self.assertIn("0 of 1 message", done.stderr)
+        self.assertIn("1 of 1 published, 0 settled", done.stderr)
         reader.send_signal(signal.SIGCONT)
 
     def test_a_stopped_reader_that_drops_holds_nobody(self):

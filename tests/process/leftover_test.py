@@ -38,6 +38,7 @@ class Leftovers(BusCase):
             reader.kill()
             reader.wait()
         self.wait_until(lambda: not self.ls()["agents"], 2 * SLOW, "all agents are gone")
+        self.wait_until(lambda: not os.listdir(self.runtime + "/agents"), 5 * SLOW, "swept")
         self.assertEqual(self.abuzz("node", "stop").returncode, 0)
         self.assert_clean()
 
