@@ -43,7 +43,7 @@ TEST(Batch, is_what_the_generated_code_reads) {
   ASSERT_LT(body_offset, batch.size());
   const std::span<const std::byte> bytes = std::span(batch).subspan(body_offset);
   Aligned body(bytes.size());
-  std::copy(bytes.begin(), bytes.end(), body.data());
+  body.put(0, bytes);
   const auto* const start = reinterpret_cast<const std::uint8_t*>(body.data());
   flatbuffers::Verifier verifier(start, bytes.size());
   ASSERT_TRUE(fb::VerifyBatchBuffer(verifier));

@@ -177,7 +177,7 @@ TEST(Control, is_read_at_any_address) {
   const std::string expected = listed(bytes);
   for (std::size_t shift = 0; shift < 16; ++shift) {
     Aligned memory(bytes.size() + shift);
-    std::copy(bytes.begin(), bytes.end(), memory.data() + shift);
+    memory.put(shift, bytes);
     EXPECT_EQ(listed(memory.span().subspan(shift)), expected);
   }
 }
@@ -196,7 +196,7 @@ TEST(Control, misaligned_bytes_that_do_not_fit_the_scratch_are_refused) {
   builder.add(Withdraw{.publication = 1});
   const std::span<const std::byte> bytes = builder.finish();
   Aligned memory(bytes.size() + 1);
-  std::copy(bytes.begin(), bytes.end(), memory.data() + 1);
+  memory.put(1, bytes);
   Aligned scratch(bytes.size());
   ControlSink sink;
   const std::span<const std::byte> shifted = memory.span().subspan(1);

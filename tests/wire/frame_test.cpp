@@ -85,7 +85,7 @@ TEST(Frame, is_read_at_any_address) {
   const std::vector<std::byte> frame = mixed_frame();
   for (std::size_t shift = 0; shift < 16; ++shift) {
     Aligned memory(frame.size() + shift);
-    std::memcpy(memory.data() + shift, frame.data(), frame.size());
+    memory.put(shift, frame);
     FrameView view;
     EXPECT_EQ(parse_frame(memory.span().subspan(shift), view), Reject::none);
   }

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdlib>
 #include <cstring>
 #include <span>
 #include <string_view>
@@ -29,6 +31,11 @@ class Aligned {
     return storage_.data() + (base::align_up(address, 64) - address);
   }
   std::span<std::byte> span() { return {data(), bytes_}; }
+  // Not inlined: g++ 12 sees an overflow there for sizes that no test has.
+  [[gnu::noinline]] void put(std::size_t offset, std::span<const std::byte> bytes) {
+    if (offset > bytes_ || bytes.size() > bytes_ - offset) std::abort();
+    std::copy(bytes.begin(), bytes.end(), data() + offset);
+  }
 
  private:
   std::vector<std::byte> storage_;
