@@ -59,8 +59,8 @@ Result<Subscription> Agent::subscribe(std::string_view pattern, Handler handler,
   auto core = state_->host->core().add_subscription(pattern, std::move(handler), options,
                                                     state_->deadline());
   if (!core.ok()) return core.failure();
-  return Subscription(std::make_unique<client::SubscriptionHandle>(state_->core(),
-                                                                   std::move(core).value()));
+  return Subscription(
+      std::make_unique<client::SubscriptionHandle>(state_->core(), std::move(core).value()));
 }
 
 Result<Subscription> Agent::subscribe(std::string_view pattern, const SubscribeOptions& options) {
@@ -95,8 +95,12 @@ void Agent::stop() noexcept {
   state_->host->stopped.notify_all();
 }
 
-const std::string& Agent::name() const noexcept { return state_->name; }
-std::uint64_t Agent::id() const noexcept { return state_->host->core().session().agent_id.read(); }
+const std::string& Agent::name() const noexcept {
+  return state_->name;
+}
+std::uint64_t Agent::id() const noexcept {
+  return state_->host->core().session().agent_id.read();
+}
 
 bool Agent::is_connected() const noexcept {
   return state_->host->core().session().state.read() == client::SessionState::live;
@@ -106,6 +110,8 @@ std::uint32_t Agent::node_epoch() const noexcept {
   return state_->host->core().session().node_epoch.read();
 }
 
-std::string Agent::link() const { return "zmq ipc"; }
+std::string Agent::link() const {
+  return "zmq ipc";
+}
 
 }  // namespace abuzz

@@ -60,9 +60,9 @@ class ABUZZ_EXPORT Agent {
 
   const std::string& name() const noexcept;
   std::uint64_t id() const noexcept;
-  bool is_connected() const noexcept;      // to a node, now
+  bool is_connected() const noexcept;         // to a node, now
   std::uint32_t node_epoch() const noexcept;  // rises when the node is another one
-  std::string link() const;                // "zmq ipc"
+  std::string link() const;                   // "zmq ipc"
 
  private:
   struct State;

@@ -17,7 +17,9 @@ RetainedMessage::RetainedMessage(RetainedMessage&&) noexcept = default;
 RetainedMessage& RetainedMessage::operator=(RetainedMessage&&) noexcept = default;
 RetainedMessage::~RetainedMessage() = default;
 
-const MessageView& RetainedMessage::view() const noexcept { return state_->view; }
+const MessageView& RetainedMessage::view() const noexcept {
+  return state_->view;
+}
 
 RetainedMessage MessageView::retain() const {
   RetainedMessage kept;

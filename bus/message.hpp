@@ -14,11 +14,11 @@ namespace abuzz {
 enum class Lane : std::uint8_t { control = 0, high = 1, normal = 2, bulk = 3 };
 
 // What became of an attempt to publish.
-enum class [[nodiscard]] SendStatus : std::uint8_t {
-  queued,          // the message has its sequence and is on its way
-  back_pressured,  // no room now; nothing was taken
-  too_large,       // the payload is over the limit; nothing was taken
-  closed,          // the agent is closed; nothing was taken
+enum class [[nodiscard]] SendStatus : std::uint8_t{
+    queued,          // the message has its sequence and is on its way
+    back_pressured,  // no room now; nothing was taken
+    too_large,       // the payload is over the limit; nothing was taken
+    closed,          // the agent is closed; nothing was taken
 };
 
 class RetainedMessage;
@@ -54,10 +54,16 @@ class MessageView {
     const void* buffer = nullptr;  // mem::Buffer that holds the payload
   };
   explicit MessageView(const Fields& fields) noexcept
-      : payload_(fields.payload), topic_(fields.topic), sequence_(fields.sequence),
-        agent_id_(fields.agent_id), key_(fields.key), correlation_(fields.correlation),
-        send_time_ns_(fields.send_time_ns), buffer_(fields.buffer),
-        publisher_id_(fields.publisher_id), lane_(fields.lane) {}
+      : payload_(fields.payload),
+        topic_(fields.topic),
+        sequence_(fields.sequence),
+        agent_id_(fields.agent_id),
+        key_(fields.key),
+        correlation_(fields.correlation),
+        send_time_ns_(fields.send_time_ns),
+        buffer_(fields.buffer),
+        publisher_id_(fields.publisher_id),
+        lane_(fields.lane) {}
 
  private:
   std::span<const std::byte> payload_;

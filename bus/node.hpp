@@ -12,8 +12,8 @@
 namespace abuzz {
 
 struct StopReport {
-  std::uint64_t agents = 0;    // that were still connected
-  std::uint64_t unsent = 0;    // messages that were queued for them and dropped (shutdown)
+  std::uint64_t agents = 0;  // that were still connected
+  std::uint64_t unsent = 0;  // messages that were queued for them and dropped (shutdown)
 };
 
 // The switch of one host, as an object: several may run in one process (with runtime directories of

@@ -37,8 +37,8 @@ SendStatus Publisher::try_publish(std::string_view payload, const MessageOptions
   return core_->try_publish(bytes_of(payload), options);
 }
 
-SendStatus Publisher::publish(std::span<const std::byte> payload,
-                              std::chrono::nanoseconds patience, const MessageOptions& options) {
+SendStatus Publisher::publish(std::span<const std::byte> payload, std::chrono::nanoseconds patience,
+                              const MessageOptions& options) {
   return core_->publish(payload, patience.count(), options);
 }
 
@@ -47,7 +47,9 @@ SendStatus Publisher::publish(std::string_view payload, std::chrono::nanoseconds
   return core_->publish(bytes_of(payload), patience.count(), options);
 }
 
-Claim Publisher::claim(std::size_t bytes) { return core_->claim(bytes); }
+Claim Publisher::claim(std::size_t bytes) {
+  return core_->claim(bytes);
+}
 
 SendStatus Publisher::commit(std::size_t bytes, const MessageOptions& options) {
   return core_->commit(bytes, options);
@@ -57,10 +59,20 @@ FlushReport Publisher::flush(std::chrono::nanoseconds patience) {
   return core_->flush(patience.count());
 }
 
-FlushReport Publisher::report() const { return core_->report(); }
-std::uint64_t Publisher::last_sequence() const noexcept { return core_->pushed(); }
-std::uint32_t Publisher::match_count() const noexcept { return core_->news().match_count.read(); }
-std::uint64_t Publisher::held_by() const noexcept { return core_->news().held_by.read(); }
-const std::string& Publisher::topic() const noexcept { return core_->topic(); }
+FlushReport Publisher::report() const {
+  return core_->report();
+}
+std::uint64_t Publisher::last_sequence() const noexcept {
+  return core_->pushed();
+}
+std::uint32_t Publisher::match_count() const noexcept {
+  return core_->news().match_count.read();
+}
+std::uint64_t Publisher::held_by() const noexcept {
+  return core_->news().held_by.read();
+}
+const std::string& Publisher::topic() const noexcept {
+  return core_->topic();
+}
 
 }  // namespace abuzz

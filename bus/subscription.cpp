@@ -15,7 +15,9 @@ std::size_t Subscription::poll(const Handler& handler, std::size_t max,
   return handle_->agent().poll(handle_->core(), handler, max, patience.count());
 }
 
-SubscriptionReport Subscription::report() const { return handle_->core().report(); }
+SubscriptionReport Subscription::report() const {
+  return handle_->core().report();
+}
 
 bool Subscription::is_live() const noexcept {
   return handle_->core().state.read() == client::SubscriptionState::live &&

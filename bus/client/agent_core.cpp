@@ -14,7 +14,8 @@ namespace {
 constexpr std::size_t deliveries_per_run = 16;
 // A waiting caller looks again at least this often, because the thread that would tell it may be
 // inside a handler.
-constexpr base::Nanos look_again = 5 * base::millisecond;
+constexpr base::Nanos look_again_busy = 2 * base::millisecond;
+constexpr base::Nanos look_again = 100 * base::millisecond;
 
 Failure failure_of(std::uint16_t number, const std::string& detail) {
   const ErrorInfo* info = find_error(number);
@@ -61,7 +62,15 @@ std::size_t AgentCore::do_work() {
     pushed_seen_ = executor_.queue().pushed();
   });
   if (has_news) events_.notify_all();
-  return done + executor_.run(deliveries_per_run);
+  const std::size_t handled = executor_.run(deliveries_per_run);
+  if (executor_.is_starved() || take_pool_miss()) maintain_pool();
+  return done + handled;
+}
+
+void AgentCore::maintain_pool() {
+  if (!maintenance_.try_enter()) return;
+  parts_.pool.maintain(parts_.clock.now());
+  maintenance_.leave();
 }
 
 base::Nanos AgentCore::next_deadline() {
@@ -93,7 +102,9 @@ void AgentCore::note_door() {
   combiner_.leave();
 }
 
-void AgentCore::note_pool_miss() noexcept { misses_.publish(misses_.hint() + 1); }
+void AgentCore::note_pool_miss() noexcept {
+  misses_.publish(misses_.hint() + 1);
+}
 
 bool AgentCore::take_pool_miss() noexcept {
   const std::uint32_t now = misses_.read();
@@ -108,7 +119,8 @@ bool AgentCore::wait_for_news(Key key, base::Nanos deadline) {
     events_.cancel();
     return false;
   }
-  const base::Nanos span = std::min(look_again, deadline - now);
+  const base::Nanos span =
+      std::min(executor_.is_busy() ? look_again_busy : look_again, deadline - now);
   if (executor_.is_inside()) {
     // The agent's own thread is the one that waits: it polls for itself.
     events_.cancel();
@@ -146,9 +158,9 @@ Status AgentCore::wait_connected(base::Nanos deadline) {
   }
 }
 
-Result<std::shared_ptr<PublisherCore>> AgentCore::add_publisher(std::shared_ptr<AgentCore> self,
-                                                                std::string_view topic, Lane lane,
-                                                                base::Nanos deadline) {
+Result<std::shared_ptr<PublisherCore>> AgentCore::open_publisher(std::shared_ptr<AgentCore> self,
+                                                                 std::string_view topic,
+                                                                 Lane lane) {
   if (is_closed()) return Error::closed;
   if (const TopicFault fault = check_topic(topic); fault != TopicFault::none)
     return Failure{Error::bad_topic, std::string(topic) + ": " + topic_fault_text(fault)};
@@ -160,27 +172,37 @@ Result<std::shared_ptr<PublisherCore>> AgentCore::add_publisher(std::shared_ptr<
       stream = &session.add_stream(std::string(topic), lane);
   });
   if (stream == nullptr)
-    return Failure{Error::publications_limit,
-                   "agent.publications_max is " +
-                       std::to_string(parts_.config.agent.publications_max)};
+    return Failure{
+        Error::publications_limit,
+        "agent.publications_max is " + std::to_string(parts_.config.agent.publications_max)};
   const std::shared_ptr<StreamNews> news = stream->news;
   // Shared: the public handle and this call both hold it.
-  auto core = std::make_shared<PublisherCore>(self, *stream, news, std::move(producer),
-                                              parts_.config.limits.payload_bytes_max);
+  return std::make_shared<PublisherCore>(std::move(self), *stream, news, std::move(producer),
+                                         parts_.config.limits.payload_bytes_max);
+}
+
+Result<std::shared_ptr<PublisherCore>> AgentCore::add_publisher(std::shared_ptr<AgentCore> self,
+                                                                std::string_view topic, Lane lane,
+                                                                base::Nanos deadline) {
+  auto opened = open_publisher(std::move(self), topic, lane);
+  if (!opened.ok()) return opened;
+  const std::shared_ptr<PublisherCore>& core = opened.value();
+  const StreamNews* news = &core->news();
   while (true) {
     const Key key = prepare_wait();
     const StreamState state = news->state.read();
     if (state == StreamState::open) {
       cancel_wait();
-      return core;
+      return opened;
     }
     const bool is_refused = state == StreamState::refused;
     if (is_refused) cancel_wait();
     if (is_refused || !wait_for_news(key, deadline)) {
       core->release();
       if (is_refused) return failure_of(news->error.read(), std::string(topic));
-      return is_closed() ? Failure{Error::closed, {}}
-                         : Failure{Error::timed_out, "no answer to publisher " + std::string(topic)};
+      return is_closed()
+                 ? Failure{Error::closed, {}}
+                 : Failure{Error::timed_out, "no answer to publisher " + std::string(topic)};
     }
   }
 }
@@ -190,8 +212,8 @@ Result<SubscribeOptions> AgentCore::complete(const SubscribeOptions& options) co
   SubscribeOptions full = options;
   if (full.stall_limit.count() == 0) full.stall_limit = defaults.stall_limit;
   if (full.queue_messages == 0)
-    full.queue_messages = full.policy == Policy::lossless ? defaults.queue_messages
-                                                          : defaults.drop_queue_messages;
+    full.queue_messages =
+        full.policy == Policy::lossless ? defaults.queue_messages : defaults.drop_queue_messages;
   if (full.queue_bytes == 0) full.queue_bytes = defaults.queue_bytes;
   const std::uint64_t least = parts_.config.limits.payload_bytes_max + 64 * base::kib;
   if (full.stall_limit.count() < 100 || full.stall_limit > std::chrono::hours(1))
@@ -204,9 +226,8 @@ Result<SubscribeOptions> AgentCore::complete(const SubscribeOptions& options) co
   return full;
 }
 
-Result<std::shared_ptr<SubscriptionCore>> AgentCore::add_subscription(
-    std::string_view pattern, Handler handler, const SubscribeOptions& options,
-    base::Nanos deadline) {
+Result<std::shared_ptr<SubscriptionCore>> AgentCore::open_subscription(
+    std::string_view pattern, Handler handler, const SubscribeOptions& options) {
   if (is_closed()) return Error::closed;
   if (const TopicFault fault = check_pattern(pattern); fault != TopicFault::none)
     return Failure{Error::bad_pattern, std::string(pattern) + ": " + topic_fault_text(fault)};
@@ -220,21 +241,30 @@ Result<std::shared_ptr<SubscriptionCore>> AgentCore::add_subscription(
     StatsRow* row = parts_.stats.add_row(RowKind::subscription, ids, pattern);
     if (row == nullptr) return;
     // Shared: the public handle and the session both hold it.
-    core = std::make_shared<SubscriptionCore>(std::string(pattern), full.value(),
-                                              std::move(handler), parts_.pool,
-                                              wire::VerifyLimits{}, row);
+    core =
+        std::make_shared<SubscriptionCore>(std::string(pattern), full.value(), std::move(handler),
+                                           parts_.pool, wire::VerifyLimits{}, row);
     session.add_subscription(core);
   });
   if (!core)
-    return Failure{Error::subscriptions_limit,
-                   "agent.subscriptions_max is " +
-                       std::to_string(parts_.config.agent.subscriptions_max)};
+    return Failure{
+        Error::subscriptions_limit,
+        "agent.subscriptions_max is " + std::to_string(parts_.config.agent.subscriptions_max)};
+  return core;
+}
+
+Result<std::shared_ptr<SubscriptionCore>> AgentCore::add_subscription(
+    std::string_view pattern, Handler handler, const SubscribeOptions& options,
+    base::Nanos deadline) {
+  auto opened = open_subscription(pattern, std::move(handler), options);
+  if (!opened.ok()) return opened;
+  const std::shared_ptr<SubscriptionCore>& core = opened.value();
   while (true) {
     const Key key = prepare_wait();
     const SubscriptionState state = core->state.read();
     if (state == SubscriptionState::live) {
       cancel_wait();
-      return core;
+      return opened;
     }
     const bool is_refused = state != SubscriptionState::joining;
     if (is_refused) cancel_wait();
@@ -252,26 +282,29 @@ void AgentCore::remove_subscription(SubscriptionCore& subscription) {
   if (!is_closed() || session_.state.read() != SessionState::closed)
     inside([&](Session& session) { session.remove_subscription(subscription); });
   // A handler of it that runs on another thread is waited for.
-  while (executor_.running() == &subscription && !executor_.is_inside())
-    std::this_thread::yield();
+  while (executor_.running() == &subscription && !executor_.is_inside()) std::this_thread::yield();
 }
 
 void AgentCore::release_stream(Stream& stream, StagedIntake::Producer producer) {
   inside([&](Session& session) { session.close_stream(stream, std::move(producer)); });
 }
 
-std::size_t AgentCore::poll(SubscriptionCore& subscription, const Handler& handler,
-                            std::size_t max, base::Nanos patience) {
+std::size_t AgentCore::poll(SubscriptionCore& subscription, const Handler& handler, std::size_t max,
+                            base::Nanos patience) {
   if (!subscription.queue) return 0;
   const base::Nanos deadline = parts_.clock.now() + patience;
   std::size_t handled = 0;
   while (true) {
     const Key key = prepare_wait();
-    Delivery delivery;
     while (handled < max) {
       if (!subscription.has_messages()) {
-        if (subscription.queue->pop(&delivery, 1) == 0) break;
-        subscription.begin(std::move(delivery));
+        Delivery& next = subscription.held;
+        if (next.subscription == nullptr && subscription.queue->pop(&next, 1) == 0) break;
+        if (!subscription.begin(next)) {
+          maintain_pool();
+          break;
+        }
+        next = {};
       }
       handled += subscription.handle_some(handler, max - handled);
     }
@@ -327,7 +360,7 @@ std::uint64_t AgentCore::leave(base::Nanos deadline) {
       events_.cancel();
       break;
     }
-    events_.wait(key, std::min(look_again, deadline - parts_.clock.now()));
+    events_.wait(key, std::min(look_again_busy, deadline - parts_.clock.now()));
     note_door();
     step_now();
   }

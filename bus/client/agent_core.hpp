@@ -57,7 +57,14 @@ class AgentCore {
   // Returns when something changed, or some milliseconds passed; false once `deadline` is over.
   bool wait_for_news(Key key, base::Nanos deadline);
 
-  // --- Registrations; these wait for the node's answer until `deadline`. ---
+  // --- Registrations. These do not wait: the answer is the state of the publication's news or of
+  // the subscription. ---
+  Result<std::shared_ptr<PublisherCore>> open_publisher(std::shared_ptr<AgentCore> self,
+                                                        std::string_view topic, Lane lane);
+  Result<std::shared_ptr<SubscriptionCore>> open_subscription(std::string_view pattern,
+                                                              Handler handler,
+                                                              const SubscribeOptions& options);
+  // These wait for the node's answer until `deadline`.
   Result<std::shared_ptr<PublisherCore>> add_publisher(std::shared_ptr<AgentCore> self,
                                                        std::string_view topic, Lane lane,
                                                        base::Nanos deadline);
@@ -87,8 +94,8 @@ class AgentCore {
     return parts_.config.limits.batch_messages_max;
   }
   void note_pool_miss() noexcept;
-  // To be read by one thread: whether the pool was asked in vain since the last call.
-  bool take_pool_miss() noexcept;
+  // Grows the pool where it was asked in vain, gives back what idles. Off the message route.
+  void maintain_pool();
   const Config& config() const noexcept { return parts_.config; }
   Executor& executor() noexcept { return executor_; }
   const Session& session() const noexcept { return session_; }
@@ -103,6 +110,7 @@ class AgentCore {
 
  private:
   std::size_t step_inside();
+  bool take_pool_miss() noexcept;
   Result<SubscribeOptions> complete(const SubscribeOptions& options) const;
 
   Parts parts_;
@@ -111,10 +119,11 @@ class AgentCore {
   Executor executor_;
   Session session_;
   queue::Combiner combiner_;
+  queue::Combiner maintenance_;     // of the pool: one thread at a time
   base::EventCount events_;
   base::Doorbell doorbell_;
-  std::uint64_t news_told_ = 0;     // inside the combiner
-  std::uint64_t pushed_seen_ = 0;   // inside the combiner
+  std::uint64_t news_told_ = 0;    // inside the combiner
+  std::uint64_t pushed_seen_ = 0;  // inside the combiner
   base::Position<bool> closed_{false};
   base::Position<std::uint32_t> misses_{0};
   std::uint32_t misses_taken_ = 0;

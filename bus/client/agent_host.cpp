@@ -30,7 +30,9 @@ std::string made_up_name() {
 AgentHost::AgentHost(AgentOptions options, const Config& config)
     : config_(config), options_(std::move(options)), paths_(runtime_directory(config)) {}
 
-AgentHost::~AgentHost() { close(0); }
+AgentHost::~AgentHost() {
+  close(0);
+}
 
 Result<std::shared_ptr<AgentHost>> AgentHost::open(AgentOptions options, const Config& config) {
   if (options.name.empty()) options.name = made_up_name();
@@ -53,8 +55,8 @@ Status AgentHost::prepare() {
   auto context = link::ZmqContext::open(1);
   if (!context.ok()) return context.failure();
   context_ = std::move(context).value();
-  network_ = std::make_unique<link::LocalNetwork>(paths_.door, *context_, *pool_,
-                                                  part_bytes_max, linger_ms);
+  network_ = std::make_unique<link::LocalNetwork>(paths_.door, *context_, *pool_, part_bytes_max,
+                                                  linger_ms);
   return Done{};
 }
 

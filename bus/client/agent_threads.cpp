@@ -37,7 +37,9 @@ struct AgentThreads::RunnerTask {
 AgentThreads::AgentThreads(AgentCore& core, std::function<void()> launch)
     : core_(core), launch_(std::move(launch)) {}
 
-AgentThreads::~AgentThreads() { stop(); }
+AgentThreads::~AgentThreads() {
+  stop();
+}
 
 bool AgentThreads::start(std::shared_ptr<void> keep_alive) {
   beat();
@@ -84,7 +86,6 @@ void AgentThreads::run() {
     cycles_.publish(cycles_.hint() + 1);
     if (core_.do_work() > 0) continue;
     if (core_.session().wants_launch.read() && launch_) launch_();
-    if (core_.take_pool_miss()) core_.pool().maintain(core_.clock().now());
     sleep();
   }
 }
@@ -99,7 +100,8 @@ void AgentThreads::sleep() {
     return;
   }
   const base::Nanos deadline = core_.next_deadline();
-  const base::Nanos span = deadline < 0 ? sleep_max : deadline - core_.clock().now();
+  base::Nanos span = deadline < 0 ? sleep_max : deadline - core_.clock().now();
+  if (core_.executor().is_starved()) span = std::min(span, base::millisecond);
   pollfd descriptors[3] = {{bell.fd(), POLLIN, 0},
                            {core_.session().link_descriptor.read(), POLLIN, 0},
                            {core_.session().door_descriptor.read(), POLLIN, 0}};
@@ -121,7 +123,7 @@ void AgentThreads::keep() {
     const base::Nanos now = core_.clock().now();
     if (now >= beat_at) {
       beat();
-      core_.pool().maintain(now);
+      core_.maintain_pool();
       beat_at = now + beat_interval;
     }
     // A runner that did not come around since the last look is inside a long handler.

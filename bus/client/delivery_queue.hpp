@@ -13,13 +13,13 @@ class SubscriptionCore;
 
 // One received batch (or chunk, or the end of a broken train) for one subscription, not verified yet.
 struct Delivery {
-  mem::Buffer slice;                  // the sealed batch
+  mem::Buffer slice;  // the sealed batch
   SubscriptionCore* subscription = nullptr;
   std::uint64_t first_delivery = 0;
-  std::uint32_t first = 0;            // of the messages in the batch
+  std::uint32_t first = 0;  // of the messages in the batch
   std::uint32_t count = 0;
-  std::uint32_t generation = 0;       // of the subscription's registration
-  bool aborts = false;                // the slice is an AbortKey
+  std::uint32_t generation = 0;  // of the subscription's registration
+  bool aborts = false;           // the slice is an AbortKey
 };
 
 // From the session to whoever handles: an intake, and behind it a queue of the session's own for

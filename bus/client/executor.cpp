@@ -8,13 +8,18 @@ std::size_t Executor::run(std::size_t deliveries_max) {
   if (!role_.try_enter()) return 0;
   runner_.publish(std::hash<std::thread::id>{}(std::this_thread::get_id()));
   std::size_t done = 0;
-  Delivery delivery;
-  while (done < deliveries_max && queue_.pop(&delivery, 1) == 1) {
-    SubscriptionCore& subscription = *delivery.subscription;
+  while (done < deliveries_max && (held_.subscription != nullptr || queue_.pop(&held_, 1) == 1)) {
+    SubscriptionCore& subscription = *held_.subscription;
     // A store-load pair with Subscription's destructor: either it sees that its handler runs, or
     // this thread sees that it closes.
     running_.publish_fenced(&subscription);
-    subscription.begin(std::move(delivery));
+    const bool has_begun = subscription.begin(held_);
+    is_starved_.publish(!has_begun);
+    if (!has_begun) {
+      running_.publish_fenced(nullptr);
+      break;
+    }
+    held_ = {};
     while (subscription.has_messages()) {
       if (subscription.is_closing.read_fenced()) {
         subscription.abandon();

@@ -27,12 +27,17 @@ class Executor {
   bool is_busy() const noexcept { return runner_.read() != 0; }
   // Deliveries that were popped and are over, in all: nothing names their subscriptions any more.
   std::uint64_t finished() const noexcept { return finished_.read(); }
+  // The next delivery waits for a buffer: the pool must grow, or messages be dropped by their
+  // owners.
+  bool is_starved() const noexcept { return is_starved_.read(); }
   // The subscription whose handler runs now, or nullptr.
   const SubscriptionCore* running() const noexcept { return running_.read_fenced(); }
 
  private:
   queue::Combiner role_;
   DeliveryQueue queue_;
+  Delivery held_;  // inside the role: popped, not begun
+  base::Position<bool> is_starved_{false};
   base::Position<std::uint64_t> finished_{0};
   base::Position<std::size_t> runner_{0};
   base::Position<const SubscriptionCore*> running_{nullptr};

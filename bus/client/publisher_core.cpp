@@ -58,8 +58,8 @@ SendStatus PublisherCore::refuse(SendStatus status) noexcept {
 
 mem::Buffer PublisherCore::acquire_block(std::size_t payload_bytes, std::size_t& class_bytes) {
   std::size_t index = class_index_;
-  const std::size_t least = Segment::head_bytes +
-                            wire::BatchBuilder::bytes_needed(1, topic_.size(), payload_bytes + 8);
+  const std::size_t least =
+      Segment::head_bytes + wire::BatchBuilder::bytes_needed(1, topic_.size(), payload_bytes + 8);
   while (index + 1 < segment_classes.size() && segment_classes[index] < least) ++index;
   for (;; --index) {
     class_bytes = segment_classes[index];
@@ -86,8 +86,8 @@ bool PublisherCore::open_segment(std::size_t payload_bytes) {
   std::size_t class_bytes = 0;
   mem::Buffer block = acquire_block(payload_bytes, class_bytes);
   if (!block) return false;
-  const std::size_t fixed = Segment::head_bytes +
-                            wire::BatchBuilder::bytes_needed(0, topic_.size(), 0) + 64;
+  const std::size_t fixed =
+      Segment::head_bytes + wire::BatchBuilder::bytes_needed(0, topic_.size(), 0) + 64;
   const std::size_t each = sizeof(wire::MessageEntry) + base::align_up(payload_bytes, 8);
   const std::size_t slots = std::clamp<std::size_t>(
       (class_bytes - fixed) / std::max<std::size_t>(each, 40), 1, agent_->batch_messages_max());
@@ -135,8 +135,8 @@ SendStatus PublisherCore::finish_commit(std::span<std::byte> written,
   ++pushed_;
   pushed_bytes_ += written.size();
   if (row_ != nullptr) row_->set(PublicationCounter::pushed, pushed_);
-  const std::uint32_t staged = static_cast<std::uint32_t>(segment->builder.blob_bytes()) +
-                               segment->builder.count() * 32;
+  const std::uint32_t staged =
+      static_cast<std::uint32_t>(segment->builder.blob_bytes()) + segment->builder.count() * 32;
   if (must_knock_ || staged >= news_->knock_bytes.read_fenced()) knock();
   return SendStatus::queued;
 }
@@ -196,8 +196,8 @@ SendStatus PublisherCore::commit(std::size_t bytes, const MessageOptions& option
 // One chunk as a segment of its own, complete before it is handed over.
 mem::Buffer PublisherCore::make_chunk(std::span<const std::byte> part,
                                       const MessageOptions& options) {
-  const std::size_t bytes = Segment::head_bytes +
-                            wire::BatchBuilder::bytes_needed(1, topic_.size(), part.size() + 8);
+  const std::size_t bytes =
+      Segment::head_bytes + wire::BatchBuilder::bytes_needed(1, topic_.size(), part.size() + 8);
   mem::Buffer block = agent_->pool().try_acquire(bytes);
   if (!block) {
     agent_->note_pool_miss();

@@ -64,8 +64,8 @@ class PublisherCore {
 
   // The publisher's thread only
   StagedIntake::Producer producer_;
-  mem::Buffer block_;               // of the open segment; empty: none
-  std::size_t class_index_ = 0;     // size of the next segment, adapted
+  mem::Buffer block_;            // of the open segment; empty: none
+  std::size_t class_index_ = 0;  // size of the next segment, adapted
   std::uint64_t pushed_ = 0;
   std::uint64_t pushed_bytes_ = 0;
   mem::Buffer claimed_;             // space of a claim that is too long for a batch

@@ -31,8 +31,7 @@ struct Segment {
   // Requires: block.bytes() > head_bytes and 64-aligned.
   static Segment& create(const mem::Buffer& block, std::uint32_t slots, std::size_t topic_bytes) {
     auto* segment = new (block.data()) Segment;
-    segment->builder =
-        wire::BatchBuilder(block.span().subspan(head_bytes), slots, topic_bytes);
+    segment->builder = wire::BatchBuilder(block.span().subspan(head_bytes), slots, topic_bytes);
     return *segment;
   }
   static Segment& of(const mem::Buffer& block) noexcept {

@@ -32,7 +32,9 @@ std::size_t Session::step() {
   return done;
 }
 
-bool Session::has_input() noexcept { return link_ && link_->has_input(); }
+bool Session::has_input() noexcept {
+  return link_ && link_->has_input();
+}
 
 base::Nanos Session::next_deadline() const noexcept {
   switch (state.hint()) {

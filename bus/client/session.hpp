@@ -97,10 +97,10 @@ class Session final : private wire::ControlSink {
   base::Position<SessionState> state{SessionState::down};
   base::Position<std::uint32_t> node_epoch{0};
   base::Position<std::uint64_t> agent_id{0};
-  base::Position<std::uint16_t> refusal{0};      // the last refusal's number
-  base::Position<bool> wants_launch{false};      // nobody is at the door
+  base::Position<std::uint16_t> refusal{0};  // the last refusal's number
+  base::Position<bool> wants_launch{false};  // nobody is at the door
   base::Position<int> door_descriptor{-1}, link_descriptor{-1};
-  base::Position<std::uint64_t> news{0};         // rises when something that callers wait for changed
+  base::Position<std::uint64_t> news{0};  // rises when something that callers wait for changed
   base::Position<std::uint32_t> links_opened{0};
   const std::string& name() const noexcept { return parts_.identity.name; }
   const std::string& refusal_text() const noexcept { return refusal_text_; }
@@ -177,7 +177,8 @@ class Session final : private wire::ControlSink {
 
   std::vector<std::unique_ptr<Stream>> streams_;  // by handle - 1
   std::vector<Stream*> active_;                   // with something staged or unsent
-  std::vector<std::shared_ptr<SubscriptionCore>> subscriptions_;  // by handle - 1; shared with owners
+  std::vector<std::shared_ptr<SubscriptionCore>>
+      subscriptions_;  // by handle - 1; shared with owners
   std::vector<SubscriptionCore*> unsettled_;
   struct Departed {
     std::shared_ptr<SubscriptionCore> subscription;  // until no delivery names it any more

@@ -41,8 +41,8 @@ void Session::collect_registrations() {
       settle_now_ = true;
       break;
     }
-    if (stream.needs_advertise && !(stream.is_withdrawing && stream.staged.is_empty() &&
-                                    stream.sealed.is_empty())) {
+    if (stream.needs_advertise &&
+        !(stream.is_withdrawing && stream.staged.is_empty() && stream.sealed.is_empty())) {
       stream.needs_advertise = false;
       stream.is_advertised = true;
       const std::uint64_t base =
@@ -76,10 +76,9 @@ void Session::collect_registrations() {
     item.bound_messages = subscription->options.queue_messages;
     item.bound_bytes = subscription->options.queue_bytes;
     item.window_messages = 16'384;
-    item.window_bytes = 2 * base::mib +
-                        (parts_.config.limits.payload_bytes_max > base::mib
-                             ? 2 * parts_.config.limits.payload_bytes_max
-                             : 0);
+    item.window_bytes = 2 * base::mib + (parts_.config.limits.payload_bytes_max > base::mib
+                                             ? 2 * parts_.config.limits.payload_bytes_max
+                                             : 0);
     item.stall_ms = static_cast<std::uint32_t>(subscription->options.stall_limit.count());
     item.resumes = subscription->resumes;
     item.resume_received_no = subscription->received_no;

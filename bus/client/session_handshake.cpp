@@ -152,8 +152,8 @@ void Session::begin_epoch(bool same_node) {
       stream->news->state.publish(StreamState::advertising);
     if (same_node) continue;
     StreamNews& told = *stream->news;
-    const std::uint64_t known = told.delivered.hint() + told.no_subscriber.hint() +
-                                told.dropped.hint() + stream->unknown;
+    const std::uint64_t known =
+        told.delivered.hint() + told.no_subscriber.hint() + told.dropped.hint() + stream->unknown;
     if (stream->accepted_seq > known) stream->unknown += stream->accepted_seq - known;
     stream->delivered_base = told.delivered.hint();
     stream->no_subscriber_base = told.no_subscriber.hint();

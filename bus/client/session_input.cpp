@@ -94,8 +94,7 @@ bool Session::take_delivery(const wire::FrameView& view, const wire::Record& rec
       subscription->is_unsettled = true;
       unsettled_.push_back(subscription);
     }
-    DeliveryQueue& queue =
-        subscription->queue ? *subscription->queue : parts_.executor.queue();
+    DeliveryQueue& queue = subscription->queue ? *subscription->queue : parts_.executor.queue();
     queue.push(std::move(delivery));
     if (subscription->queue) changed();
   }
@@ -200,7 +199,9 @@ void Session::on(const wire::Held& item) {
 }
 
 // The node leaves; its hang-up follows.
-void Session::on(const wire::Goodbye&) { changed(); }
+void Session::on(const wire::Goodbye&) {
+  changed();
+}
 
 // Takes a subscription off the list; it stays alive while a delivery may name it.
 void Session::end_subscription(SubscriptionCore& subscription, SubscriptionState next) {

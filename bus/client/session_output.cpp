@@ -141,9 +141,9 @@ bool Session::seal_head(Stream& stream, bool is_held) {
       is_chunk && (segment.chunk_flags & wire::batch_last_chunk) == 0 ? 0 : count;
   std::uint64_t charge = blob + std::uint64_t{count} * 32 + batch_fixed_bytes;
   if (is_chunk)
-    charge = segment.chunk_index == 0 ? segment.message_bytes + wire::chunk_overhead_bytes *
-                                                                    segment.chunk_count
-                                      : 0;
+    charge = segment.chunk_index == 0
+                 ? segment.message_bytes + wire::chunk_overhead_bytes * segment.chunk_count
+                 : 0;
   if (!has_credit(stream, is_chunk ? 1 : messages, charge)) return false;
   if (!flow_->has_room(stream.lane, blob + count * 32, load_)) return false;
   if (!stream.head_is_taken) {
@@ -277,8 +277,8 @@ bool Session::send_copy(Stream& stream, SealedBatch& batch) {
   load_.add(stream.lane, static_cast<std::uint32_t>(bytes));
   flow_->stamp(head, load_);
   load_ = {};
-  const std::size_t start = wire::write_frame_in_place(
-      part.span(), wire::in_place_headroom, head, record_of(stream, batch));
+  const std::size_t start = wire::write_frame_in_place(part.span(), wire::in_place_headroom, head,
+                                                       record_of(stream, batch));
   part.narrow(start, part.bytes() - start);
   if (stream.row != nullptr) stream.row->add(PublicationCounter::resent);
   return send_frame(std::move(part));

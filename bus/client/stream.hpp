@@ -34,21 +34,21 @@ struct StreamNews {
   base::Position<std::uint64_t> delivered{0}, no_subscriber{0}, dropped{0}, unknown{0};
   base::Position<std::uint32_t> match_count{0};
   base::Position<std::uint64_t> held_by{0};
-  base::Position<std::uint16_t> error{0};         // of a refused publication
+  base::Position<std::uint16_t> error{0};  // of a refused publication
   base::Position<StreamState> state{StreamState::advertising};
-  base::Position<std::uint64_t> flush_to{0};      // outcomes up to here are asked for; user's thread
+  base::Position<std::uint64_t> flush_to{0};  // outcomes up to here are asked for; user's thread
 };
 
 // One sealed batch that the node has not accepted yet.
 struct SealedBatch {
-  mem::Buffer bytes;            // the sealed batch
-  mem::Buffer block;            // the whole block, while a frame may be written in front of it
-  std::size_t offset = 0;       // of the batch in the block
+  mem::Buffer bytes;       // the sealed batch
+  mem::Buffer block;       // the whole block, while a frame may be written in front of it
+  std::size_t offset = 0;  // of the batch in the block
   std::uint64_t first_seq = 0;
-  std::uint32_t count = 0;      // messages; 0 for a chunk that is not the last
+  std::uint32_t count = 0;  // messages; 0 for a chunk that is not the last
   std::uint64_t charge = 0;
-  bool is_sent = false;         // on some link
-  bool is_counted = true;       // in Stream::sent_bytes of the present link
+  bool is_sent = false;    // on some link
+  bool is_counted = true;  // in Stream::sent_bytes of the present link
 };
 
 // The session's side of one publication. Inside the combiner only, but for `news`.
@@ -71,15 +71,15 @@ struct Stream {
   std::uint64_t accepted_seq = 0;
   // Outcomes of earlier nodes, which the present one does not know.
   std::uint64_t delivered_base = 0, no_subscriber_base = 0, dropped_base = 0, unknown = 0;
-  std::uint64_t wanted_seq = 0;        // for which a Want was sent
-  bool is_held = false;                // by its credit: it does not knock
+  std::uint64_t wanted_seq = 0;  // for which a Want was sent
+  bool is_held = false;          // by its credit: it does not knock
   std::uint64_t flush_told = 0;
-  bool is_listed = false;              // stands in Session's list of streams with something staged
+  bool is_listed = false;  // stands in Session's list of streams with something staged
   bool needs_advertise = true;
-  bool is_advertised = false;          // on the present link
+  bool is_advertised = false;  // on the present link
   bool is_withdrawing = false;
   StatsRow* row = nullptr;
-  std::shared_ptr<StreamNews> news;    // shared with the publisher, which may outlive the session
+  std::shared_ptr<StreamNews> news;  // shared with the publisher, which may outlive the session
 };
 
 }  // namespace abuzz::client

@@ -55,38 +55,65 @@ void SubscriptionCore::consume(std::uint64_t messages, std::uint64_t bytes) noex
   consumed_bytes.publish(consumed_bytes.hint() + bytes);
 }
 
-void SubscriptionCore::begin(Delivery&& delivery) {
-  current_ = std::move(delivery);
+// The slice of an abort names the stream whose chunk train will not be complete.
+void SubscriptionCore::end_train(const Delivery& delivery) {
+  wire::AbortKey key;
+  if (delivery.slice.bytes() != sizeof(key)) return;
+  std::memcpy(&key, delivery.slice.data(), sizeof(key));
+  const auto found = streams_.find({key.agent_id, key.publisher_id, key.publisher_epoch});
+  if (found != streams_.end()) drop_train(found->second);
+}
+
+bool SubscriptionCore::begin(Delivery& delivery) {
   next_ = end_ = 0;
   ++clock_;
-  take_generation(current_);
-  if (current_.aborts) {  // the slice names the stream whose train will not be complete
-    wire::AbortKey key;
-    if (current_.slice.bytes() == sizeof(key)) {
-      std::memcpy(&key, current_.slice.data(), sizeof(key));
-      const auto found = streams_.find({key.agent_id, key.publisher_id, key.publisher_epoch});
-      if (found != streams_.end()) drop_train(found->second);
-    }
-    current_ = {};
-    return;
+  take_generation(delivery);
+  if (delivery.aborts) {
+    end_train(delivery);
+    delivery = {};
+    return true;
   }
   wire::BatchHead head;
-  const bool has_head = wire::BatchHead::parse(current_.slice.span(), head) == wire::Reject::none;
+  const bool has_head = wire::BatchHead::parse(delivery.slice.span(), head) == wire::Reject::none;
   const std::uint64_t charge = has_head ? wire::charged_bytes(head.envelope) : 0;
-  if (!has_head || wire::verify(std::move(current_.slice), pool_, limits_, view_) !=
-                       wire::Reject::none) {
+  const wire::Reject reason = wire::verify(delivery.slice.share(), pool_, limits_, view_);
+  if (reason == wire::Reject::no_buffer) return false;
+  current_.first = delivery.first;
+  if (reason == wire::Reject::none && (view_.envelope().flags & wire::batch_chunk) != 0 &&
+      view_.envelope().chunk_index == 0 && !begin_train(remember(view_.envelope()))) {
+    view_ = {};
+    return false;
+  }
+  current_ = std::move(delivery);
+  current_.slice.reset();
+  if (!has_head || reason != wire::Reject::none) {
     reject(current_, charge);
-    return;
+    return true;
   }
   row_->add(SubscriptionCounter::batches);
   StreamMemory& stream = remember(view_.envelope());
   if ((view_.envelope().flags & wire::batch_chunk) != 0) {
-    if (!begin_chunk(stream)) return;
+    if (!begin_chunk(stream)) return true;
   } else {
     consume(current_.count, charge);
     begin_batch(stream);
   }
   if (next_ == end_) finish();
+  return true;
+}
+
+// Reserves the whole payload of a train, so that one that was started can be finished.
+bool SubscriptionCore::begin_train(StreamMemory& stream) {
+  drop_train(stream);
+  stream.train = pool_.try_acquire(view_.envelope().message_bytes);
+  if (!stream.train) {
+    row_->add(SubscriptionCounter::pool_misses);
+    return false;
+  }
+  stream.train_charge = wire::charged_bytes(view_.envelope());
+  stream.filled = 0;
+  stream.next_chunk = 0;
+  return true;
 }
 
 // Selects the messages that are new.
@@ -108,14 +135,6 @@ void SubscriptionCore::begin_batch(StreamMemory& stream) {
 bool SubscriptionCore::begin_chunk(StreamMemory& stream) {
   const wire::Envelope& envelope = view_.envelope();
   const bool is_last = (envelope.flags & wire::batch_last_chunk) != 0;
-  if (envelope.chunk_index == 0) {
-    drop_train(stream);
-    stream.train_charge = wire::charged_bytes(envelope);
-    stream.train = pool_.try_acquire(envelope.message_bytes);
-    stream.filled = 0;
-    stream.next_chunk = 0;
-    if (!stream.train) row_->add(SubscriptionCounter::pool_misses);
-  }
   const std::span<const std::byte> part = view_.payload(0);
   const bool fits = stream.train && envelope.chunk_index == stream.next_chunk &&
                     stream.filled + part.size() <= stream.train.bytes();

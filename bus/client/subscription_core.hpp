@@ -10,8 +10,8 @@
 #include "bus/client/delivery_queue.hpp"
 #include "bus/mem/pool.hpp"
 #include "bus/queue/intake.hpp"
-#include "bus/subscription.hpp"
 #include "bus/stats.hpp"
+#include "bus/subscription.hpp"
 #include "bus/wire/batch.hpp"
 #include "bus/wire/control.hpp"
 
@@ -37,8 +37,9 @@ class SubscriptionCore {
                    mem::Pool& pool, const wire::VerifyLimits& limits, StatsRow* row);
 
   // --- Consumer ---
-  // Takes a delivery; its messages are then given out by handle_some.
-  void begin(Delivery&& delivery);
+  // Takes a delivery; its messages are then given out by handle_some. False when the pool has no
+  // buffer for it: the delivery is unchanged, and must be begun again before any other.
+  bool begin(Delivery& delivery);
   bool has_messages() const noexcept { return next_ < end_; }
   // Calls `handler` for up to `max` messages of the delivery that was begun; returns how many.
   std::size_t handle_some(const Handler& handler, std::size_t max);
@@ -49,20 +50,23 @@ class SubscriptionCore {
   // Constant after construction
   const std::string pattern;
   const SubscribeOptions options;
-  const Handler handler;       // empty: polled
+  const Handler handler;                 // empty: polled
   std::unique_ptr<DeliveryQueue> queue;  // of a polled one
 
   // Session (inside the combiner)
   std::uint32_t handle = 0;
-  std::uint32_t generation = 0;      // rises with each fresh registration
+  std::uint32_t generation = 0;  // rises with each fresh registration
   std::uint64_t received_no = 0;
-  wire::Settle told;                 // as last sent
+  wire::Settle told;  // as last sent
   bool needs_subscribe = true;
-  bool resumes = false;              // the node may still have its queue
+  bool resumes = false;  // the node may still have its queue
   bool needs_unsubscribe = false;
-  bool is_unsettled = false;         // stands in the session's list
+  bool is_unsettled = false;  // stands in the session's list
   base::Position<SubscriptionState> state{SubscriptionState::joining};
   base::Position<std::uint16_t> error{0};
+
+  // Polling thread: popped, waits for a buffer.
+  Delivery held;
 
   // Owner's thread; read by the executor.
   base::Position<bool> is_closing{false};
@@ -100,6 +104,8 @@ class SubscriptionCore {
   void take_generation(const Delivery& delivery) noexcept;
   void begin_batch(StreamMemory& stream);
   bool begin_chunk(StreamMemory& stream);
+  bool begin_train(StreamMemory& stream);
+  void end_train(const Delivery& delivery);
   void drop_train(StreamMemory& stream);
   void consume(std::uint64_t messages, std::uint64_t bytes) noexcept;
   void finish() noexcept;
@@ -111,9 +117,9 @@ class SubscriptionCore {
   std::unordered_map<StreamKey, StreamMemory, StreamHash> streams_;
   Delivery current_;
   wire::BatchView view_;
-  mem::Buffer whole_;            // a reassembled payload
+  mem::Buffer whole_;  // a reassembled payload
   std::uint32_t next_ = 0, end_ = 0;
-  std::uint64_t clock_ = 0;      // counts deliveries; for forgetting streams
+  std::uint64_t clock_ = 0;  // counts deliveries; for forgetting streams
 };
 
 }  // namespace abuzz::client

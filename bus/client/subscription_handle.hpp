@@ -21,8 +21,8 @@ class SubscriptionHandle {
   SubscriptionCore& core() noexcept { return *core_; }
 
  private:
-  const std::shared_ptr<AgentCore> agent_;         // keeps pool and session alive
-  const std::shared_ptr<SubscriptionCore> core_;   // shared with the session
+  const std::shared_ptr<AgentCore> agent_;        // keeps pool and session alive
+  const std::shared_ptr<SubscriptionCore> core_;  // shared with the session
 };
 
 }  // namespace abuzz::client

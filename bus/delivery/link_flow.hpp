@@ -13,7 +13,7 @@ namespace abuzz::delivery {
 // link credit, the same at the agent and at the node (schema/wire.md, "Link credit"). One thread.
 class LinkFlow {
  public:
-  static constexpr std::size_t classes = 3;             // high, normal, bulk; control is exempt
+  static constexpr std::size_t classes = 3;  // high, normal, bulk; control is exempt
   static constexpr std::uint32_t frames_in_flight_max = 64;
   static constexpr std::uint32_t ack_every_frames = 4;  // at the latest
 

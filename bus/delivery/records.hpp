@@ -56,20 +56,20 @@ enum class DropReason : std::uint8_t { queue_full, peer_gone, shutdown, corrupt 
 // one of them has settled it.
 struct Routed {
   Publication* publication = nullptr;
-  mem::Buffer slice;               // empty once every subscriber's process has received it
+  mem::Buffer slice;  // empty once every subscriber's process has received it
   wire::Lane lane = wire::Lane::normal;
   std::uint64_t first_seq = 0;
-  std::uint32_t count = 0;         // messages; 0 for a chunk that is not the last
-  std::uint32_t skipped = 0;       // leading messages that had come before and have their outcome
-  std::uint64_t charge = 0;        // bytes of credit
+  std::uint32_t count = 0;    // messages; 0 for a chunk that is not the last
+  std::uint32_t skipped = 0;  // leading messages that had come before and have their outcome
+  std::uint64_t charge = 0;   // bytes of credit
   std::uint32_t slice_bytes = 0;
-  std::uint32_t holders = 0;       // entries that may still have to be sent (again)
-  std::uint32_t pending = 0;       // entries that are not settled
-  std::uint32_t delivered = 0;     // longest prefix that some subscription handled
+  std::uint32_t holders = 0;    // entries that may still have to be sent (again)
+  std::uint32_t pending = 0;    // entries that are not settled
+  std::uint32_t delivered = 0;  // longest prefix that some subscription handled
   bool first_of_train = false;
-  bool aborts = false;             // stands for "the train ends here"; has no batch, but a key
+  bool aborts = false;  // stands for "the train ends here"; has no batch, but a key
   wire::AbortKey abort_key;
-  bool is_reported = false;        // its outcome is counted
+  bool is_reported = false;  // its outcome is counted
 };
 
 struct Pair;
@@ -78,7 +78,7 @@ struct Pair;
 struct Entry {
   Routed* routed = nullptr;
   Pair* pair = nullptr;
-  std::uint32_t first = 0;           // message index inside the batch
+  std::uint32_t first = 0;  // message index inside the batch
   std::uint32_t count = 0;
   std::uint64_t first_delivery = 0;  // given when it is sent first
 };
@@ -87,12 +87,13 @@ struct Entry {
 struct Pair {
   Publication* publication = nullptr;
   Subscription* subscription = nullptr;
-  Amount limit;                // lossless: absolute, in the publication's accepted amounts
-  Amount want;                 // asked for at once (a message larger than the share)
-  std::uint32_t entries = 0;   // in queue and in flight
-  bool is_hungry = false;      // stands in Subscription::hungry
-  bool drops_train = false;    // the chunk train under way did not fit
-  bool skips_train = false;    // the chunk train under way began before it joined
+  Amount limit;   // lossless: absolute, in the publication's accepted amounts
+  Amount excess;  // of what is outstanding, what was out before it joined: beyond the bound
+  Amount want;    // asked for at once (a message larger than the share)
+  std::uint32_t entries = 0;  // in queue and in flight
+  bool is_hungry = false;     // stands in Subscription::hungry
+  bool drops_train = false;   // the chunk train under way did not fit
+  bool skips_train = false;   // the chunk train under way began before it joined
   StatsRow* row = nullptr;
 };
 
@@ -103,22 +104,22 @@ struct Publication {
   std::uint32_t publisher_epoch = 0;
   std::string topic;
   std::uint64_t accepted_seq = 0;
-  std::uint32_t next_chunk = 0;       // of the train under way; 0: none
-  Amount accepted;                    // what credit was used
-  Amount limit;                       // what credit was given
-  Amount limit_told;                  // as last told to the publisher
+  std::uint32_t next_chunk = 0;  // of the train under way; 0: none
+  Amount accepted;               // what credit was used
+  Amount limit;                  // what credit was given
+  Amount limit_told;             // as last told to the publisher
   std::uint64_t accepted_told = 0;
-  std::uint64_t flush_seq = 0;        // outcomes up to here are asked for
+  std::uint64_t flush_seq = 0;  // outcomes up to here are asked for
   std::uint64_t delivered = 0, no_subscriber = 0, dropped = 0;
-  std::uint64_t outcome_told = 0;     // their sum, as last told
+  std::uint64_t outcome_told = 0;  // their sum, as last told
   std::uint32_t match_told = 0;
   std::uint32_t lossless_count = 0;
-  std::uint32_t routed_open = 0;      // Routed that are not settled everywhere
+  std::uint32_t routed_open = 0;  // Routed that are not settled everywhere
   bool interest_changed = false;
-  bool is_dirty = false;              // stands in Port::dirty
+  bool is_dirty = false;  // stands in Port::dirty
   bool tells_at_once = false;
   bool is_withdrawn = false;
-  std::vector<Pair*> route;           // the route cache: every subscription that matches
+  std::vector<Pair*> route;  // the route cache: every subscription that matches
   StatsRow* row = nullptr;
 };
 
@@ -127,42 +128,42 @@ struct Subscription {
   std::uint32_t handle = 0;
   std::string pattern;
   Policy policy = Policy::lossless;
-  Amount bound;                   // of the queue
-  Amount window;                  // in flight and unconsumed at the subscriber
+  Amount bound;   // of the queue
+  Amount window;  // in flight and unconsumed at the subscriber
   base::Nanos stall_limit = 0;
-  Ring<Entry> queue;              // not sent yet
-  Ring<Entry> in_flight;          // sent, not settled
+  Ring<Entry> queue;                 // not sent yet
+  Ring<Entry> in_flight;             // sent, not settled
   std::size_t received_entries = 0;  // leading entries of in_flight that arrived
-  Amount queued;                  // sum over queue
-  Amount sent;                    // in all
-  Amount consumed;                // in all, as settled
-  Amount backlog;                 // lossless: accepted for it, not consumed
-  Amount granted;                 // lossless: sum over pairs of limit - accepted
-  Amount share;                   // lossless: what each pair may have outstanding
+  Amount queued;                     // sum over queue
+  Amount sent;                       // in all
+  Amount consumed;                   // in all, as settled
+  Amount backlog;                    // lossless: accepted for it, not consumed
+  Amount granted;                    // lossless: sum over pairs of limit - accepted - excess
+  Amount share;                      // lossless: what each pair may have outstanding
   std::uint64_t sent_no = 0, received_no = 0, done_no = 0;
   base::Nanos blocked_since = 0;  // 0: not blocked
   std::vector<std::unique_ptr<Pair>> pairs;
-  Ring<Pair*> hungry;             // in turn; nullptr where one left
-  bool is_ready = false;          // stands in Port::ready
-  bool wants_service = false;     // stands in Switch's list of subscriptions to serve
+  Ring<Pair*> hungry;          // in turn; nullptr where one left
+  bool is_ready = false;       // stands in Port::ready
+  bool wants_service = false;  // stands in Switch's list of subscriptions to serve
   StatsRow* row = nullptr;
 };
 
 struct Port {
   PortId id = 0;
   std::uint64_t agent_id = 0;
-  base::Nanos suspended_since = 0;  // 0: its link is up
+  base::Nanos suspended_since = 0;                           // 0: its link is up
   std::vector<std::unique_ptr<Publication>> publications;    // by handle - 1
   std::vector<std::unique_ptr<Subscription>> subscriptions;  // by handle - 1
-  std::vector<Publication*> dirty;   // something to tell the publisher
+  std::vector<Publication*> dirty;                           // something to tell the publisher
   std::vector<Subscription*> ready;  // may have deliveries to send; served in turn
   std::size_t next_ready = 0;
   struct GoneItem {
     std::uint32_t subscription;
     DropReason reason;
   };
-  std::vector<GoneItem> gone;        // to tell
-  bool has_output = false;           // stands in Switch's list of ports with output
+  std::vector<GoneItem> gone;  // to tell
+  bool has_output = false;     // stands in Switch's list of ports with output
 };
 
 }  // namespace abuzz::delivery

@@ -28,8 +28,7 @@ class RoutedStore {
   void grow() {
     blocks_.push_back(std::make_unique<Routed[]>(per_block));
     free_.reserve(blocks_.size() * per_block);
-    for (std::size_t index = 0; index < per_block; ++index)
-      free_.push_back(&blocks_.back()[index]);
+    for (std::size_t index = 0; index < per_block; ++index) free_.push_back(&blocks_.back()[index]);
   }
 
   std::vector<std::unique_ptr<Routed[]>> blocks_;

@@ -139,6 +139,7 @@ class Switch {
   Amount share_of(const Subscription& subscription) const noexcept;
   void grant(Subscription& subscription);
   void make_hungry(Pair& pair);
+  void spend(Pair& pair, Amount used) noexcept;
   void update_limit(Publication& publication);
   void note(Publication& publication);
   void note_output(Port& port);

@@ -93,7 +93,7 @@ void Switch::route(Publication& publication, Routed& routed, const wire::BatchHe
     if (pair->subscription->policy == Policy::lossless) {
       // The publisher's use of what this subscription granted.
       const Amount used{count, routed.charge};
-      pair->subscription->granted = pair->subscription->granted - used;
+      spend(*pair, used);
       if (!pair->skips_train) pair->subscription->backlog = pair->subscription->backlog + used;
       make_hungry(*pair);
     }

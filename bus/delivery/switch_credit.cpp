@@ -40,6 +40,13 @@ Amount Switch::share_of(const Subscription& subscription) const noexcept {
                                     2 * base::mib)};
 }
 
+// The publisher used credit: first what was out before the subscription joined.
+void Switch::spend(Pair& pair, Amount used) noexcept {
+  const Amount from_excess = least(pair.excess, used);
+  pair.excess = pair.excess - from_excess;
+  pair.subscription->granted = pair.subscription->granted - (used - from_excess);
+}
+
 void Switch::make_hungry(Pair& pair) {
   Subscription& subscription = *pair.subscription;
   if (subscription.policy != Policy::lossless || pair.is_hungry) return;
@@ -156,8 +163,8 @@ void Switch::note_ready(Subscription& subscription) {
 
 void Switch::tell(Publication& publication, wire::ControlBuilder& control) {
   publication.is_dirty = false;
-  control.add(wire::Credit{publication.handle, publication.accepted_seq,
-                           publication.limit.messages, publication.limit.bytes});
+  control.add(wire::Credit{publication.handle, publication.accepted_seq, publication.limit.messages,
+                           publication.limit.bytes});
   publication.limit_told = publication.limit;
   publication.accepted_told = publication.accepted_seq;
   publication.row->set(PublicationCounter::limit_messages, publication.limit.messages);
@@ -165,8 +172,8 @@ void Switch::tell(Publication& publication, wire::ControlBuilder& control) {
   const std::uint64_t outcome =
       publication.delivered + publication.no_subscriber + publication.dropped;
   if (outcome != publication.outcome_told || publication.tells_at_once) {
-    control.add(wire::Outcome{publication.handle, publication.delivered,
-                              publication.no_subscriber, publication.dropped});
+    control.add(wire::Outcome{publication.handle, publication.delivered, publication.no_subscriber,
+                              publication.dropped});
     publication.outcome_told = outcome;
     if (publication.accepted_seq >= publication.flush_seq && publication.routed_open == 0)
       publication.tells_at_once = false;

@@ -12,7 +12,9 @@ namespace {
 
 constexpr std::size_t tombstones_max = 4096;
 
-std::uint16_t number(Error error) noexcept { return static_cast<std::uint16_t>(error); }
+std::uint16_t number(Error error) noexcept {
+  return static_cast<std::uint16_t>(error);
+}
 
 }  // namespace
 
@@ -82,8 +84,7 @@ std::uint16_t Switch::advertise(PortId id, const wire::Advertise& item) {
     return 0;
   }
   if (is_draining_) return number(Error::closed);
-  if (publication_count_ >= config_.node.publications_max)
-    return number(Error::publications_limit);
+  if (publication_count_ >= config_.node.publications_max) return number(Error::publications_limit);
   auto publication = std::make_unique<Publication>();
   publication->port = port;
   publication->handle = item.publication;
@@ -158,7 +159,8 @@ wire::Subscribed Switch::subscribe(PortId id, const wire::Subscribe& item, base:
     answer.matched_publications = static_cast<std::uint32_t>(existing->pairs.size());
     return answer;
   }
-  answer.error = check_subscribe(*port, item);
+  // What it would resume is gone: the agent registers it afresh, with numbers of its own.
+  answer.error = item.resumes ? number(Error::closed) : check_subscribe(*port, item);
   if (answer.error != 0) return answer;
   auto subscription = std::make_unique<Subscription>();
   subscription->port = port;
@@ -175,8 +177,7 @@ wire::Subscribed Switch::subscribe(PortId id, const wire::Subscribe& item, base:
     return answer;
   }
   subscription->row->set(SubscriptionCounter::policy, item.policy);
-  if (item.subscription > port->subscriptions.size())
-    port->subscriptions.resize(item.subscription);
+  if (item.subscription > port->subscriptions.size()) port->subscriptions.resize(item.subscription);
   auto& slot = port->subscriptions[item.subscription - 1];
   slot = std::move(subscription);
   ++subscription_count_;
@@ -226,7 +227,7 @@ void Switch::join(Publication& publication, Subscription& subscription) {
   if (subscription.policy == Policy::lossless) {
     // Credit that is already out is honoured: it is appended beyond the bound, once.
     pair->limit = publication.limit;
-    subscription.granted = subscription.granted + (pair->limit - publication.accepted);
+    pair->excess = pair->limit - publication.accepted;
     ++publication.lossless_count;
   }
   publication.route.push_back(pair.get());
@@ -244,7 +245,8 @@ void Switch::leave(Pair& pair) {
   for (std::size_t index = 0; index < subscription.hungry.count(); ++index)
     if (subscription.hungry.at(index) == &pair) subscription.hungry.at(index) = nullptr;
   if (subscription.policy == Policy::lossless) {
-    subscription.granted = subscription.granted - (pair.limit - publication.accepted);
+    subscription.granted =
+        subscription.granted - (pair.limit - publication.accepted - pair.excess);
     --publication.lossless_count;
   }
   pair.is_hungry = true;  // never again

@@ -10,7 +10,6 @@ namespace {
 
 constexpr base::Nanos timer_interval = 50 * base::millisecond;
 
-
 std::array<std::uint32_t, 3> windows(const Config& config) noexcept {
   return {config.link.window_high_bytes, config.link.window_normal_bytes,
           config.link.window_bulk_bytes};
@@ -179,9 +178,9 @@ base::Nanos Shard::next_deadline() const noexcept {
   return state_->sessions.empty() ? -1 : state_->timers_at;
 }
 
-bool Shard::has_orders() const noexcept { 
+bool Shard::has_orders() const noexcept {
   return state_->orders_posted.read_fenced() != state_->orders_taken;
- }
+}
 
 bool Shard::has_reports() const noexcept {
   return state_->reports_posted.read_fenced() != state_->reports_taken;

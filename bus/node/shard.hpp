@@ -49,7 +49,7 @@ class Shard {
   // Messages that are queued for agents now. The shard's thread, or after it ended.
   std::uint64_t queued_messages() const noexcept;
 
- // The private parts, for the files of this class only.
+  // The private parts, for the files of this class only.
   struct State;  // shard_state.hpp
 
  private:

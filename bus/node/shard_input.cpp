@@ -175,8 +175,7 @@ bool Shard::State::take_batch(Session& session, const wire::FrameView& view,
 bool Shard::State::take_control(Session& session, const wire::FrameView& view,
                                 const wire::Record& record, base::Nanos now) {
   Registrar registrar(*this, session, now);
-  const wire::Reject reject =
-      wire::read_control(view.slice(record), control_scratch, registrar);
+  const wire::Reject reject = wire::read_control(view.slice(record), control_scratch, registrar);
   registrar.finish();
   session.said_goodbye |= registrar.said_goodbye();
   return reject == wire::Reject::none && !registrar.is_refused();

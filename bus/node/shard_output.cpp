@@ -12,6 +12,9 @@ namespace {
 constexpr std::uint32_t reference_bytes_min = 8 * base::kib;
 constexpr std::size_t frame_bytes_target = 128 * base::kib;
 constexpr std::size_t frames_per_serving = 8;
+// The largest head: a full frame, one slice more that is copied, and a full Control.
+constexpr std::size_t reserve_bytes =
+    frame_bytes_target + reference_bytes_min + wire::control_bytes_max + 8 * base::kib;
 
 }  // namespace
 
@@ -69,6 +72,13 @@ bool Shard::State::send_frame(Session& session, bool& has_more) {
       has_more = true;
       return false;
     }
+  }
+  // A frame that was begun must be finished: its head has a buffer before anything is taken for it.
+  if (!reserve) reserve = parts.pool.try_acquire(reserve_bytes);
+  if (!reserve) {
+    parts.stats.process().add(ProcessCounter::memory_refused);
+    has_more = true;
+    return false;
   }
   builder.clear();
   outgoing.clear();
@@ -150,12 +160,9 @@ bool Shard::State::finish_frame(Session& session, delivery::LinkFlow::Load& load
   session.flow.stamp(head, load);
   session.owes_ack = false;
   mem::Buffer first = parts.pool.try_acquire(builder.head_bytes());
-  // Only a node past its memory budget has none; its frames are bounded by link credit, so the
-  // reserve of the pool covers them. The session cannot go on without this frame.
   if (!first) {
-    parts.stats.process().add(ProcessCounter::memory_refused);
-    report(ShardReport::Kind::struck_out, session.id);
-    return false;
+    first = std::move(reserve);
+    first.narrow(0, builder.head_bytes());
   }
   builder.finish(head, first.span());
   outgoing.parts[0] = std::move(first);

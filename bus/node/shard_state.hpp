@@ -27,13 +27,13 @@ struct Session {
   delivery::LinkFlow flow;
   bool is_attached = false;
   bool said_goodbye = false;
-  bool owes_ack = false;        // stands in State::owing
-  bool is_blocked = false;      // stands in State::blocked
+  bool owes_ack = false;    // stands in State::owing
+  bool is_blocked = false;  // stands in State::blocked
   std::uint32_t strikes = 0;
   // Answers to control items, told with the next frame.
   std::vector<wire::Subscribed> subscribed;
   std::vector<wire::Advertised> advertised;
-  link::Frame unsent;           // built, refused by the link for now
+  link::Frame unsent;  // built, refused by the link for now
   StatsRow* row = nullptr;
 
   explicit Session(std::array<std::uint32_t, 3> window_bytes) : flow(window_bytes) {}
@@ -56,10 +56,11 @@ struct Shard::State {
 
   std::unordered_map<SessionId, std::unique_ptr<Session>> sessions;
   std::unordered_map<std::uint64_t, Session*> by_agent;  // the current session of each agent
-  std::vector<SessionId> owing;      // an acknowledgement or an answer is due
-  std::vector<SessionId> blocked;    // have output, their link has no room
-  link::Frame incoming, outgoing;    // reused
-  wire::ControlBuilder control;      // reused
+  std::vector<SessionId> owing;                          // an acknowledgement or an answer is due
+  std::vector<SessionId> blocked;                        // have output, their link has no room
+  mem::Buffer reserve;                // for a head when the pool has none
+  link::Frame incoming, outgoing;                        // reused
+  wire::ControlBuilder control;                          // reused
   std::vector<std::byte> control_scratch;
   // Storage of the frame under construction.
   std::array<wire::Record, 256> records;

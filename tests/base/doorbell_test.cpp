@@ -108,8 +108,8 @@ TEST(Doorbell, LosesNoWakeUpWithManyRingers) {
 TEST(Doorbell, NeitherSleepsThroughARingNorStaysReadableWhenTheTwoRace) {
   constexpr int rounds = 10'000;
   Doorbell bell;
-  // Relaxed: the order has to come from Doorbell alone. On a line of its own: a store that waits for
-  // its line is the one that a load can overtake.
+  // Relaxed: the order has to come from Doorbell alone. On a line of its own: a store that waits
+  // for its line is the one that a load can overtake.
   alignas(writer_distance_bytes) std::atomic<int> work{0};
   testing::SpinBarrier turn(2);
   std::thread ringer([&] {

@@ -112,6 +112,7 @@ class LoopNode {
   Reception& reception() { return core_->reception(); }
   base::ManualClock& clock() { return clock_; }
   mem::Pool& pool() { return pool_; }
+  link::LoopNetwork& network() { return network_; }
   const NodeIdentity& identity() const { return identity_; }
 
  private:

@@ -232,8 +232,8 @@ TEST(Intake, LosesAndReordersNothingWithManyProducers) {
   EXPECT_EQ(intake.pop(items.data(), items.size()), 0u);
 }
 
-// A consumer that runs in the middle of a push makes moodycamel take one more block for ever. With a
-// bound by MAX_SUBQUEUE_SIZE alone this test fails: a producer collects the blocks of the others.
+// A consumer that runs in the middle of a push makes moodycamel take one more block for ever. With
+// MAX_SUBQUEUE_SIZE as the only bound this test fails: a producer collects the others' blocks.
 TEST(Intake, EveryProducerReachesItsQuotaAfterAnyRace) {
   constexpr std::size_t producers_count = 3;
   Numbers intake(producers_count);
