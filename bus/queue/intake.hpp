@@ -20,8 +20,8 @@ namespace abuzz::queue {
 namespace detail {
 
 // The queue of one producer. It asks for a new block only when the one that comes next is still in
-// use. With fewer than Quota items unread there are at most quota_blocks such blocks, so it comes to
-// hold one block more, and never asks again.
+// use. With fewer than Quota items unread there are at most quota_blocks such blocks, so it comes
+// to hold one block more, and never asks again.
 template <std::size_t Quota>
 struct IntakeTraits : moodycamel::ConcurrentQueueDefaultTraits {
   static constexpr std::size_t BLOCK_SIZE =
