@@ -115,6 +115,7 @@ void Session::abandon() {
   link_.reset();
   link_descriptor.publish(-1);
   door_.reset();
+  previous_door_.reset();
   door_descriptor.publish(-1);
   unsent_.clear();
   set_state(SessionState::closed);

@@ -112,7 +112,8 @@ class Session final : private wire::ControlSink {
   void on_datagram(base::Nanos now);
   void on_welcome(const wire::DoorWelcome& welcome, base::Nanos now);
   void on_refusal(const wire::DoorRefusal& refusal, base::Nanos now);
-  void lose_link(base::Nanos now);
+  void lose_link(base::Nanos now);  // the link only: the session may be resumed
+  void lose_node(base::Nanos now);  // the door too
   void begin_epoch(bool same_node);
   void set_state(SessionState next) noexcept;
 
@@ -165,6 +166,8 @@ class Session final : private wire::ControlSink {
 
   Parts parts_;
   std::unique_ptr<link::DoorCall> door_;
+  // Of a session whose link was lost: its hang-up would say that the agent is gone.
+  std::unique_ptr<link::DoorCall> previous_door_;
   std::unique_ptr<link::Link> link_;
   std::optional<delivery::LinkFlow> flow_;
   std::vector<std::byte> datagram_;

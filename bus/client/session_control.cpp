@@ -130,6 +130,7 @@ void Session::collect_settles(base::Nanos now) {
     if (subscription->queue) subscription->queue->spill();
     const wire::Settle settle = settle_of(*subscription);
     if (settle.done_no == subscription->told.done_no &&
+        settle.received_no == subscription->told.received_no &&
         settle.consumed_bytes == subscription->told.consumed_bytes)
       continue;
     has_news = true;
@@ -152,7 +153,9 @@ void Session::collect_settles(base::Nanos now) {
       control_.add(settle);
       subscription.told = settle;
     }
-    if (settle.done_no == settle.received_no) {
+    const bool is_over = settle.done_no == subscription.last_delivery &&
+                         settle.received_no == subscription.told.received_no;
+    if (is_over) {
       subscription.is_unsettled = false;
       unsettled_[index] = unsettled_.back();
       unsettled_.pop_back();

@@ -31,6 +31,7 @@ void Session::try_call(base::Nanos now) {
   back_off_ = std::clamp(back_off_ * 2, back_off_min, back_off_max);
   retry_at_ = now + back_off_ + static_cast<base::Nanos>(parts_.random.below(5'000'000));
   if (!call.ok()) {
+    previous_door_.reset();
     wants_launch.publish(call.error() == Error::no_node);
     changed();
     return;
@@ -62,26 +63,26 @@ void Session::poll_door(base::Nanos now) {
   while (door_) {
     const link::DoorCall::Status status = door_->try_receive(datagram_);
     if (status == link::DoorCall::Status::closed) {
-      lose_link(now);
+      lose_node(now);
       return;
     }
     if (status == link::DoorCall::Status::empty) break;
     on_datagram(now);
   }
-  if (state.hint() == SessionState::greeting && now >= greeting_until_) lose_link(now);
+  if (state.hint() == SessionState::greeting && now >= greeting_until_) lose_node(now);
 }
 
 void Session::on_datagram(base::Nanos now) {
   wire::DoorHead head;
-  if (wire::read_door_head(datagram_, head) != wire::Reject::none) return lose_link(now);
+  if (wire::read_door_head(datagram_, head) != wire::Reject::none) return lose_node(now);
   if (head.kind == wire::DoorKind::welcome && state.hint() == SessionState::greeting) {
     wire::DoorWelcome welcome;
-    if (wire::read_door(datagram_, welcome) != wire::Reject::none) return lose_link(now);
+    if (wire::read_door(datagram_, welcome) != wire::Reject::none) return lose_node(now);
     return on_welcome(welcome, now);
   }
   if (head.kind == wire::DoorKind::refusal) {
     wire::DoorRefusal refused;
-    if (wire::read_door(datagram_, refused) != wire::Reject::none) return lose_link(now);
+    if (wire::read_door(datagram_, refused) != wire::Reject::none) return lose_node(now);
     return on_refusal(refused, now);
   }
 }
@@ -89,18 +90,19 @@ void Session::on_datagram(base::Nanos now) {
 void Session::on_refusal(const wire::DoorRefusal& refused, base::Nanos now) {
   refusal_text_ = refused.text;
   refusal.publish(refused.error);
-  lose_link(now);
+  lose_node(now);
   // A node that holds our name for a link that is only now being given up lets us in later.
   if (is_final(refused.error) && node_epoch.hint() == 0) abandon();
 }
 
 void Session::on_welcome(const wire::DoorWelcome& welcome, base::Nanos now) {
   link::Secret secret;
-  if (welcome.secret.size() != secret.size() || welcome.token.size() != 16) return lose_link(now);
+  if (welcome.secret.size() != secret.size() || welcome.token.size() != 16) return lose_node(now);
   std::copy(welcome.secret.begin(), welcome.secret.end(), secret.begin());
   auto opened = parts_.network.connect(welcome.endpoint, secret);
-  if (!opened.ok()) return lose_link(now);
+  if (!opened.ok()) return lose_node(now);
   link_ = std::move(opened).value();
+  previous_door_.reset();
   link_descriptor.publish(link_->wait_descriptor());
   std::array<std::uint32_t, 3> windows{parts_.config.link.window_high_bytes,
                                        parts_.config.link.window_normal_bytes,
@@ -167,7 +169,7 @@ void Session::begin_epoch(bool same_node) {
     subscription->needs_subscribe = true;
     if (subscription->resumes) continue;
     ++subscription->generation;
-    subscription->received_no = 0;
+    subscription->received_no = subscription->last_delivery = 0;
     subscription->told = {};
   }
   registrations_changed_ = true;
@@ -175,11 +177,17 @@ void Session::begin_epoch(bool same_node) {
   update_knocks(true);
 }
 
+void Session::lose_node(base::Nanos now) {
+  door_.reset();
+  previous_door_.reset();
+  lose_link(now);
+}
+
 void Session::lose_link(base::Nanos now) {
   link_descriptor.publish(-1);
   door_descriptor.publish(-1);
   link_.reset();
-  door_.reset();
+  if (door_) previous_door_ = std::move(door_);
   unsent_.clear();
   if (said_goodbye_) return set_state(SessionState::closed);
   retry_at_ = now + std::max(back_off_, base::Nanos{1} * base::millisecond);

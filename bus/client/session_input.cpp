@@ -86,9 +86,9 @@ bool Session::take_delivery(const wire::FrameView& view, const wire::Record& rec
     delivery.count = target.count;
     delivery.generation = subscription->generation;
     delivery.aborts = record.kind == wire::RecordKind::abort;
+    ++subscription->received_no;
     if (delivery.count > 0)
-      subscription->received_no =
-          std::max(subscription->received_no, target.first_delivery + target.count - 1);
+      subscription->last_delivery = target.first_delivery + target.count - 1;
     parts_.stats.process().add(ProcessCounter::messages_in, target.count);
     if (!subscription->is_unsettled) {
       subscription->is_unsettled = true;
@@ -170,7 +170,7 @@ void Session::on(const wire::Subscribed& item) {
     subscription->resumes = false;
     subscription->needs_subscribe = true;
     ++subscription->generation;
-    subscription->received_no = 0;
+    subscription->received_no = subscription->last_delivery = 0;
     subscription->told = {};
     registrations_changed_ = true;
   } else {

@@ -140,7 +140,9 @@ struct Subscription {
   Amount backlog;                    // lossless: accepted for it, not consumed
   Amount granted;                    // lossless: sum over pairs of limit - accepted - excess
   Amount share;                      // lossless: what each pair may have outstanding
-  std::uint64_t sent_no = 0, received_no = 0, done_no = 0;
+  std::uint64_t sent_no = 0, done_no = 0;  // delivery numbers: messages
+  std::uint64_t records_sent = 0;          // entries sent, in all, but for those to be sent again
+  std::uint64_t records_settled = 0;       // entries that left in_flight
   base::Nanos blocked_since = 0;  // 0: not blocked
   std::vector<std::unique_ptr<Pair>> pairs;
   Ring<Pair*> hungry;          // in turn; nullptr where one left

@@ -196,12 +196,13 @@ wire::Subscribed Switch::subscribe(PortId id, const wire::Subscribe& item, base:
 // What was in flight and did not arrive goes out again first, under its old delivery numbers.
 bool Switch::resume_subscription(Subscription& subscription, const wire::Subscribe& item) {
   if (!item.resumes || subscription.pattern != item.pattern ||
-      item.resume_received_no > subscription.sent_no)
+      item.resume_received_no > subscription.records_sent)
     return false;
   release_received(subscription, item.resume_received_no);
   while (subscription.in_flight.count() > subscription.received_entries) {
     Entry entry = std::move(subscription.in_flight.back());
     subscription.in_flight.pop_back();
+    --subscription.records_sent;
     const Amount amount{entry.count, entry.routed->charge};
     subscription.sent = subscription.sent - amount;
     subscription.queued = subscription.queued + amount;

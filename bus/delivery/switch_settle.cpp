@@ -67,21 +67,20 @@ void Switch::mark_sent(PortId id) {
     subscription.sent_no += entry.count;
     subscription.row->set(SubscriptionCounter::sent_no, subscription.sent_no);
   }
+  ++subscription.records_sent;
   subscription.in_flight.push_back(std::move(entry));
   ++port.next_ready;  // the next one in turn
 }
 
-// A subscriber's process has these bytes: nobody needs them here any more.
+// A subscriber's process has these bytes: nobody needs them here any more. Records are counted as
+// they were sent, so that a chunk or an abort is as exact a mark as a message.
 void Switch::release_received(Subscription& subscription, std::uint64_t received_no) {
-  if (received_no <= subscription.received_no) return;
-  while (subscription.received_entries < subscription.in_flight.count()) {
+  while (subscription.received_entries < subscription.in_flight.count() &&
+         subscription.records_settled + subscription.received_entries < received_no) {
     Entry& entry = subscription.in_flight.at(subscription.received_entries);
-    const std::uint64_t last = entry.first_delivery + std::max(entry.count, 1u) - 1;
-    if (last > received_no) break;
     if (entry.pair != nullptr) drop_holder(*entry.routed);
     ++subscription.received_entries;
   }
-  subscription.received_no = received_no;
   subscription.row->set(SubscriptionCounter::received_no, received_no);
 }
 
@@ -95,18 +94,19 @@ bool Switch::settle(PortId port, const wire::Settle& item, base::Nanos now) {
   Subscription* found = find_subscription(port, item.subscription);
   if (found == nullptr) return true;  // it ended meanwhile
   Subscription& subscription = *found;
-  if (item.received_no > subscription.sent_no || item.done_no > item.received_no ||
+  if (item.received_no > subscription.records_sent || item.done_no > subscription.sent_no ||
       item.consumed_messages > subscription.sent.messages ||
       item.consumed_bytes > subscription.sent.bytes)
     return false;
   release_received(subscription, item.received_no);
-  while (!subscription.in_flight.is_empty() && item.done_no > 0) {
+  while (subscription.received_entries > 0 && item.done_no > 0) {
     Entry& entry = subscription.in_flight.front();
     const std::uint64_t last = entry.first_delivery + std::max(entry.count, 1u) - 1;
     if (last > item.done_no) break;
     complete(subscription, entry, entry.count, DropReason::corrupt);
     subscription.in_flight.pop_front();
     --subscription.received_entries;
+    ++subscription.records_settled;
   }
   if (item.done_no > subscription.done_no) {
     subscription.done_no = item.done_no;
