@@ -89,9 +89,8 @@ Status work(const Options& options) {
   report.numbers["messages"] = indexer.check().count();
   report.numbers["parts"] = indexer.parts();
   report.numbers["batches"] = received.batches;
-  report.numbers["lost"] = indexer.check().wrong() + received.gaps + received.corrupt +
-                           flushed.no_subscriber + flushed.dropped + flushed.unknown;
-  report.numbers["pending"] = flushed.pending;
+  report.numbers["lost"] = indexer.check().wrong() + received.gaps + received.corrupt;
+  add_outcome(report, flushed);
   tell(report);
   return Done{};
 }

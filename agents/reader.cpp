@@ -68,12 +68,7 @@ class Reader {
   // Waits until it is known what became of every message.
   Report outcome() {
     Report report = this->report();
-    for (Publisher& publisher : publishers_) {
-      const FlushReport flushed = publisher.flush(patience);
-      report.numbers["delivered"] += flushed.delivered;
-      report.numbers["lost"] += flushed.no_subscriber + flushed.dropped + flushed.unknown;
-      report.numbers["pending"] += flushed.pending;
-    }
+    for (Publisher& publisher : publishers_) add_outcome(report, publisher.flush(patience));
     return report;
   }
 

@@ -47,6 +47,16 @@ bool decode(std::string_view line, Report& report) {
   return true;
 }
 
+void add_outcome(Report& report, const FlushReport& flushed) {
+  report.numbers["delivered"] += flushed.delivered;
+  report.numbers["no_subscriber"] += flushed.no_subscriber;
+  report.numbers["dropped"] += flushed.dropped;
+  report.numbers["unknown"] += flushed.unknown;
+  report.numbers["pending"] += flushed.pending;
+  report.numbers["lost"] +=
+      flushed.no_subscriber + flushed.dropped + flushed.unknown + flushed.pending;
+}
+
 void tell(const Report& report) {
   std::puts(encode(report).c_str());
   std::fflush(stdout);

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "bus/publisher.hpp"
+
 // What the agents of the demo agree on: the names of their topics, what a message on them is, and
 // what each tells whoever started it.
 //
@@ -44,6 +46,8 @@ struct Report {
 };
 std::string encode(const Report& report);
 bool decode(std::string_view line, Report& report);
+// Adds what became of published messages; all but `delivered` is also added to "lost".
+void add_outcome(Report& report, const FlushReport& flushed);
 // Prints it.
 void tell(const Report& report);
 

@@ -10,6 +10,11 @@ namespace abuzz {
 
 struct Node::State {
   std::unique_ptr<node::NodeThreads> threads;
+
+  ~State() {
+    // Leaked on purpose: what a forked child would close and unlink belongs to its parent.
+    if (threads != nullptr && !threads->is_own_process()) static_cast<void>(threads.release());
+  }
 };
 
 Node::Node(std::unique_ptr<State> state) noexcept : state_(std::move(state)) {}
@@ -32,6 +37,7 @@ Result<Node> Node::start(const Config& config, bool managed) {
 }
 
 StopReport Node::stop(std::chrono::nanoseconds patience) {
+  if (!state_->threads->is_own_process()) return {};
   const node::NodeThreads::Departure departure = state_->threads->stop(patience);
   return {departure.agents, departure.unsent};
 }

@@ -118,6 +118,7 @@ struct Publication {
   bool interest_changed = false;
   bool is_dirty = false;  // stands in Port::dirty
   bool tells_at_once = false;
+  bool is_paused = false;  // the link was lost: nothing is told until it is advertised again
   bool is_withdrawn = false;
   std::vector<Pair*> route;  // the route cache: every subscription that matches
   StatsRow* row = nullptr;
@@ -146,6 +147,7 @@ struct Subscription {
   base::Nanos blocked_since = 0;  // 0: not blocked
   std::vector<std::unique_ptr<Pair>> pairs;
   Ring<Pair*> hungry;          // in turn; nullptr where one left
+  bool is_paused = false;      // the link was lost: nothing is sent until it is resumed
   bool is_ready = false;       // stands in Port::ready
   bool wants_service = false;  // stands in Switch's list of subscriptions to serve
   StatsRow* row = nullptr;

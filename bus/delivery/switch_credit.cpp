@@ -145,7 +145,7 @@ void Switch::note_output(Port& port) {
 }
 
 void Switch::note(Publication& publication) {
-  if (publication.is_withdrawn || publication.port == nullptr) return;
+  if (publication.is_withdrawn || publication.is_paused || publication.port == nullptr) return;
   if (!publication.is_dirty) {
     publication.is_dirty = true;
     publication.port->dirty.push_back(&publication);

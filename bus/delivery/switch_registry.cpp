@@ -53,8 +53,18 @@ void Switch::open_port(PortId id) {
   port->suspended_since = 0;
 }
 
+// Numbers on the next link start over, so nothing is said or sent on it about what the agent has not
+// registered there.
 void Switch::suspend_port(PortId id, base::Nanos now) {
-  if (Port* port = find_port(id)) port->suspended_since = std::max<base::Nanos>(now, 1);
+  Port* port = find_port(id);
+  if (port == nullptr) return;
+  port->suspended_since = std::max<base::Nanos>(now, 1);
+  for (auto& publication : port->publications)
+    if (publication) publication->is_paused = true;
+  for (auto& subscription : port->subscriptions)
+    if (subscription) subscription->is_paused = true;
+  for (Publication* publication : port->dirty) publication->is_dirty = false;
+  port->dirty.clear();
 }
 
 void Switch::close_port(PortId id, DropReason reason) {
@@ -117,6 +127,7 @@ std::uint16_t Switch::advertise(PortId id, const wire::Advertise& item) {
 
 // The publisher counts its bytes from 0 again; its sequence goes on.
 void Switch::resume_publication(Publication& publication) {
+  publication.is_paused = false;
   if (publication.next_chunk != 0) send_abort(publication);
   const std::uint64_t used = publication.accepted.bytes;
   publication.accepted.bytes = 0;
@@ -210,6 +221,7 @@ bool Switch::resume_subscription(Subscription& subscription, const wire::Subscri
     subscription.queue.push_front(std::move(entry));
   }
   subscription.blocked_since = 0;
+  subscription.is_paused = false;
   note_ready(subscription);
   return true;
 }

@@ -34,7 +34,8 @@ bool Switch::peek(PortId id, Outgoing& outgoing) {
   while (!port->ready.empty()) {
     if (port->next_ready >= port->ready.size()) port->next_ready = 0;
     Subscription& subscription = *port->ready[port->next_ready];
-    if (!subscription.queue.is_empty() && has_room(subscription, subscription.queue.front())) {
+    const bool has_next = !subscription.queue.is_empty() && !subscription.is_paused;
+    if (has_next && has_room(subscription, subscription.queue.front())) {
       const Entry& entry = subscription.queue.front();
       outgoing.routed = entry.routed;
       outgoing.subscription = subscription.handle;
@@ -44,7 +45,7 @@ bool Switch::peek(PortId id, Outgoing& outgoing) {
           entry.first_delivery != 0 ? entry.first_delivery : subscription.sent_no + 1;
       return true;
     }
-    if (!subscription.queue.is_empty() && subscription.blocked_since == 0)
+    if (has_next && subscription.blocked_since == 0)
       subscription.blocked_since = now_;
     subscription.is_ready = false;
     port->ready[port->next_ready] = port->ready.back();

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <pthread.h>
+#include <sys/types.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cstddef>
@@ -47,6 +49,10 @@ class NodeThreads {
   void wait() noexcept;
   void request_stop() noexcept;
 
+  // False in a child that this process forked: there its threads do not exist, and its sockets and
+  // files are still the parent's. Such a copy must be neither used nor destroyed.
+  bool is_own_process() const noexcept { return getpid() == process_; }
+
   const NodeIdentity& identity() const noexcept { return directory_.identity(); }
   const std::string& runtime_directory() const noexcept { return directory_.paths().directory; }
 
@@ -65,6 +71,7 @@ class NodeThreads {
   void run_shard();
   void note_sleep(base::Nanos awake_since) noexcept;
 
+  const pid_t process_ = getpid();
   // Constant after start. Destroyed from the end: buffers go home before their pool.
   const Config config_;
   RuntimeDirectory directory_;

@@ -9,6 +9,7 @@ namespace {
 constexpr std::size_t door_events_per_cycle = 64;
 constexpr std::size_t reports_per_cycle = 256;
 constexpr base::Nanos leave_retry = base::second;
+constexpr std::size_t leave_rounds_max = 16;  // a flood of noise must not hold start.lock for ever
 
 base::Nanos to_nanos(std::chrono::milliseconds span) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(span).count();
@@ -270,8 +271,9 @@ std::size_t Reception::consider_leaving() {
   if (!parts_.host.try_take_start_lock()) return 0;  // somebody counts on finding a node
   // Who came in before the lock was taken may stay. Who comes now finds the door shut, waits for
   // the lock and starts the next node.
-  while (answer_door() > 0) continue;
-  if (guests_.count() != 0 || !waiting_orders_.empty()) {
+  std::size_t rounds = 0;
+  while (answer_door() > 0 && rounds < leave_rounds_max) ++rounds;
+  if (guests_.count() != 0 || !waiting_orders_.empty() || rounds == leave_rounds_max) {
     parts_.host.release_start_lock();
     return 1;
   }
