@@ -121,6 +121,7 @@ class Session final : private wire::ControlSink {
   std::size_t receive(base::Nanos now);
   bool take_frame();
   bool take_delivery(const wire::FrameView& view, const wire::Record& record);
+  void begin_outcomes(Stream& stream, std::uint64_t accepted_seq);
   void on(const wire::Credit& item) override;
   void on(const wire::Outcome& item) override;
   void on(const wire::Interest& item) override;

@@ -135,7 +135,7 @@ void Session::on_welcome(const wire::DoorWelcome& welcome, base::Nanos now) {
   set_state(is_leaving_ ? SessionState::leaving : SessionState::live);
 }
 
-// Everything is registered again. On another node, what the last one had not settled is unknown.
+// Everything is registered again.
 void Session::begin_epoch(bool same_node) {
   unsent_.clear();
   builder_.clear();
@@ -152,16 +152,6 @@ void Session::begin_epoch(bool same_node) {
       stream->sealed.at(index).is_counted = false;
     if (stream->news->state.hint() == StreamState::open)
       stream->news->state.publish(StreamState::advertising);
-    if (same_node) continue;
-    StreamNews& told = *stream->news;
-    const std::uint64_t known =
-        told.delivered.hint() + told.no_subscriber.hint() + told.dropped.hint() + stream->unknown;
-    if (stream->accepted_seq > known) stream->unknown += stream->accepted_seq - known;
-    stream->delivered_base = told.delivered.hint();
-    stream->no_subscriber_base = told.no_subscriber.hint();
-    stream->dropped_base = told.dropped.hint();
-    told.unknown.publish(stream->unknown);
-    told.match_count.publish(0);
   }
   for (auto& subscription : subscriptions_) {
     if (!subscription || subscription->needs_unsubscribe) continue;

@@ -101,9 +101,24 @@ bool Session::take_delivery(const wire::FrameView& view, const wire::Record& rec
   return true;
 }
 
+// A node that has just met this publication counts outcomes from here; what was accepted before and
+// not settled is unknown.
+void Session::begin_outcomes(Stream& stream, std::uint64_t accepted_seq) {
+  StreamNews& told = *stream.news;
+  stream.delivered_base = told.delivered.hint();
+  stream.no_subscriber_base = told.no_subscriber.hint();
+  stream.dropped_base = told.dropped.hint();
+  const std::uint64_t known = stream.delivered_base + stream.no_subscriber_base +
+                              stream.dropped_base + stream.unknown;
+  const std::uint64_t accepted = std::max(accepted_seq, stream.accepted_seq);
+  if (accepted > known) stream.unknown += accepted - known;
+  told.unknown.publish(stream.unknown);
+}
+
 void Session::on(const wire::Credit& item) {
   Stream* stream = find_stream(item.publication);
   if (stream == nullptr || !stream->is_advertised || item.accepted_seq > stream->last_seq) return;
+  if ((item.flags & wire::credit_is_fresh) != 0) begin_outcomes(*stream, item.accepted_seq);
   stream->limit_seq = std::max(stream->limit_seq, item.limit_messages);
   stream->limit_bytes = std::max(stream->limit_bytes, item.limit_bytes);
   if (item.accepted_seq > stream->accepted_seq) {

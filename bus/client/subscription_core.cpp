@@ -111,6 +111,7 @@ bool SubscriptionCore::begin_train(StreamMemory& stream) {
     return false;
   }
   stream.train_charge = wire::charged_bytes(view_.envelope());
+  stream.train_generation = counted_generation.hint();
   stream.filled = 0;
   stream.next_chunk = 0;
   return true;
@@ -173,7 +174,8 @@ bool SubscriptionCore::begin_chunk(StreamMemory& stream) {
 }
 
 void SubscriptionCore::drop_train(StreamMemory& stream) {
-  if (stream.train_charge > 0) consume(0, stream.train_charge);
+  if (stream.train_charge > 0 && stream.train_generation == counted_generation.hint())
+    consume(0, stream.train_charge);
   stream.train.reset();
   stream.train_charge = 0;
 }

@@ -98,6 +98,7 @@ class SubscriptionCore {
     mem::Buffer train;
     std::uint32_t next_chunk = 0;
     std::uint64_t train_charge = 0;
+    std::uint32_t train_generation = 0;  // whose window holds the charge
     std::uint64_t filled = 0;
   };
 

@@ -119,6 +119,7 @@ struct Publication {
   bool is_dirty = false;  // stands in Port::dirty
   bool tells_at_once = false;
   bool is_paused = false;  // the link was lost: nothing is told until it is advertised again
+  bool is_fresh = true;    // told nothing yet
   bool is_withdrawn = false;
   std::vector<Pair*> route;  // the route cache: every subscription that matches
   StatsRow* row = nullptr;

@@ -163,8 +163,10 @@ void Switch::note_ready(Subscription& subscription) {
 
 void Switch::tell(Publication& publication, wire::ControlBuilder& control) {
   publication.is_dirty = false;
-  control.add(wire::Credit{publication.handle, publication.accepted_seq, publication.limit.messages,
+  control.add(wire::Credit{publication.handle, publication.is_fresh ? wire::credit_is_fresh : 0,
+                           publication.accepted_seq, publication.limit.messages,
                            publication.limit.bytes});
+  publication.is_fresh = false;
   publication.limit_told = publication.limit;
   publication.accepted_told = publication.accepted_seq;
   publication.row->set(PublicationCounter::limit_messages, publication.limit.messages);

@@ -152,7 +152,7 @@ ControlBuilder::ControlBuilder() : state_(std::make_unique<State>()) {
 ControlBuilder::~ControlBuilder() = default;
 
 void ControlBuilder::add(const Credit& item) {
-  state_->add(state_->credits, fb::Credit(item.publication, 0, item.accepted_seq,
+  state_->add(state_->credits, fb::Credit(item.publication, item.flags, item.accepted_seq,
                                           item.limit_messages, item.limit_bytes));
 }
 void ControlBuilder::add(const Outcome& item) {

@@ -12,10 +12,13 @@
 
 namespace abuzz::wire {
 
+inline constexpr std::uint32_t credit_is_fresh = 1;
+
 // Control items as plain structs, one for each table and struct of schema/control.fbs, same names
 // and same fields; see there for their meaning.
 struct Credit {
   std::uint32_t publication = 0;
+  std::uint32_t flags = 0;
   std::uint64_t accepted_seq = 0, limit_messages = 0, limit_bytes = 0;
 };
 struct Outcome {

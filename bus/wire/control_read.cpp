@@ -22,8 +22,9 @@ std::string_view text_of(const flatbuffers::String* string) noexcept {
 // Each `take` fills the plain struct, and tells whether every value is in its range.
 
 bool take(const fb::Credit& from, Credit& to) noexcept {
-  to = {from.publication(), from.accepted_seq(), from.limit_messages(), from.limit_bytes()};
-  return to.publication != 0 && from.reserved() == 0;
+  to = {from.publication(), from.flags(), from.accepted_seq(), from.limit_messages(),
+        from.limit_bytes()};
+  return to.publication != 0 && to.flags <= credit_is_fresh;
 }
 bool take(const fb::Outcome& from, Outcome& to) noexcept {
   to = {from.publication(), from.delivered(), from.no_subscriber(), from.dropped()};
