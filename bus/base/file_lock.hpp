@@ -8,8 +8,8 @@
 
 namespace abuzz::base {
 
-// A file of which one process at a time can be the holder. The kernel lets go of it when the process
-// ends, however it ends. The file itself stays: who unlinked it could let two processes in.
+// A file of which one process at a time can be the holder. The kernel lets go of it when the
+// process ends, however it ends. The file itself stays: who unlinked it could let two processes in.
 //
 // Threads: one. Cost: a system call each. Not inherited by exec; a child that only forked holds the
 // lock together with its parent.

@@ -14,8 +14,8 @@ namespace abuzz::node {
 namespace {
 
 // Of the counter file's layout (bus/stats_layout.hpp; a test reads what StatsFile wrote): where its
-// header says that row 0 begins, and where the counters of a row stand. A beat is one word that only
-// ever grows, so it is read alone.
+// header says that row 0 begins, and where the counters of a row stand. A beat is one word that
+// only ever grows, so it is read alone.
 constexpr std::int64_t rows_offset_at = 16;
 constexpr std::int64_t counters_at = 56;
 constexpr std::int64_t rows_offset_max = 1 << 20;

@@ -15,11 +15,6 @@ base::Nanos to_nanos(std::chrono::milliseconds span) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(span).count();
 }
 
-template <class Bytes>
-std::vector<std::byte> to_vector(const Bytes& bytes) {
-  return std::vector<std::byte>(bytes.begin(), bytes.end());
-}
-
 }  // namespace
 
 Reception::Reception(const Parts& parts, base::Nanos now)
@@ -241,9 +236,10 @@ std::vector<std::byte> Reception::write_welcome(const Admission& admission,
   welcome.node_epoch = parts_.identity.node_epoch;
   welcome.session_epoch = admission.session_epoch;
   welcome.agent_id = admission.agent_id;
-  welcome.token = to_vector(agent_token(parts_.identity.key, admission.agent_id));
+  const base::Mac128 token = agent_token(parts_.identity.key, admission.agent_id);
+  welcome.token.assign(token.begin(), token.end());
   welcome.endpoint = parts_.endpoint;
-  welcome.secret = to_vector(secret);
+  welcome.secret.assign(secret.begin(), secret.end());
   const LimitsConfig& limits = parts_.config.limits;
   welcome.payload_bytes_max = limits.payload_bytes_max;
   welcome.batch_bytes_max = limits.batch_bytes_max;
