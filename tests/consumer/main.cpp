@@ -1,15 +1,23 @@
-#include <bus/error.hpp>
+// What somebody else's program does: it starts a node by its first use, and talks to itself.
+#include <bus/agent.hpp>
 #include <bus/topic.hpp>
+#include <chrono>
 #include <cstdio>
+#include <string>
 
 int main() {
-  if (abuzz::check_topic("docs.new.report") != abuzz::TopicFault::none) return 1;
-  if (abuzz::check_topic("docs..report") != abuzz::TopicFault::empty_token) return 1;
-  if (!abuzz::matches("docs.new.*", "docs.new.report")) return 1;
-  std::size_t count = 0;
-  const abuzz::ErrorInfo* table = abuzz::error_table(&count);
-  for (std::size_t index = 0; index < count; ++index) {
-    std::printf("%s %s\n", abuzz::error_id(table[index].error).c_str(), table[index].name);
-  }
-  return count > 0 ? 0 : 1;
+  using namespace std::chrono_literals;
+  if (abuzz::check_topic("consumer..hello") != abuzz::TopicFault::empty_token) return 1;
+
+  auto agent = abuzz::Agent::connect({.name = "consumer", .kind = "test"}).value();
+  auto inbox = agent.subscribe("consumer.>").value();
+  auto outbox = agent.publisher("consumer.hello").value();
+  if (outbox.publish("hello from outside", 5s) != abuzz::SendStatus::queued) return 1;
+
+  std::string heard;
+  inbox.poll([&](const abuzz::MessageView& message) { heard = message.text(); }, 1, 5s);
+  const abuzz::FlushReport report = outbox.flush(5s);
+  std::printf("heard '%s', delivered %d\n", heard.c_str(), static_cast<int>(report.delivered));
+  const abuzz::CloseReport rest = agent.close(1s);
+  return heard == "hello from outside" && report.delivered == 1 && rest.unsent == 0 ? 0 : 1;
 }
