@@ -70,7 +70,8 @@ std::string table_of(const DemoOutcome& outcome, bool colour) {
   std::string texts = format_plural(outcome.files, "file", "files") + ", " +
                       format_bytes(number(outcome.reader, "bytes"));
   if (outcome.skipped != 0) texts += " (" + format_count(outcome.skipped) + " not text)";
-  const auto messages = static_cast<double>(outcome.messages());
+  // Each of these streams also has a message that ends it.
+  const auto messages = static_cast<double>(outcome.messages() + 2 * outcome.indexers.size());
   const auto batches = static_cast<double>(std::max<std::uint64_t>(outcome.batches(), 1));
   add_line(text, "team",
            "1 reader, " + format_plural(outcome.indexers.size(), "indexer", "indexers") +
