@@ -22,8 +22,8 @@
 namespace abuzz::bench {
 namespace {
 
-// Of each pipe: 4 MiB, from 16 to 10,000 messages. Measured: at 64 B the default of ZeroMQ (1000) is
-// 7 % slower and 30,000 no faster; at 64 KiB 1000 is a tenth slower than 64.
+// Of each pipe: 4 MiB, from 16 to 10,000 messages. Measured: at 64 B the default of ZeroMQ (1000)
+// is 7 % slower and 30,000 no faster; at 64 KiB 1000 is a tenth slower than 64.
 int high_water_messages(std::size_t bytes) noexcept {
   return static_cast<int>(std::clamp<std::size_t>((4u << 20) / bytes, 16, 10'000));
 }
