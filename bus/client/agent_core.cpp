@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <thread>
+#include <utility>
 
 #include "bus/topic.hpp"
 
@@ -31,18 +32,21 @@ AgentCore::AgentCore(Parts parts)
       session_({parts_.network, parts_.pool, parts_.config, parts_.stats, intake_, executor_,
                 parts_.clock, random_, parts_.identity}) {}
 
-std::size_t AgentCore::step_inside() {
+// `looks`: what was sent may have consumed the link's wake-up for what arrived meanwhile, and the
+// thread that would look for it sleeps.
+std::size_t AgentCore::step_inside(bool looks) {
   const std::size_t done = session_.step();
-  // What was sent may have consumed the link's wake-up for what arrived meanwhile.
-  if (session_.has_input()) combiner_.raise();
+  if (session_.has_noted_input() || (looks && session_.has_input())) combiner_.raise();
   return done;
 }
 
 void AgentCore::step_now() {
   bool has_deliveries = false;
   bool has_news = false;
+  // The agent's own thread looks before it sleeps.
+  const bool looks = !executor_.is_inside();
   combiner_.run([&] {
-    step_inside();
+    step_inside(looks);
     has_news = has_news || session_.news.hint() != news_told_;
     news_told_ = session_.news.hint();
     has_deliveries = has_deliveries || executor_.queue().pushed() != pushed_seen_;
@@ -52,11 +56,13 @@ void AgentCore::step_now() {
   if (has_deliveries) doorbell_.ring();
 }
 
-std::size_t AgentCore::do_work() {
+std::size_t AgentCore::do_work(Readable readable) {
   std::size_t done = 0;
   bool has_news = false;
   combiner_.run([&] {
-    done += step_inside();
+    if (std::exchange(readable.link, false)) session_.note_link();
+    if (std::exchange(readable.door, false)) session_.note_door();
+    done += step_inside(false);
     has_news = has_news || session_.news.hint() != news_told_;
     news_told_ = session_.news.hint();
     pushed_seen_ = executor_.queue().pushed();
@@ -128,6 +134,7 @@ bool AgentCore::wait_for_news(Key key, base::Nanos deadline) {
                              {session_.door_descriptor.read(), POLLIN, 0}};
     if (!has_input()) ::poll(descriptors, 2, static_cast<int>(span / base::millisecond) + 1);
     if (descriptors[1].revents != 0) note_door();
+    (void)has_input();
     step_now();
     return true;
   }

@@ -20,6 +20,12 @@
 
 namespace abuzz::client {
 
+// What a sleep in poll(2) found.
+struct Readable {
+  bool link = false;
+  bool door = false;
+};
+
 // One agent without its threads: the session inside its combiner, the executor, and the places where
 // callers wait. A simulation calls do_work; AgentThreads does it on threads.
 //
@@ -41,7 +47,7 @@ class AgentCore {
 
   // --- Stepping. ---
   // The session's work, then handlers, once. Returns the number of things done.
-  std::size_t do_work();
+  std::size_t do_work(Readable readable = {});
   // The session's work only; never blocks. Wakes the agent's thread when there is something to
   // handle.
   void step_now();
@@ -109,7 +115,7 @@ class AgentCore {
   void inside(const std::function<void(Session&)>& act);
 
  private:
-  std::size_t step_inside();
+  std::size_t step_inside(bool looks);
   bool take_pool_miss() noexcept;
   Result<SubscribeOptions> complete(const SubscribeOptions& options) const;
 

@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace abuzz::client {
 
@@ -84,7 +85,7 @@ void* AgentThreads::keep_thread(void* self) {
 void AgentThreads::run() {
   while (!stopping_.read()) {
     cycles_.publish(cycles_.hint() + 1);
-    if (core_.do_work() > 0) continue;
+    if (core_.do_work(std::exchange(readable_, {})) > 0) continue;
     if (core_.session().wants_launch.read() && launch_) launch_();
     sleep();
   }
@@ -107,7 +108,7 @@ void AgentThreads::sleep() {
                            {core_.session().door_descriptor.read(), POLLIN, 0}};
   if (span > 0) ::poll(descriptors, 3, to_poll_ms(span));
   bell.disarm();
-  if (descriptors[2].revents != 0) core_.note_door();
+  readable_ = {descriptors[1].revents != 0, descriptors[2].revents != 0};
 }
 
 void AgentThreads::beat() {

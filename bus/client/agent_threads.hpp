@@ -43,6 +43,7 @@ class AgentThreads {
 
   AgentCore& core_;
   const std::function<void()> launch_;
+  Readable readable_;  // runner only: what its last sleep found
   pthread_t runner_{}, keeper_{};
   bool has_runner_ = false, has_keeper_ = false;
   base::Position<bool> stopping_{false};

@@ -26,14 +26,15 @@ std::size_t Session::step() {
   if (before == SessionState::closed) return 0;
   if (before == SessionState::down && now >= retry_at_) try_call(now);
   if (door_ && (check_door_ || door_->wait_descriptor() < 0)) poll_door(now);
-  if (link_) done += receive(now);
+  if (link_ && (may_have_input_ || link_->wait_descriptor() < 0)) done += receive(now);
   take_staged();
   if (link_) done += send(now);
   return done;
 }
 
 bool Session::has_input() noexcept {
-  return link_ && link_->has_input();
+  if (link_ && !may_have_input_) may_have_input_ = link_->has_input();
+  return link_ && may_have_input_;
 }
 
 base::Nanos Session::next_deadline() const noexcept {

@@ -71,8 +71,13 @@ class Session final : private wire::ControlSink {
   base::Nanos next_deadline() const noexcept;
   // The door has something to say (asked of the descriptor by the thread that polls).
   void note_door() noexcept { check_door_ = true; }
+  // The link's descriptor became readable. Until then, or until has_input says so, a step does not
+  // ask the link: each question is a system call.
+  void note_link() noexcept { may_have_input_ = true; }
   // The link has something, or something was handed over: step again before sleeping.
   bool has_input() noexcept;
+  // The same without asking the link.
+  bool has_noted_input() const noexcept { return link_ && may_have_input_; }
 
   // --- Registrations. ---
   Stream& add_stream(std::string topic, Lane lane);
@@ -178,6 +183,7 @@ class Session final : private wire::ControlSink {
   std::uint32_t session_epoch_ = 0;
   base::Nanos retry_at_ = 0, greeting_until_ = 0, back_off_ = 0;
   bool check_door_ = true;
+  bool may_have_input_ = true;  // the link was not found empty since it was last noted
 
   std::vector<std::unique_ptr<Stream>> streams_;  // by handle - 1
   std::vector<Stream*> active_;                   // with something staged or unsent

@@ -103,6 +103,7 @@ void Session::on_welcome(const wire::DoorWelcome& welcome, base::Nanos now) {
   if (!opened.ok()) return lose_node(now);
   link_ = std::move(opened).value();
   previous_door_.reset();
+  may_have_input_ = true;
   link_descriptor.publish(link_->wait_descriptor());
   std::array<std::uint32_t, 3> windows{parts_.config.link.window_high_bytes,
                                        parts_.config.link.window_normal_bytes,

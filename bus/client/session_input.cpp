@@ -28,7 +28,10 @@ std::size_t Session::receive(base::Nanos now) {
       lose_link(now);
       break;
     }
-    if (status != link::ReceiveStatus::received) break;
+    if (status != link::ReceiveStatus::received) {
+      may_have_input_ = false;
+      break;
+    }
     ++done;
     if (!take_frame()) {
       parts_.stats.process().add(ProcessCounter::frames_rejected);

@@ -256,6 +256,7 @@ void NodeThreads::run_shard() {
       awake_since = clock_.now();
     }
     shard_bell_.disarm();
+    shard.note_input();
   }
 }
 

@@ -36,7 +36,7 @@ bool Shard::post(ShardOrder&& order) {
 
 bool Shard::try_next_report(ShardReport& report) {
   if (state_->reports.pop(&report, 1) == 0) return false;
-  ++state_->reports_taken;
+  state_->reports_taken.publish_fenced(state_->reports_taken.hint() + 1);
   return true;
 }
 
@@ -178,12 +178,14 @@ base::Nanos Shard::next_deadline() const noexcept {
   return state_->sessions.empty() ? -1 : state_->timers_at;
 }
 
+void Shard::note_input() noexcept { state_->may_have_input = true; }
+
 bool Shard::has_orders() const noexcept {
   return state_->orders_posted.read_fenced() != state_->orders_taken;
 }
 
 bool Shard::has_reports() const noexcept {
-  return state_->reports_posted.read_fenced() != state_->reports_taken;
+  return state_->reports_posted.read_fenced() != state_->reports_taken.read_fenced();
 }
 
 std::uint64_t Shard::queued_messages() const noexcept {

@@ -72,10 +72,14 @@ class Registrar final : public wire::ControlSink {
 
 std::size_t Shard::State::receive(base::Nanos now) {
   std::size_t done = 0;
+  if (!may_have_input && parts.hub.wait_descriptor() >= 0) return 0;
   while (done < frames_per_cycle) {
     link::PeerId peer = 0;
     const link::ReceiveStatus status = parts.hub.try_receive(peer, incoming);
-    if (status == link::ReceiveStatus::empty || status == link::ReceiveStatus::closed) break;
+    if (status == link::ReceiveStatus::empty || status == link::ReceiveStatus::closed) {
+      may_have_input = false;
+      break;
+    }
     ++done;
     Session* session = find(peer);
     if (session == nullptr) continue;  // expelled meanwhile

@@ -70,7 +70,9 @@ struct Shard::State {
   base::Nanos timers_at = 0;
   // How many were posted, told to the other thread; how many were taken is the taker's own.
   base::Position<std::uint64_t> orders_posted, reports_posted;
-  std::uint64_t orders_taken = 0, reports_taken = 0;
+  std::uint64_t orders_taken = 0;                // the shard's thread
+  base::Position<std::uint64_t> reports_taken;   // reception's thread
+  bool may_have_input = true;  // the hub was not found empty since it was last noted
   bool is_draining = false;
   bool is_stopping = false;
   bool told_drained = false;
