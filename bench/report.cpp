@@ -34,6 +34,14 @@ void print_spread(const char* label, const char* unit, const Spread& spread) {
               unit);
 }
 
+// In the largest unit of which there is one at least.
+void print_rate(const char* label, const Spread& a_second) {
+  const double divisor = a_second.median >= 1e6 ? 1e6 : a_second.median >= 1e3 ? 1e3 : 1;
+  const char* unit = divisor == 1e6 ? "M/s" : divisor == 1e3 ? "k/s" : "/s";
+  print_spread(label, unit,
+               {a_second.min / divisor, a_second.median / divisor, a_second.max / divisor});
+}
+
 // One figure of the totals over all runs of a system; they must be 0.
 std::uint64_t sum(const std::vector<const RunResult*>& runs, std::uint64_t RoleReport::*figure) {
   std::uint64_t total = 0;
@@ -68,11 +76,9 @@ void print_system(const BenchReport& report, const std::string& name, std::size_
     std::printf("    no rate: not one run was verified\n");
   } else if (report.options.scenario == "pingpong") {
     print_latency(runs);
-    print_spread("round trips", "k/s",
-                 spread_over(runs, [](const RunResult& run) { return run.rate() / 1e3; }));
+    print_rate("round trips", spread_over(runs, [](const RunResult& run) { return run.rate(); }));
   } else {
-    print_spread("messages", "M/s",
-                 spread_over(runs, [](const RunResult& run) { return run.rate() / 1e6; }));
+    print_rate("messages", spread_over(runs, [](const RunResult& run) { return run.rate(); }));
     print_spread("payload", "MB/s", spread_over(runs, [bytes](const RunResult& run) {
                    return run.rate() * static_cast<double>(bytes) / 1e6;
                  }));
@@ -137,7 +143,7 @@ void print_heading(const BenchReport& report) {
                                      : "; receives by handler");
   }
   std::printf(
-      "%s, %u runs of %.1f s a system and size, in turns; each message checked"
+      "%s, %u x %.1f s a system and size, in turns; each message checked"
       " by its receiver\n\n",
       options.scenario == "pingpong"
           ? "closed loop, one message in flight, three processes"
