@@ -106,6 +106,7 @@ int run(const Words& words) {
 int main(int argc, char** argv) {
   // The bus itself throws nothing; what is left is memory that ran out in a verb.
   try {
+    abuzz::tools::occupy_standard_descriptors();
     abuzz::tools::ignore_broken_pipes();
     return abuzz::tools::run({argv + 1, argv + argc});
   } catch (const std::bad_alloc&) {

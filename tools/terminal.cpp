@@ -1,5 +1,6 @@
 #include "tools/terminal.hpp"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -105,6 +106,14 @@ bool Output::reader_left() {
 int Output::finish(int code) {
   if (flush() != State::failed) return code;
   return complain({Error::system, std::string("write to stdout: ") + std::strerror(cause_)});
+}
+
+void occupy_standard_descriptors() {
+  for (int descriptor = 0; descriptor < 3; ++descriptor) {
+    if (::fcntl(descriptor, F_GETFD) >= 0) continue;
+    // The lowest free number is the one that is missing.
+    if (::open("/dev/null", O_RDONLY) < 0) return;
+  }
 }
 
 int print_and_end(std::string_view text, int code) {

@@ -45,6 +45,10 @@ class Output {
   int cause_ = 0;  // errno of the write that failed
 };
 
+// Occupies stdin, stdout and stderr where the caller closed them: a socket that took such a number
+// would be written to by mistake. Writing to what stands in answers an error.
+void occupy_standard_descriptors();
+
 // Prints to stdout and answers the exit code.
 int print_and_end(std::string_view text, int code = 0);
 

@@ -111,6 +111,16 @@ class ExitCodes(BusCase):
         self.assertEqual(code, 1)
         self.assertTrue(err.startswith("ABZ-0101 "), err)
 
+    def test_a_closed_stdout_is_told(self):
+        for words in (["errors"], ["sub", "a", "--count", "1"]):
+            process = self.start(*words, before=lambda: os.close(1))
+            if words[0] == "sub":
+                self.assertTrue(process.stderr.readline().startswith(b"subscribed "))
+                self.abuzz("pub", "a", "x")
+            code, _, err = self.finish(process)
+            self.assertEqual(code, 1)
+            self.assertTrue(err.startswith("ABZ-0101 "), err)
+
     def test_a_timeout_before_the_count_is_exit_5(self):
         done = self.abuzz("sub", "a", "--count", "1", "--timeout", "200ms")
         self.assert_fails(done, 5, "ABZ-0703")
