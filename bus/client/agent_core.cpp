@@ -41,16 +41,21 @@ std::size_t AgentCore::step_inside(bool looks) {
 }
 
 void AgentCore::step_now() {
-  bool has_deliveries = false;
+  bool has_deliveries = false;  // or a deadline: something for the agent's thread
   bool has_news = false;
   // The agent's own thread looks before it sleeps.
   const bool looks = !executor_.is_inside();
   combiner_.run([&] {
+    // Held publishers wait for what the link brings; do not leave that to a thread that has to wake.
+    if (looks && session_.awaits_credit()) (void)session_.has_input();
     step_inside(looks);
     has_news = has_news || session_.news.hint() != news_told_;
     news_told_ = session_.news.hint();
     has_deliveries = has_deliveries || executor_.queue().pushed() != pushed_seen_;
     pushed_seen_ = executor_.queue().pushed();
+    // The agent's thread sleeps until a deadline that it read earlier.
+    const base::Nanos deadline = session_.next_deadline();
+    has_deliveries = has_deliveries || (deadline >= 0 && deadline != deadline_seen_);
   });
   if (has_news) events_.notify_all();
   if (has_deliveries) doorbell_.ring();
@@ -83,6 +88,7 @@ base::Nanos AgentCore::next_deadline() {
   base::Nanos deadline = -1;
   if (!combiner_.try_enter()) return parts_.clock.now();
   deadline = session_.next_deadline();
+  deadline_seen_ = deadline;
   combiner_.leave();
   if (combiner_.is_raised()) return parts_.clock.now();
   return deadline;

@@ -125,11 +125,12 @@ class AgentCore {
   Executor executor_;
   Session session_;
   queue::Combiner combiner_;
-  queue::Combiner maintenance_;     // of the pool: one thread at a time
+  queue::Combiner maintenance_;  // of the pool: one thread at a time
   base::EventCount events_;
   base::Doorbell doorbell_;
   std::uint64_t news_told_ = 0;    // inside the combiner
   std::uint64_t pushed_seen_ = 0;  // inside the combiner
+  base::Nanos deadline_seen_ = -1;  // inside the combiner: as the agent's thread read it
   base::Position<bool> closed_{false};
   base::Position<std::uint32_t> misses_{0};
   std::uint32_t misses_taken_ = 0;

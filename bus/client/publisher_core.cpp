@@ -133,7 +133,7 @@ SendStatus PublisherCore::finish_commit(std::span<std::byte> written,
     (void)segment->tally.commit();
   }
   ++pushed_;
-  pushed_bytes_ += written.size();
+  pushed_bytes_ += base::align_up(written.size(), 8);
   if (row_ != nullptr) row_->set(PublicationCounter::pushed, pushed_);
   const std::uint32_t staged =
       static_cast<std::uint32_t>(segment->builder.blob_bytes()) + segment->builder.count() * 32;
@@ -250,7 +250,7 @@ SendStatus PublisherCore::publish_train(std::span<const std::byte> payload,
   }
   chunks.clear();
   ++pushed_;
-  pushed_bytes_ += payload.size();
+  pushed_bytes_ += base::align_up(payload.size(), 8);
   if (row_ != nullptr) row_->set(PublicationCounter::pushed, pushed_);
   knock();
   return SendStatus::queued;

@@ -76,6 +76,8 @@ class Session final : private wire::ControlSink {
   void note_link() noexcept { may_have_input_ = true; }
   // The link has something, or something was handed over: step again before sleeping.
   bool has_input() noexcept;
+  // Something is staged that credit of the link holds back.
+  bool awaits_credit() const noexcept { return knock_level_ != 0; }
   // The same without asking the link.
   bool has_noted_input() const noexcept { return link_ && may_have_input_; }
 
@@ -150,7 +152,7 @@ class Session final : private wire::ControlSink {
   bool send_in_place(Stream& stream, SealedBatch& batch);
   bool send_copy(Stream& stream, SealedBatch& batch);
   bool count_again(Stream& stream, SealedBatch& batch);
-  void hold(Stream& stream, std::uint32_t count, std::uint64_t charge);
+  void hold(Stream& stream, std::uint64_t last_seq, std::uint32_t count, std::uint64_t charge);
   std::uint32_t knock_bytes() const noexcept;
   void add_inline(Stream& stream, SealedBatch& batch);
   wire::Record record_of(const Stream& stream, const SealedBatch& batch) const noexcept;

@@ -148,8 +148,9 @@ void Session::collect_settles(base::Nanos now) {
     const bool changed_since = settle.done_no != subscription.told.done_no ||
                                settle.received_no != subscription.told.received_no ||
                                settle.consumed_bytes != subscription.told.consumed_bytes;
-    if (changed_since && !subscription.needs_subscribe &&
-        subscription.state.hint() == SubscriptionState::live) {
+    const bool is_known =
+        subscription.state.hint() == SubscriptionState::live || subscription.needs_unsubscribe;
+    if (changed_since && !subscription.needs_subscribe && is_known) {
       control_.add(settle);
       subscription.told = settle;
     }

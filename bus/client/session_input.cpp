@@ -90,8 +90,7 @@ bool Session::take_delivery(const wire::FrameView& view, const wire::Record& rec
     delivery.generation = subscription->generation;
     delivery.aborts = record.kind == wire::RecordKind::abort;
     ++subscription->received_no;
-    if (delivery.count > 0)
-      subscription->last_delivery = target.first_delivery + target.count - 1;
+    if (delivery.count > 0) subscription->last_delivery = target.first_delivery + target.count - 1;
     parts_.stats.process().add(ProcessCounter::messages_in, target.count);
     if (!subscription->is_unsettled) {
       subscription->is_unsettled = true;
@@ -111,8 +110,8 @@ void Session::begin_outcomes(Stream& stream, std::uint64_t accepted_seq) {
   stream.delivered_base = told.delivered.hint();
   stream.no_subscriber_base = told.no_subscriber.hint();
   stream.dropped_base = told.dropped.hint();
-  const std::uint64_t known = stream.delivered_base + stream.no_subscriber_base +
-                              stream.dropped_base + stream.unknown;
+  const std::uint64_t known =
+      stream.delivered_base + stream.no_subscriber_base + stream.dropped_base + stream.unknown;
   const std::uint64_t accepted = std::max(accepted_seq, stream.accepted_seq);
   if (accepted > known) stream.unknown += accepted - known;
   told.unknown.publish(stream.unknown);

@@ -96,19 +96,20 @@ bool Session::has_credit(Stream& stream, std::uint32_t count, std::uint64_t char
   if (stream.last_seq + count <= stream.limit_seq &&
       stream.sent_bytes + charge <= stream.limit_bytes)
     return true;
-  hold(stream, count, charge);
+  hold(stream, stream.last_seq + std::max(count, 1u), count, charge);
   return false;
 }
 
-// The publisher need not knock until there is credit again.
-void Session::hold(Stream& stream, std::uint32_t count, std::uint64_t charge) {
+// The batch that ends with `last_seq` has no credit: it is asked for once, and the publisher need not
+// knock until it comes.
+void Session::hold(Stream& stream, std::uint64_t last_seq, std::uint32_t count,
+                   std::uint64_t charge) {
   if (!stream.is_held) {
     stream.is_held = true;
     stream.news->knock_bytes.publish_fenced(std::numeric_limits<std::uint32_t>::max());
   }
-  const std::uint64_t target = stream.last_seq + std::max(count, 1u);
-  if (stream.wanted_seq >= target) return;
-  stream.wanted_seq = target;
+  if (stream.wanted_seq >= last_seq) return;
+  stream.wanted_seq = last_seq;
   control_.add(wire::Want{stream.handle, count, charge});
 }
 
@@ -133,7 +134,7 @@ bool Session::seal_head(Stream& stream, bool is_held) {
     stream.head_count = count;
   }
   const bool is_chunk = segment.chunk_flags != 0;
-  const std::size_t blob = segment.builder.committed_bytes(count);
+  const std::size_t blob = base::align_up(segment.builder.committed_bytes(count), 8);
   const bool is_big = is_chunk || stream.staged.count() > 1 ||
                       blob + count * 32 >= parts_.config.link.frame_eager_bytes;
   if (is_held && !is_big) return false;
@@ -232,7 +233,8 @@ bool Session::send_batches() {
 bool Session::count_again(Stream& stream, SealedBatch& batch) {
   if (batch.first_seq + std::max(batch.count, 1u) - 1 > stream.limit_seq ||
       stream.sent_bytes + batch.charge > stream.limit_bytes) {
-    hold(stream, std::max(batch.count, 1u), batch.charge);
+    hold(stream, batch.first_seq + std::max(batch.count, 1u) - 1, std::max(batch.count, 1u),
+         batch.charge);
     return false;
   }
   stream.sent_bytes += batch.charge;

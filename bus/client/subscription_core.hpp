@@ -55,10 +55,10 @@ class SubscriptionCore {
 
   // Session (inside the combiner)
   std::uint32_t handle = 0;
-  std::uint32_t generation = 0;  // rises with each fresh registration
-  std::uint64_t received_no = 0;     // records: batches, chunks, aborts
-  std::uint64_t last_delivery = 0;   // delivery number of the last message
-  wire::Settle told;  // as last sent
+  std::uint32_t generation = 0;     // rises with each fresh registration
+  std::uint64_t received_no = 0;    // records: batches, chunks, aborts
+  std::uint64_t last_delivery = 0;  // delivery number of the last message
+  wire::Settle told;                // as last sent
   bool needs_subscribe = true;
   bool resumes = false;  // the node may still have its queue
   bool needs_unsubscribe = false;

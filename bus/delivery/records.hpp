@@ -90,10 +90,12 @@ struct Pair {
   Amount limit;   // lossless: absolute, in the publication's accepted amounts
   Amount excess;  // of what is outstanding, what was out before it joined: beyond the bound
   Amount want;    // asked for at once (a message larger than the share)
-  std::uint32_t entries = 0;  // in queue and in flight
-  bool is_hungry = false;     // stands in Subscription::hungry
-  bool drops_train = false;   // the chunk train under way did not fit
-  bool skips_train = false;   // the chunk train under way began before it joined
+  Amount target;  // what it should have outstanding, as last decided
+  std::uint64_t seen_seq = 0;  // of the publication, when timers last looked
+  std::uint32_t entries = 0;   // in queue and in flight
+  bool is_hungry = false;      // stands in Subscription::hungry
+  bool drops_train = false;    // the chunk train under way did not fit
+  bool skips_train = false;    // the chunk train under way began before it joined
   StatsRow* row = nullptr;
 };
 
@@ -133,19 +135,19 @@ struct Subscription {
   Amount bound;   // of the queue
   Amount window;  // in flight and unconsumed at the subscriber
   base::Nanos stall_limit = 0;
-  Ring<Entry> queue;                 // not sent yet
-  Ring<Entry> in_flight;             // sent, not settled
-  std::size_t received_entries = 0;  // leading entries of in_flight that arrived
-  Amount queued;                     // sum over queue
-  Amount sent;                       // in all
-  Amount consumed;                   // in all, as settled
-  Amount backlog;                    // lossless: accepted for it, not consumed
-  Amount granted;                    // lossless: sum over pairs of limit - accepted - excess
-  Amount share;                      // lossless: what each pair may have outstanding
+  Ring<Entry> queue;                       // not sent yet
+  Ring<Entry> in_flight;                   // sent, not settled
+  std::size_t received_entries = 0;        // leading entries of in_flight that arrived
+  Amount queued;                           // sum over queue
+  Amount sent;                             // in all
+  Amount consumed;                         // in all, as settled
+  Amount backlog;                          // lossless: accepted for it, not consumed
+  Amount granted;                          // lossless: sum over pairs of limit - accepted - excess
+  Amount share;                            // lossless: what each pair may have outstanding
   std::uint64_t sent_no = 0, done_no = 0;  // delivery numbers: messages
   std::uint64_t records_sent = 0;          // entries sent, in all, but for those to be sent again
   std::uint64_t records_settled = 0;       // entries that left in_flight
-  base::Nanos blocked_since = 0;  // 0: not blocked
+  base::Nanos blocked_since = 0;           // 0: not blocked
   std::vector<std::unique_ptr<Pair>> pairs;
   Ring<Pair*> hungry;          // in turn; nullptr where one left
   bool is_paused = false;      // the link was lost: nothing is sent until it is resumed

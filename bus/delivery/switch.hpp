@@ -138,6 +138,7 @@ class Switch {
   // switch_credit.cpp
   Amount share_of(const Subscription& subscription) const noexcept;
   void grant(Subscription& subscription);
+  void free_idle_credit(Subscription& subscription);
   void make_hungry(Pair& pair);
   void spend(Pair& pair, Amount used) noexcept;
   void update_limit(Publication& publication);

@@ -32,12 +32,12 @@ bool is_under(Amount amount, Amount mark) noexcept {
 }  // namespace
 
 // Half of the bound is shared by all publications as standing credit, so that an idle message leaves
-// at once; the other half serves who asks for more.
+// at once. The rest goes to those that use theirs.
 Amount Switch::share_of(const Subscription& subscription) const noexcept {
   const std::uint64_t count = std::max<std::uint64_t>(1, subscription.pairs.size());
-  return {std::clamp<std::uint64_t>(subscription.bound.messages / 2 / count, 1, 16'384),
+  return {std::clamp<std::uint64_t>(subscription.bound.messages / 2 / count, 1, 1024),
           std::clamp<std::uint64_t>(subscription.bound.bytes / 2 / count, 4 * base::kib,
-                                    2 * base::mib)};
+                                    256 * base::kib)};
 }
 
 // The publisher used credit: first what was out before the subscription joined.
@@ -51,8 +51,8 @@ void Switch::make_hungry(Pair& pair) {
   Subscription& subscription = *pair.subscription;
   if (subscription.policy != Policy::lossless || pair.is_hungry) return;
   const Amount outstanding = pair.limit - pair.publication->accepted;
-  const Amount share = subscription.share;
-  const Amount mark{(share.messages * 3 + 3) / 4, (share.bytes * 3) / 4};
+  const Amount target = most(subscription.share, pair.target);
+  const Amount mark{(target.messages * 3 + 3) / 4, (target.bytes * 3) / 4};
   const bool wants = is_under(outstanding, pair.want);
   if (!is_under(outstanding, mark) && !wants) return;
   pair.is_hungry = true;
@@ -74,8 +74,12 @@ void Switch::grant(Subscription& subscription) {
     }
     Publication& publication = *pair->publication;
     const Amount outstanding = pair->limit - publication.accepted;
-    const Amount missing = monus(most(subscription.share, pair->want), outstanding);
     const Amount free = monus(subscription.bound, subscription.backlog + subscription.granted);
+    // Who used credit since the last look gets half of what is free; who did not, its share.
+    const bool is_active = publication.accepted_seq != pair->seen_seq;
+    const Amount half{free.messages / 2, free.bytes / 2};
+    pair->target = is_active ? most(subscription.share, half) : subscription.share;
+    const Amount missing = monus(most(pair->target, pair->want), outstanding);
     const Amount given = least(missing, free);
     if (given.messages > 0 || given.bytes > 0) {
       pair->limit = pair->limit + given;
@@ -86,6 +90,8 @@ void Switch::grant(Subscription& subscription) {
       if (subscription.blocked_since == 0) subscription.blocked_since = now_;
       return;
     }
+    // Who asked is told, however small the step.
+    if (pair->want.messages > 0 || pair->want.bytes > 0) note(publication);
     pair->want = {};
     pair->is_hungry = false;
     subscription.hungry.pop_front();
@@ -128,6 +134,7 @@ void Switch::want(PortId port, const wire::Want& item) {
     pair->want = least(bounded, pair->subscription->bound);
     make_hungry(*pair);
   }
+  note(*publication);
 }
 
 void Switch::ask_flush(PortId port, const wire::FlushAsk& item) {
@@ -208,6 +215,22 @@ bool Switch::collect_control(PortId id, wire::ControlBuilder& control) {
   return added;
 }
 
+// Credit that lies idle is honoured beyond the bound, like that of a publication that was there before
+// the subscription: limits never shrink, and it must not starve those that have something to send.
+void Switch::free_idle_credit(Subscription& subscription) {
+  if (subscription.policy != Policy::lossless || subscription.hungry.is_empty()) return;
+  for (auto& pair : subscription.pairs) {
+    if (pair->publication->is_withdrawn) continue;
+    const bool is_idle = pair->seen_seq == pair->publication->accepted_seq;
+    pair->seen_seq = pair->publication->accepted_seq;
+    if (!is_idle) continue;
+    const Amount outstanding = pair->limit - pair->publication->accepted;
+    subscription.granted = subscription.granted - (outstanding - pair->excess);
+    pair->excess = outstanding;
+  }
+  grant(subscription);
+}
+
 void Switch::do_timers(base::Nanos now) {
   now_ = now;
   if (now < slow_news_at_) return;
@@ -225,6 +248,7 @@ void Switch::do_timers(base::Nanos now) {
         note(*publication);
     }
     for (auto& subscription : port->subscriptions) {
+      if (subscription) free_idle_credit(*subscription);
       if (subscription && subscription->blocked_since != 0 &&
           subscription->policy == Policy::lossless && port->suspended_since == 0 &&
           now - subscription->blocked_since > subscription->stall_limit) {

@@ -258,8 +258,7 @@ void Switch::leave(Pair& pair) {
   for (std::size_t index = 0; index < subscription.hungry.count(); ++index)
     if (subscription.hungry.at(index) == &pair) subscription.hungry.at(index) = nullptr;
   if (subscription.policy == Policy::lossless) {
-    subscription.granted =
-        subscription.granted - (pair.limit - publication.accepted - pair.excess);
+    subscription.granted = subscription.granted - (pair.limit - publication.accepted - pair.excess);
     --publication.lossless_count;
   }
   pair.is_hungry = true;  // never again

@@ -45,8 +45,7 @@ bool Switch::peek(PortId id, Outgoing& outgoing) {
           entry.first_delivery != 0 ? entry.first_delivery : subscription.sent_no + 1;
       return true;
     }
-    if (has_next && subscription.blocked_since == 0)
-      subscription.blocked_since = now_;
+    if (has_next && subscription.blocked_since == 0) subscription.blocked_since = now_;
     subscription.is_ready = false;
     port->ready[port->next_ready] = port->ready.back();
     port->ready.pop_back();

@@ -178,7 +178,9 @@ base::Nanos Shard::next_deadline() const noexcept {
   return state_->sessions.empty() ? -1 : state_->timers_at;
 }
 
-void Shard::note_input() noexcept { state_->may_have_input = true; }
+void Shard::note_input() noexcept {
+  state_->may_have_input = true;
+}
 
 bool Shard::has_orders() const noexcept {
   return state_->orders_posted.read_fenced() != state_->orders_taken;

@@ -38,14 +38,8 @@ class Registrar final : public wire::ControlSink {
   void on(const wire::FlushAsk& item) override {
     state_.deliveries.ask_flush(session_.agent_id, item);
   }
-  // Verdicts stand behind the settles in the schema but are exceptions inside them, so the settles
-  // wait until all items were read.
   void on(const wire::Settle& item) override {
-    if (settle_count_ < settles_.size()) {
-      settles_[settle_count_++] = item;
-    } else {
-      is_refused_ |= !state_.deliveries.settle(session_.agent_id, item, now_);
-    }
+    is_refused_ |= !state_.deliveries.settle(session_.agent_id, item, now_);
   }
   void on(const wire::Verdict& item) override {
     state_.parts.stats.process().add(ProcessCounter::corrupt_reported);
@@ -53,17 +47,10 @@ class Registrar final : public wire::ControlSink {
   }
   void on(const wire::Goodbye&) override { said_goodbye_ = true; }
 
-  void finish() {
-    for (std::size_t index = 0; index < settle_count_; ++index)
-      is_refused_ |= !state_.deliveries.settle(session_.agent_id, settles_[index], now_);
-  }
-
  private:
   Shard::State& state_;
   Session& session_;
   const base::Nanos now_;
-  std::array<wire::Settle, 256> settles_;
-  std::size_t settle_count_ = 0;
   bool is_refused_ = false;
   bool said_goodbye_ = false;
 };
@@ -180,7 +167,6 @@ bool Shard::State::take_control(Session& session, const wire::FrameView& view,
                                 const wire::Record& record, base::Nanos now) {
   Registrar registrar(*this, session, now);
   const wire::Reject reject = wire::read_control(view.slice(record), control_scratch, registrar);
-  registrar.finish();
   session.said_goodbye |= registrar.said_goodbye();
   return reject == wire::Reject::none && !registrar.is_refused();
 }

@@ -58,7 +58,7 @@ struct Shard::State {
   std::unordered_map<std::uint64_t, Session*> by_agent;  // the current session of each agent
   std::vector<SessionId> owing;                          // an acknowledgement or an answer is due
   std::vector<SessionId> blocked;                        // have output, their link has no room
-  mem::Buffer reserve;                // for a head when the pool has none
+  mem::Buffer reserve;                                   // for a head when the pool has none
   link::Frame incoming, outgoing;                        // reused
   wire::ControlBuilder control;                          // reused
   std::vector<std::byte> control_scratch;
@@ -70,8 +70,8 @@ struct Shard::State {
   base::Nanos timers_at = 0;
   // How many were posted, told to the other thread; how many were taken is the taker's own.
   base::Position<std::uint64_t> orders_posted, reports_posted;
-  std::uint64_t orders_taken = 0;                // the shard's thread
-  base::Position<std::uint64_t> reports_taken;   // reception's thread
+  std::uint64_t orders_taken = 0;               // the shard's thread
+  base::Position<std::uint64_t> reports_taken;  // reception's thread
   bool may_have_input = true;  // the hub was not found empty since it was last noted
   bool is_draining = false;
   bool is_stopping = false;

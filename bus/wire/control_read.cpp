@@ -121,12 +121,13 @@ bool each_item(const fb::Control& control, Use use) {
   if (!each<Advertise>(control.advertises(), use)) return false;
   if (!each<Subscribe>(control.subscribes(), use)) return false;
   if (!each<Withdraw>(control.withdraws(), use)) return false;
-  if (!each<Unsubscribe>(control.unsubscribes(), use)) return false;
   if (!each<Credit>(control.credits(), use)) return false;
   if (!each<Outcome>(control.outcomes(), use)) return false;
   if (!each<Interest>(control.interests(), use)) return false;
   if (!each<Verdict>(control.verdicts(), use)) return false;
   if (!each<Settle>(control.settles(), use)) return false;
+  // After the settles: what was handled before the end counts.
+  if (!each<Unsubscribe>(control.unsubscribes(), use)) return false;
   if (!each<Want>(control.wants(), use)) return false;
   if (!each<FlushAsk>(control.flush_asks(), use)) return false;
   if (!each<Subscribed>(control.subscribed(), use)) return false;
