@@ -99,6 +99,7 @@ class AgentCore {
   std::size_t batch_messages_max() const noexcept {
     return parts_.config.limits.batch_messages_max;
   }
+  std::size_t batch_bytes_max() const noexcept { return parts_.config.limits.batch_bytes_max; }
   void note_pool_miss() noexcept;
   // Grows the pool where it was asked in vain, gives back what idles. Off the message route.
   void maintain_pool();
@@ -128,8 +129,8 @@ class AgentCore {
   queue::Combiner maintenance_;  // of the pool: one thread at a time
   base::EventCount events_;
   base::Doorbell doorbell_;
-  std::uint64_t news_told_ = 0;    // inside the combiner
-  std::uint64_t pushed_seen_ = 0;  // inside the combiner
+  std::uint64_t news_told_ = 0;     // inside the combiner
+  std::uint64_t pushed_seen_ = 0;   // inside the combiner
   base::Nanos deadline_seen_ = -1;  // inside the combiner: as the agent's thread read it
   base::Position<bool> closed_{false};
   base::Position<std::uint32_t> misses_{0};

@@ -90,8 +90,11 @@ bool PublisherCore::open_segment(std::size_t payload_bytes) {
       Segment::head_bytes + wire::BatchBuilder::bytes_needed(0, topic_.size(), 0) + 64;
   const std::size_t each = sizeof(wire::MessageEntry) + base::align_up(payload_bytes, 8);
   const std::size_t slots = std::clamp<std::size_t>(
-      (class_bytes - fixed) / std::max<std::size_t>(each, 40), 1, agent_->batch_messages_max());
-  Segment::create(block, static_cast<std::uint32_t>(slots), topic_.size());
+      (std::min(class_bytes - fixed, agent_->batch_bytes_max())) / std::max<std::size_t>(each, 40),
+      1, agent_->batch_messages_max());
+  // No batch is longer than its limit.
+  mem::Buffer usable = block.slice(0, std::min(class_bytes, fixed + agent_->batch_bytes_max()));
+  Segment::create(usable, static_cast<std::uint32_t>(slots), topic_.size());
   if (!producer_.try_push(Staged{block.share(), &stream_})) return false;
   block_ = std::move(block);
   must_knock_ = true;

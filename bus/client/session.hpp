@@ -152,7 +152,7 @@ class Session final : private wire::ControlSink {
   bool send_in_place(Stream& stream, SealedBatch& batch);
   bool send_copy(Stream& stream, SealedBatch& batch);
   bool count_again(Stream& stream, SealedBatch& batch);
-  void hold(Stream& stream, std::uint64_t last_seq, std::uint32_t count, std::uint64_t charge);
+  void hold(Stream& stream, std::uint64_t last_seq, std::uint64_t charge);
   std::uint32_t knock_bytes() const noexcept;
   void add_inline(Stream& stream, SealedBatch& batch);
   wire::Record record_of(const Stream& stream, const SealedBatch& batch) const noexcept;

@@ -96,21 +96,20 @@ bool Session::has_credit(Stream& stream, std::uint32_t count, std::uint64_t char
   if (stream.last_seq + count <= stream.limit_seq &&
       stream.sent_bytes + charge <= stream.limit_bytes)
     return true;
-  hold(stream, stream.last_seq + std::max(count, 1u), count, charge);
+  hold(stream, stream.last_seq + std::max(count, 1u), charge);
   return false;
 }
 
 // The batch that ends with `last_seq` has no credit: it is asked for once, and the publisher need not
 // knock until it comes.
-void Session::hold(Stream& stream, std::uint64_t last_seq, std::uint32_t count,
-                   std::uint64_t charge) {
+void Session::hold(Stream& stream, std::uint64_t last_seq, std::uint64_t charge) {
   if (!stream.is_held) {
     stream.is_held = true;
     stream.news->knock_bytes.publish_fenced(std::numeric_limits<std::uint32_t>::max());
   }
   if (stream.wanted_seq >= last_seq) return;
   stream.wanted_seq = last_seq;
-  control_.add(wire::Want{stream.handle, count, charge});
+  control_.add(wire::Want{stream.handle, last_seq, stream.sent_bytes + charge});
 }
 
 // Seals the oldest segment of a stream if it may be sent now. Returns whether it did.
@@ -233,8 +232,7 @@ bool Session::send_batches() {
 bool Session::count_again(Stream& stream, SealedBatch& batch) {
   if (batch.first_seq + std::max(batch.count, 1u) - 1 > stream.limit_seq ||
       stream.sent_bytes + batch.charge > stream.limit_bytes) {
-    hold(stream, batch.first_seq + std::max(batch.count, 1u) - 1, std::max(batch.count, 1u),
-         batch.charge);
+    hold(stream, batch.first_seq + std::max(batch.count, 1u) - 1, batch.charge);
     return false;
   }
   stream.sent_bytes += batch.charge;

@@ -109,6 +109,7 @@ struct Publication {
   std::uint32_t next_chunk = 0;  // of the train under way; 0: none
   Amount accepted;               // what credit was used
   Amount limit;                  // what credit was given
+  Amount limit_wanted;           // what the publisher asked for, absolute
   Amount limit_told;             // as last told to the publisher
   std::uint64_t accepted_told = 0;
   std::uint64_t flush_seq = 0;  // outcomes up to here are asked for

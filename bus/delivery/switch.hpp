@@ -140,6 +140,7 @@ class Switch {
   void grant(Subscription& subscription);
   void free_idle_credit(Subscription& subscription);
   void make_hungry(Pair& pair);
+  void ask(Pair& pair);
   void spend(Pair& pair, Amount used) noexcept;
   void update_limit(Publication& publication);
   void note(Publication& publication);

@@ -90,8 +90,6 @@ void Switch::grant(Subscription& subscription) {
       if (subscription.blocked_since == 0) subscription.blocked_since = now_;
       return;
     }
-    // Who asked is told, however small the step.
-    if (pair->want.messages > 0 || pair->want.bytes > 0) note(publication);
     pair->want = {};
     pair->is_hungry = false;
     subscription.hungry.pop_front();
@@ -122,18 +120,27 @@ void Switch::update_limit(Publication& publication) {
   const Amount known = monus(publication.limit_told, publication.accepted);
   const Amount actual = publication.limit - publication.accepted;
   const Amount mark{actual.messages * 3 / 4, actual.bytes * 3 / 4};
-  if (is_under(known, mark)) note(publication);
+  const bool is_wanted = is_under(publication.limit_told, publication.limit_wanted) &&
+                         is_under(publication.limit_told, publication.limit);
+  if (is_under(known, mark) || is_wanted) note(publication);
+}
+
+// The subscription is asked for what the publisher wants and does not have.
+void Switch::ask(Pair& pair) {
+  const Publication& publication = *pair.publication;
+  if (!is_under(publication.limit, publication.limit_wanted)) return;
+  pair.want =
+      least(monus(publication.limit_wanted, publication.accepted), pair.subscription->bound);
+  make_hungry(pair);
 }
 
 void Switch::want(PortId port, const wire::Want& item) {
   Publication* publication = find_publication(port, item.publication);
   if (publication == nullptr) return;
-  const Amount bounded{std::min<std::uint64_t>(item.messages, 4096),
-                       std::min<std::uint64_t>(item.bytes, 32 * base::mib)};
-  for (Pair* pair : publication->route) {
-    pair->want = least(bounded, pair->subscription->bound);
-    make_hungry(*pair);
-  }
+  // Nobody waits for more than one batch or one train.
+  const Amount most_wanted = publication->accepted + Amount{16'384, 64 * base::mib};
+  publication->limit_wanted = least({item.limit_messages, item.limit_bytes}, most_wanted);
+  for (Pair* pair : publication->route) ask(*pair);
   note(*publication);
 }
 

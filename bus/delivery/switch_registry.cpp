@@ -133,6 +133,7 @@ void Switch::resume_publication(Publication& publication) {
   publication.accepted.bytes = 0;
   publication.limit.bytes -= used;
   publication.limit_told = publication.accepted;
+  publication.limit_wanted = {};
   for (Pair* pair : publication.route)
     if (pair->subscription->policy == Policy::lossless) pair->limit.bytes -= used;
   publication.row->add(PublicationCounter::resent);
@@ -247,6 +248,7 @@ void Switch::join(Publication& publication, Subscription& subscription) {
   subscription.pairs.push_back(std::move(pair));
   subscription.share = share_of(subscription);
   make_hungry(*publication.route.back());
+  ask(*publication.route.back());
   subscription.row->set(SubscriptionCounter::matched_publications, subscription.pairs.size());
 }
 

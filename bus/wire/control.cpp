@@ -167,7 +167,7 @@ void ControlBuilder::add(const Held& item) {
   state_->add(state_->held, fb::Held(item.publication, item.since_ms, item.agent_id));
 }
 void ControlBuilder::add(const Want& item) {
-  state_->add(state_->wants, fb::Want(item.publication, item.messages, item.bytes));
+  state_->add(state_->wants, fb::Want(item.publication, 0, item.limit_messages, item.limit_bytes));
 }
 void ControlBuilder::add(const FlushAsk& item) {
   state_->add(state_->flush_asks, fb::FlushAsk(item.publication, 0, item.seq));

@@ -33,8 +33,8 @@ struct Held {
   std::uint64_t agent_id = 0;
 };
 struct Want {
-  std::uint32_t publication = 0, messages = 0;
-  std::uint64_t bytes = 0;
+  std::uint32_t publication = 0;
+  std::uint64_t limit_messages = 0, limit_bytes = 0;
 };
 struct FlushAsk {
   std::uint32_t publication = 0;

@@ -39,8 +39,8 @@ bool take(const fb::Held& from, Held& to) noexcept {
   return to.publication != 0;
 }
 bool take(const fb::Want& from, Want& to) noexcept {
-  to = {from.publication(), from.messages(), from.bytes()};
-  return to.publication != 0;
+  to = {from.publication(), from.limit_messages(), from.limit_bytes()};
+  return to.publication != 0 && from.reserved() == 0;
 }
 bool take(const fb::FlushAsk& from, FlushAsk& to) noexcept {
   to = {from.publication(), from.seq()};

@@ -39,7 +39,7 @@ class Listing final : public ControlSink {
   void on(const Verdict& i) override {
     line("verdict", i.subscription, i.reason, i.first_delivery, i.count);
   }
-  void on(const Want& i) override { line("want", i.publication, i.messages, i.bytes); }
+  void on(const Want& i) override { line("want", i.publication, i.limit_messages, i.limit_bytes); }
   void on(const FlushAsk& i) override { line("flush_ask", i.publication, i.seq); }
   void on(const Subscribed& i) override {
     line("subscribed", i.subscription, i.error, i.generation, i.matched_publications);
@@ -85,7 +85,7 @@ void add_everything(ControlBuilder& builder) {
   builder.add(
       Subscribed{.subscription = 10, .error = 11, .generation = 12, .matched_publications = 13});
   builder.add(FlushAsk{.publication = 14, .seq = 15});
-  builder.add(Want{.publication = 16, .messages = 17, .bytes = 18});
+  builder.add(Want{.publication = 16, .limit_messages = 17, .limit_bytes = 18});
   builder.add(Verdict{.subscription = 19, .reason = 20, .first_delivery = 21, .count = 22});
   builder.add(Settle{.subscription = 23,
                      .received_no = 25,
@@ -116,19 +116,19 @@ void add_everything(ControlBuilder& builder) {
                         .base_seq = 52});
 }
 
-TEST(Control, hands_items_over_in_the_order_of_the_field_ids_but_verdicts_before_settles) {
+TEST(Control, hands_items_over_in_the_order_of_the_field_ids_but_verdicts_before_settles_and_ends_after) {
   ControlBuilder builder;
   add_everything(builder);
   EXPECT_EQ(listed(builder.finish()),
             "advertise 49 50 51 docs.new.report 52\n"
             "subscribe 42 docs.*.> 1 43 44 45 46 47 1 48\n"
             "withdraw 41\n"
-            "unsubscribe 40\n"
             "credit 36 37 38 39\n"
             "outcome 32 33 34 35\n"
             "interest 28 30 29 31\n"
             "verdict 19 20 21 22\n"
             "settle 23 25 24 26 27\n"
+            "unsubscribe 40\n"
             "want 16 17 18\n"
             "flush_ask 14 15\n"
             "subscribed 10 11 12 13\n"

@@ -197,7 +197,7 @@ TEST(Golden, control_items_are_the_same_bytes) {
 TEST(Golden, rare_control_items_are_the_same_bytes) {
   compare_control("verdict",
                   Verdict{.subscription = 1, .reason = 2, .first_delivery = 101, .count = 1});
-  compare_control("want", Want{.publication = 9, .messages = 1, .bytes = 1'050'000});
+  compare_control("want", Want{.publication = 9, .limit_messages = 1, .limit_bytes = 1'050'000});
   compare_control("flush_ask", FlushAsk{.publication = 9, .seq = 43});
   compare_control(
       "subscribed",
