@@ -140,7 +140,7 @@ TEST(Intake, DeliversWhatADestroyedProducerLeftBehind) {
   EXPECT_EQ(drain(intake), 11u);
 }
 
-// Hazard 23: without a quota inside moodycamel the first producer keeps all blocks for ever.
+// Without a quota inside moodycamel the first producer keeps all blocks for ever.
 TEST(Intake, TheFirstProducerDoesNotStarveTheSecond) {
   Numbers intake(2);
   Numbers::Producer first = intake.producer();

@@ -58,7 +58,7 @@ TEST(Batch, is_what_the_generated_code_reads) {
   EXPECT_EQ(table->content_type(), nullptr);
 }
 
-// Hazard 19: what the schema language cannot promise for [ubyte].
+// What the schema language cannot promise for [ubyte].
 TEST(Batch, aligns_body_entries_blob_and_payloads) {
   TestPool pool;
   for (std::size_t topic_bytes = 1; topic_bytes <= 128; ++topic_bytes) {

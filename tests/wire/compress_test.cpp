@@ -82,7 +82,7 @@ TEST(Compress, nothing_is_not_a_frame) {
   EXPECT_FALSE(decompresses(std::vector<std::byte>(3), 0));
 }
 
-// Hazard 22: what does not shrink stays raw.
+// What does not shrink stays raw.
 TEST(Compress, bytes_that_do_not_shrink_stay_raw) {
   TestPool pool;
   base::Random random(7);

@@ -53,7 +53,7 @@ std::vector<std::byte> zeros_batch(std::size_t payload_bytes) {
   return sealed_batch({std::vector<std::byte>(payload_bytes)});
 }
 
-// Hazards 12 and 18: the slice may stand at any address, the view never does.
+// The slice may stand at any address, the view never does.
 TEST(Verify, misaligned_slices_are_brought_into_an_aligned_buffer) {
   const std::vector<std::byte> batch = three_messages();
   for (std::size_t shift = 0; shift < 32; ++shift) {
@@ -143,7 +143,7 @@ TEST(Verify, without_a_buffer_it_is_not_the_senders_fault) {
   EXPECT_EQ(verify(pool.put(three_messages(), 1), empty, {}, view), Reject::no_buffer);
 }
 
-// Hazard 17: offsets in structs are invisible to the FlatBuffers verifier.
+// Offsets in structs are invisible to the FlatBuffers verifier.
 struct Falsified {
   const char* what;
   Reject expected;
@@ -282,7 +282,7 @@ TEST(Verify, more_raw_bytes_than_the_limit_are_refused_before_a_buffer_is_taken)
   EXPECT_EQ(verify_bytes(batch, {.raw_bytes_max = raw - 1}), Reject::raw_too_large);
 }
 
-// Hazard 21: zeros compress 32,692 to 1.
+// Zeros compress 32,692 to 1.
 TEST(Verify, compression_past_the_ratio_is_refused) {
   TestPool pool;
   const std::vector<std::byte> batch = zeros_batch(200'000);
@@ -293,7 +293,7 @@ TEST(Verify, compression_past_the_ratio_is_refused) {
   EXPECT_EQ(verify_bytes(bytes, {.ratio_max = 100'000}), Reject::none);
 }
 
-// Hazard 21: thirteen bytes that claim to be 7 EB.
+// Thirteen bytes that claim to be 7 EB.
 TEST(Verify, frame_that_claims_exabytes_is_refused_without_an_allocation) {
   std::vector<std::byte> bomb(13);
   poke(bomb, 0, std::uint32_t{ZSTD_MAGICNUMBER});
