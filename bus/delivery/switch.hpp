@@ -157,7 +157,7 @@ class Switch {
   std::unordered_map<PortId, std::unique_ptr<Port>> ports_;
   std::vector<std::unique_ptr<Publication>> departed_;  // withdrawn, their messages still queued
   std::vector<Subscription*> hungry_;                   // to be served by finish_cycle
-  std::deque<PortId> outputs_;
+  Ring<PortId> outputs_;
   RoutedStore routed_;
   // Streams of agents that left lately, so that what they resend is recognised.
   struct StreamKey {

@@ -155,7 +155,7 @@ void Switch::ask_flush(PortId port, const wire::FlushAsk& item) {
 void Switch::note_output(Port& port) {
   if (port.has_output) return;
   port.has_output = true;
-  outputs_.push_back(port.id);
+  outputs_.push_back(PortId{port.id});
 }
 
 void Switch::note(Publication& publication) {

@@ -8,7 +8,7 @@
 namespace abuzz::delivery {
 
 PortId Switch::next_output() {
-  while (!outputs_.empty()) {
+  while (!outputs_.is_empty()) {
     const PortId id = outputs_.front();
     outputs_.pop_front();
     Port* port = find_port(id);
