@@ -10,20 +10,11 @@
 #include "bus/error.hpp"
 #include "bus/export.hpp"
 #include "bus/message.hpp"
+#include "bus/options.hpp"
 #include "bus/publisher.hpp"
 #include "bus/subscription.hpp"
 
 namespace abuzz {
-
-struct AgentOptions {
-  std::string name;  // one token, at most 64 bytes, unique on the node; empty: made up
-  std::string kind;  // free text for people, at most 32 bytes
-};
-
-struct CloseReport {
-  std::uint64_t unsent = 0;     // published here, not accepted by a node at the deadline
-  std::uint64_t unhandled = 0;  // received here, their handler had not run
-};
 
 // One participant on the bus. Starts a node when none is there, and finds the next one by itself
 // when the node dies.

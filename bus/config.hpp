@@ -22,30 +22,30 @@ struct NodeConfig {
   std::string runtime_directory;
   // 0 (never) or 1s..24h: an empty node leaves after it.
   std::chrono::milliseconds idle_exit{30'000};
-  std::chrono::milliseconds beat{1'000};           // 100ms..60s
-  std::chrono::milliseconds stalled_after{3'000};  // 1s..60s without a beat
-  std::chrono::milliseconds gone_after{60'000};    // 2s..1h stalled
-  std::chrono::milliseconds handshake{2'000};      // 100ms..30s
-  std::uint32_t links_max = 1024;                  // 1..16384
-  std::uint32_t agents_max = 16'384;               // 1..65536
-  std::uint32_t subscriptions_max = 65'536;        // 1..1048576, of the whole node
-  std::uint32_t publications_max = 65'536;         // 1..1048576, of the whole node
+  std::chrono::milliseconds beat{1'000};             // 100ms..60s
+  std::chrono::milliseconds stalled_after{3'000};    // 1s..60s without a beat
+  std::chrono::milliseconds gone_after{60'000};      // 2s..1h stalled
+  std::chrono::milliseconds handshake{2'000};        // 100ms..30s
+  std::uint32_t links_max = 1024;                    // 1..16384
+  std::uint32_t agents_max = 16'384;                 // 1..65536
+  std::uint32_t subscriptions_max = 65'536;          // 1..1048576, of the whole node
+  std::uint32_t publications_max = 65'536;           // 1..1048576, of the whole node
   std::uint64_t memory_budget_bytes = 512ull << 20;  // 16MiB..1TiB
-  std::uint32_t shards = 1;                        // 1 for now
+  std::uint32_t shards = 1;                          // 1 for now
 };
 
 struct AgentConfig {
-  bool start_node = true;                          // start one when none is there
+  bool start_node = true;                            // start one when none is there
   std::chrono::milliseconds connect_timeout{5'000};  // 10ms..10min
-  std::chrono::milliseconds linger{1'000};         // 0..10min: how long the destructor waits
-  std::uint32_t subscriptions_max = 256;           // 1..4096
-  std::uint32_t publications_max = 4096;           // 1..65536
+  std::chrono::milliseconds linger{1'000};           // 0..10min: how long the destructor waits
+  std::uint32_t subscriptions_max = 256;             // 1..4096
+  std::uint32_t publications_max = 4096;             // 1..65536
 };
 
 struct LimitsConfig {
-  std::uint32_t payload_bytes_max = 1u << 20;      // 1..16MiB
-  std::uint32_t batch_messages_max = 4096;         // 1..4096
-  std::uint32_t batch_bytes_max = 256u << 10;      // 4KiB..256KiB, raw
+  std::uint32_t payload_bytes_max = 1u << 20;  // 1..16MiB
+  std::uint32_t batch_messages_max = 4096;     // 1..4096
+  std::uint32_t batch_bytes_max = 256u << 10;  // 4KiB..256KiB, raw
 };
 
 struct LinkConfig {
@@ -57,15 +57,15 @@ struct LinkConfig {
 };
 
 struct SubscriptionConfig {
-  std::uint32_t queue_messages = 16'384;           // 1..1048576, lossless
-  std::uint32_t drop_queue_messages = 1024;        // 1..1048576, the others
-  std::uint64_t queue_bytes = 8ull << 20;          // 1MiB+64KiB..1GiB
-  std::chrono::milliseconds stall_limit{10'000};   // 100ms..1h, lossless
+  std::uint32_t queue_messages = 16'384;          // 1..1048576, lossless
+  std::uint32_t drop_queue_messages = 1024;       // 1..1048576, the others
+  std::uint64_t queue_bytes = 8ull << 20;         // 1MiB+64KiB..1GiB
+  std::chrono::milliseconds stall_limit{10'000};  // 100ms..1h, lossless
 };
 
 struct LogConfig {
-  std::string level = "info";                      // error, warn, info, debug
-  std::uint32_t peer_lines_per_second = 10;        // 0..1000
+  std::string level = "info";                // error, warn, info, debug
+  std::uint32_t peer_lines_per_second = 10;  // 0..1000
 };
 
 struct Config {
@@ -79,10 +79,10 @@ struct Config {
 
 // Where the value of a key came from: "default", "file PATH:LINE", "environment ABUZZ_...", "flag".
 struct ConfigOrigin {
-  std::string key;     // node.idle_exit
-  std::string value;   // as it would stand in the file: "30s" with its quotes, 1024, true
+  std::string key;    // node.idle_exit
+  std::string value;  // as it would stand in the file: "30s" with its quotes, 1024, true
   std::string origin;
-  std::string comment; // one line, with the range
+  std::string comment;  // one line, with the range
 };
 
 struct LoadedConfig {

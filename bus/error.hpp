@@ -15,13 +15,13 @@ namespace abuzz {
 // Every error that Abuzz can answer with. The numbers are stable: they are the NNNN of the printed
 // id ABZ-NNNN, travel on the wire, and `abuzz errors ABZ-NNNN` explains each. Append only.
 enum class Error : std::uint16_t {
-  internal = 100,           // a bug of ours that was caught in time
-  system = 101,             // the operating system refused; the detail names the call
+  internal = 100,  // a bug of ours that was caught in time
+  system = 101,    // the operating system refused; the detail names the call
   out_of_memory = 102,
-  descriptors = 103,        // RLIMIT_NOFILE is too low
+  descriptors = 103,  // RLIMIT_NOFILE is too low
   bad_topic = 201,
   bad_pattern = 202,
-  reserved_topic = 203,     // a topic that begins with '$'
+  reserved_topic = 203,  // a topic that begins with '$'
   config_unreadable = 301,
   config_syntax = 302,
   config_unknown_key = 303,
@@ -36,23 +36,23 @@ enum class Error : std::uint16_t {
   bad_agent_name = 501,
   agent_name_taken = 502,
   version_mismatch = 503,
-  denied = 504,             // another user, or a token that is not the agent's
+  denied = 504,  // another user, or a token that is not the agent's
   handshake_timeout = 505,
   agents_limit = 506,
   links_limit = 507,
-  struck_out = 508,         // three frames were refused: the node closed the session
-  too_large = 601,          // payload over its limit
+  struck_out = 508,  // three frames were refused: the node closed the session
+  too_large = 601,   // payload over its limit
   subscriptions_limit = 602,
   node_subscriptions_limit = 603,
   memory_budget = 604,
   publications_limit = 605,
-  bad_bound = 606,          // a subscription bound outside its range
+  bad_bound = 606,  // a subscription bound outside its range
   back_pressured = 701,
   closed = 702,
   timed_out = 703,
-  stalled_out = 704,        // a lossless subscriber stood still past its stall limit
+  stalled_out = 704,  // a lossless subscriber stood still past its stall limit
   no_subscriber = 901,
-  undelivered = 902,        // dropped by every subscription that matched
+  undelivered = 902,  // dropped by every subscription that matched
   unknown_flag = 1001,
   bad_flag_value = 1002,
   missing_argument = 1003,
@@ -67,10 +67,10 @@ enum class Error : std::uint16_t {
 
 struct ErrorInfo {
   Error error;
-  const char* name;     // no_node
-  const char* text;     // one line: what happened
-  const char* advice;   // one line: what to do next
-  int exit_code;        // of `abuzz`
+  const char* name;    // no_node
+  const char* text;    // one line: what happened
+  const char* advice;  // one line: what to do next
+  int exit_code;       // of `abuzz`
 };
 
 // All of them, ascending.
@@ -98,10 +98,10 @@ struct Failure {
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T&& value) : value_(std::move(value)) {}  // NOLINT(google-explicit-constructor)
-  Result(const T& value) : value_(value) {}        // NOLINT(google-explicit-constructor)
+  Result(T&& value) : value_(std::move(value)) {}            // NOLINT(google-explicit-constructor)
+  Result(const T& value) : value_(value) {}                  // NOLINT(google-explicit-constructor)
   Result(Failure failure) : failure_(std::move(failure)) {}  // NOLINT(google-explicit-constructor)
-  Result(Error error) : failure_{error, {}} {}     // NOLINT(google-explicit-constructor)
+  Result(Error error) : failure_{error, {}} {}               // NOLINT(google-explicit-constructor)
 
   bool ok() const noexcept { return value_.has_value(); }
   explicit operator bool() const noexcept { return ok(); }

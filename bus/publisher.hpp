@@ -10,33 +10,13 @@
 
 #include "bus/export.hpp"
 #include "bus/message.hpp"
+#include "bus/options.hpp"
 
 namespace abuzz {
 
 namespace client {
 class PublisherCore;
 }
-
-// What became of a publisher's messages, in all since it was made. Each message is in one term.
-struct FlushReport {
-  std::uint64_t delivered = 0;      // handled by at least one subscription
-  std::uint64_t no_subscriber = 0;  // matched nothing
-  std::uint64_t dropped = 0;        // matched, and dropped by all of them
-  std::uint64_t pending = 0;        // not known yet at the deadline
-  std::uint64_t unknown = 0;        // the node that would know was lost
-};
-
-// Optional facts of one message.
-struct MessageOptions {
-  std::uint64_t key = 0;
-  std::uint64_t correlation = 0;
-};
-
-// Space inside the batch under construction. Write into payload(), then Publisher::commit it.
-struct Claim {
-  SendStatus status = SendStatus::closed;  // the space is usable only if queued
-  std::span<std::byte> payload;            // 8-aligned
-};
 
 // One agent's source on one topic: a FIFO stream of its own.
 //

@@ -21,8 +21,14 @@
 
 namespace abuzz {
 
-enum class RowKind : std::uint16_t { free = 0, process = 1, agent = 2, publication = 3,
-                                     subscription = 4, pair = 5 };
+enum class RowKind : std::uint16_t {
+  free = 0,
+  process = 1,
+  agent = 2,
+  publication = 3,
+  subscription = 4,
+  pair = 5
+};
 inline constexpr std::size_t row_counters_max = 40;
 // Room in the file, the terminating zero included.
 inline constexpr std::size_t counter_label_bytes = 40;
@@ -30,29 +36,112 @@ inline constexpr std::size_t counter_unit_bytes = 12;
 
 // --- Append only. Every enumerator has an entry in counter_table(). ---
 enum class ProcessCounter : std::uint16_t {
-  frames_in, frames_out, bytes_in, bytes_out, batches_in, batches_out, messages_in, messages_out,
-  frames_rejected, batches_rejected, strikes, strangers, sessions_opened, sessions_closed,
-  agents_now, subscriptions_now, publications_now, route_hits, route_misses, pool_hits, pool_misses,
-  pool_bytes_held, hub_full, hub_unreachable, door_turned_away, wakeups, busy_ns, beat_ns,
-  queued_messages, queued_bytes, over_limit, corrupt_reported, memory_refused, state,
+  frames_in,
+  frames_out,
+  bytes_in,
+  bytes_out,
+  batches_in,
+  batches_out,
+  messages_in,
+  messages_out,
+  frames_rejected,
+  batches_rejected,
+  strikes,
+  strangers,
+  sessions_opened,
+  sessions_closed,
+  agents_now,
+  subscriptions_now,
+  publications_now,
+  route_hits,
+  route_misses,
+  pool_hits,
+  pool_misses,
+  pool_bytes_held,
+  hub_full,
+  hub_unreachable,
+  door_turned_away,
+  wakeups,
+  busy_ns,
+  beat_ns,
+  queued_messages,
+  queued_bytes,
+  over_limit,
+  corrupt_reported,
+  memory_refused,
+  state,
 };
 enum class AgentCounter : std::uint16_t {
-  state, session_epoch, frames_in, frames_out, bytes_in, bytes_out, messages_in, messages_out,
-  strikes, connected_at_ns, last_beat_ns, reconnects,
+  state,
+  session_epoch,
+  frames_in,
+  frames_out,
+  bytes_in,
+  bytes_out,
+  messages_in,
+  messages_out,
+  strikes,
+  connected_at_ns,
+  last_beat_ns,
+  reconnects,
 };
 enum class PublicationCounter : std::uint16_t {
-  pushed, last_seq, accepted, batches, bytes, no_subscriber, delivered, dropped, duplicate, voided,
-  refused_back_pressured, refused_too_large, refused_closed, match_count, limit_messages,
-  limit_bytes, resent, held_ns, lane,
+  pushed,
+  last_seq,
+  accepted,
+  batches,
+  bytes,
+  no_subscriber,
+  delivered,
+  dropped,
+  duplicate,
+  voided,
+  refused_back_pressured,
+  refused_too_large,
+  refused_closed,
+  match_count,
+  limit_messages,
+  limit_bytes,
+  resent,
+  held_ns,
+  lane,
 };
 enum class SubscriptionCounter : std::uint16_t {
-  policy, sent_no, received_no, done_no, queued_messages, queued_bytes, received, started, finished,
-  duplicate, gap, corrupt, batches, dropped_queue_full, dropped_peer_gone, dropped_shutdown,
-  dropped_corrupt, matched_publications, stalls, pool_misses,
+  policy,
+  sent_no,
+  received_no,
+  done_no,
+  queued_messages,
+  queued_bytes,
+  received,
+  started,
+  finished,
+  duplicate,
+  gap,
+  corrupt,
+  batches,
+  dropped_queue_full,
+  dropped_peer_gone,
+  dropped_shutdown,
+  dropped_corrupt,
+  matched_publications,
+  stalls,
+  pool_misses,
 };
 enum class PairCounter : std::uint16_t {
-  join, handed, taken, delivered, queued, dropped_queue_full, dropped_peer_gone, dropped_shutdown,
-  dropped_corrupt, dropped_too_large, unknown_peer_gone, unknown_node_lost, void_after_join,
+  join,
+  handed,
+  taken,
+  delivered,
+  queued,
+  dropped_queue_full,
+  dropped_peer_gone,
+  dropped_shutdown,
+  dropped_corrupt,
+  dropped_too_large,
+  unknown_peer_gone,
+  unknown_node_lost,
+  void_after_join,
 };
 // Values of ProcessCounter::state and AgentCounter::state.
 enum class PeerState : std::uint64_t { none, starting, ready, stalled, draining, gone };
@@ -117,7 +206,9 @@ struct RowSnapshot {
   std::string text, text2;
 
   template <class Id>
-  std::uint64_t get(Id id) const noexcept { return counters[static_cast<std::size_t>(id)]; }
+  std::uint64_t get(Id id) const noexcept {
+    return counters[static_cast<std::size_t>(id)];
+  }
 };
 
 // A counter as the file describes it: that of a newer version may have some unknown here.

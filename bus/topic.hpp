@@ -20,7 +20,14 @@ inline constexpr std::size_t reserved_topic_tokens_max = 10;
 inline constexpr std::size_t agent_name_bytes_max = 64;
 
 enum class TopicFault : std::uint8_t {
-  none, empty, too_long, too_many_tokens, empty_token, bad_character, wildcard, misplaced_tail
+  none,
+  empty,
+  too_long,
+  too_many_tokens,
+  empty_token,
+  bad_character,
+  wildcard,
+  misplaced_tail
 };
 ABUZZ_EXPORT const char* topic_fault_text(TopicFault fault) noexcept;
 

@@ -46,7 +46,8 @@ void AgentCore::step_now() {
   // The agent's own thread looks before it sleeps.
   const bool looks = !executor_.is_inside();
   combiner_.run([&] {
-    // Held publishers wait for what the link brings; do not leave that to a thread that has to wake.
+    // Held publishers wait for what the link brings; do not leave that to a thread that has to
+    // wake.
     if (looks && session_.awaits_credit()) (void)session_.has_input();
     step_inside(looks);
     has_news = has_news || session_.news.hint() != news_told_;

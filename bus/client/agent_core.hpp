@@ -26,12 +26,12 @@ struct Readable {
   bool door = false;
 };
 
-// One agent without its threads: the session inside its combiner, the executor, and the places where
-// callers wait. A simulation calls do_work; AgentThreads does it on threads.
+// One agent without its threads: the session inside its combiner, the executor, and the places
+// where callers wait. A simulation calls do_work; AgentThreads does it on threads.
 //
 // Threads: any, but where noted. Ownership: network, pool, stats and clock outlive it.
-// Invariants: the session is touched inside `combiner_` only. Whoever finds it free does the work of
-// all; who does not find it free leaves a mark, and the one inside does it.
+// Invariants: the session is touched inside `combiner_` only. Whoever finds it free does the work
+// of all; who does not find it free leaves a mark, and the one inside does it.
 class AgentCore {
  public:
   struct Parts {

@@ -3,7 +3,6 @@
 #include <memory>
 #include <string>
 
-#include "bus/agent.hpp"
 #include "bus/base/clock.hpp"
 #include "bus/base/runtime_paths.hpp"
 #include "bus/client/agent_core.hpp"
@@ -12,6 +11,7 @@
 #include "bus/link/local_network.hpp"
 #include "bus/link/zmq_link.hpp"
 #include "bus/mem/pool.hpp"
+#include "bus/options.hpp"
 #include "bus/stats.hpp"
 
 namespace abuzz::client {

@@ -11,7 +11,8 @@ namespace abuzz::client {
 
 class SubscriptionCore;
 
-// One received batch (or chunk, or the end of a broken train) for one subscription, not verified yet.
+// One received batch (or chunk, or the end of a broken train) for one subscription, not verified
+// yet.
 struct Delivery {
   mem::Buffer slice;  // the sealed batch
   SubscriptionCore* subscription = nullptr;

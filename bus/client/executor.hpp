@@ -18,7 +18,8 @@ namespace abuzz::client {
 class Executor {
  public:
   DeliveryQueue& queue() noexcept { return queue_; }
-  // Handles at most `deliveries_max` batches; returns how many. 0 also when another thread is inside.
+  // Handles at most `deliveries_max` batches; returns how many. 0 also when another thread is
+  // inside.
   std::size_t run(std::size_t deliveries_max);
   // Whether the calling thread is inside a handler of this agent.
   bool is_inside() const noexcept {

@@ -11,7 +11,7 @@
 #include "bus/client/staged.hpp"
 #include "bus/client/stream.hpp"
 #include "bus/message.hpp"
-#include "bus/publisher.hpp"
+#include "bus/options.hpp"
 
 namespace abuzz::client {
 
@@ -20,10 +20,10 @@ class AgentCore;
 // The publisher's thread side of a stream: builds batches in place and knocks at the session.
 //
 // Threads: one at a time. Ownership: the agent core outlives it, or closed() is answered.
-// Invariants: sequences are given in the order of commits, from 1; the session seals segments in the
-// order in which they were handed over, so both count the same.
-// Cost of try_publish: a copy, one locked instruction, two loads; a pool block and an intake push
-// once a segment; the session's work when it knocks.
+// Invariants: sequences are given in the order of commits, from 1; the session seals segments in
+// the order in which they were handed over, so both count the same. Cost of try_publish: a copy,
+// one locked instruction, two loads; a pool block and an intake push once a segment; the session's
+// work when it knocks.
 class PublisherCore {
  public:
   PublisherCore(std::shared_ptr<AgentCore> agent, Stream& stream, std::shared_ptr<StreamNews> news,

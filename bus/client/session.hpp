@@ -39,8 +39,8 @@ namespace abuzz::client {
 // | leaving  | all accepted and settled | goodbye sent; then the node hangs up: closed          |
 // | any      | deadline of close()      | closed                                                |
 //
-// Threads: everything inside the owner's combiner, but for the Positions. It is stepped: time, links
-// and chance are handed in. Cost: a step with nothing to do asks the link once.
+// Threads: everything inside the owner's combiner, but for the Positions. It is stepped: time,
+// links and chance are handed in. Cost: a step with nothing to do asks the link once.
 enum class SessionState : std::uint8_t { down, greeting, live, leaving, closed };
 
 class Session final : private wire::ControlSink {
@@ -147,6 +147,7 @@ class Session final : private wire::ControlSink {
   std::size_t send(base::Nanos now);
   void seal_ready(bool is_held);
   bool seal_head(Stream& stream, bool is_held);
+  wire::Envelope envelope_of(const Stream& stream, const Segment& segment);
   bool has_credit(Stream& stream, std::uint32_t count, std::uint64_t charge);
   bool send_batches();
   bool send_in_place(Stream& stream, SealedBatch& batch);

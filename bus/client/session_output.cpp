@@ -100,8 +100,8 @@ bool Session::has_credit(Stream& stream, std::uint32_t count, std::uint64_t char
   return false;
 }
 
-// The batch that ends with `last_seq` has no credit: it is asked for once, and the publisher need not
-// knock until it comes.
+// The batch that ends with `last_seq` has no credit: it is asked for once, and the publisher need
+// not knock until it comes.
 void Session::hold(Stream& stream, std::uint64_t last_seq, std::uint64_t charge) {
   if (!stream.is_held) {
     stream.is_held = true;
@@ -110,6 +110,22 @@ void Session::hold(Stream& stream, std::uint64_t last_seq, std::uint64_t charge)
   if (stream.wanted_seq >= last_seq) return;
   stream.wanted_seq = last_seq;
   control_.add(wire::Want{stream.handle, last_seq, stream.sent_bytes + charge});
+}
+
+wire::Envelope Session::envelope_of(const Stream& stream, const Segment& segment) {
+  wire::Envelope envelope;
+  envelope.lane = stream.lane;
+  envelope.flags = segment.chunk_flags;
+  envelope.origin = node_id_;
+  envelope.agent_id = agent_id.hint();
+  envelope.publisher_id = stream.publisher_id;
+  envelope.publisher_epoch = stream.publisher_epoch;
+  envelope.first_seq = stream.last_seq + 1;
+  envelope.send_time_ns = parts_.clock.wall_now();
+  envelope.chunk_index = segment.chunk_index;
+  envelope.chunk_count = segment.chunk_count;
+  envelope.message_bytes = segment.message_bytes;
+  return envelope;
 }
 
 // Seals the oldest segment of a stream if it may be sent now. Returns whether it did.
@@ -152,18 +168,7 @@ bool Session::seal_head(Stream& stream, bool is_held) {
     stream.head_is_taken = true;
     if (stream.head_count != count) return true;
   }
-  wire::Envelope envelope;
-  envelope.lane = stream.lane;
-  envelope.flags = segment.chunk_flags;
-  envelope.origin = node_id_;
-  envelope.agent_id = agent_id.hint();
-  envelope.publisher_id = stream.publisher_id;
-  envelope.publisher_epoch = stream.publisher_epoch;
-  envelope.first_seq = stream.last_seq + 1;
-  envelope.send_time_ns = parts_.clock.wall_now();
-  envelope.chunk_index = segment.chunk_index;
-  envelope.chunk_count = segment.chunk_count;
-  envelope.message_bytes = segment.message_bytes;
+  const wire::Envelope envelope = envelope_of(stream, segment);
   const wire::BatchBuilder::Sealed sealed = segment.builder.seal(count, envelope, stream.topic);
   SealedBatch batch;
   batch.offset = Segment::head_bytes + sealed.offset;
@@ -265,8 +270,8 @@ bool Session::send_in_place(Stream& stream, SealedBatch& batch) {
   return send_frame(std::move(part));
 }
 
-// A batch that was framed in place before goes out in a copy of its own: its block may still be read
-// by the link that was lost.
+// A batch that was framed in place before goes out in a copy of its own: its block may still be
+// read by the link that was lost.
 bool Session::send_copy(Stream& stream, SealedBatch& batch) {
   const std::size_t bytes = batch.bytes.bytes();
   mem::Buffer part = parts_.pool.try_acquire(wire::in_place_headroom + bytes);

@@ -21,12 +21,12 @@ namespace abuzz::client {
 //   closing      no more is published; what is staged is still sent, then it is withdrawn
 enum class StreamState : std::uint8_t { advertising, open, refused, closing };
 
-// What several threads know of one publisher's stream. Written inside the session's combiner, read by
-// the publisher's thread.
+// What several threads know of one publisher's stream. Written inside the session's combiner, read
+// by the publisher's thread.
 struct StreamNews {
-  // Staged bytes at which the publisher knocks: 0 when the link is idle; more while small frames are
-  // in flight. The publisher commits (seq_cst), then reads this (seq_cst); the session lowers it,
-  // then looks for commits: one of the two sees the other.
+  // Staged bytes at which the publisher knocks: 0 when the link is idle; more while small frames
+  // are in flight. The publisher commits (seq_cst), then reads this (seq_cst); the session lowers
+  // it, then looks for commits: one of the two sees the other.
   base::Position<std::uint32_t> knock_bytes{0};
   base::Position<std::uint64_t> sealed_bytes{0};  // payload bytes sealed, in all
   base::Position<std::uint64_t> last_seq{0};      // sealed

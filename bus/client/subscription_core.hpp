@@ -9,9 +9,9 @@
 #include "bus/base/position.hpp"
 #include "bus/client/delivery_queue.hpp"
 #include "bus/mem/pool.hpp"
+#include "bus/options.hpp"
 #include "bus/queue/intake.hpp"
 #include "bus/stats.hpp"
-#include "bus/subscription.hpp"
 #include "bus/wire/batch.hpp"
 #include "bus/wire/control.hpp"
 
@@ -27,8 +27,8 @@ enum class SubscriptionState : std::uint8_t { joining, live, refused, gone };
 using VerdictIntake = queue::Intake<wire::Verdict, 64>;
 
 // One subscription: what the session registers, and what the consumer (the executor, or a polling
-// thread) does with its deliveries: verify, recognise what came twice, put chunks together, call the
-// handler, count.
+// thread) does with its deliveries: verify, recognise what came twice, put chunks together, call
+// the handler, count.
 //
 // Threads: members are grouped by who writes them. One consumer at a time.
 class SubscriptionCore {
@@ -72,7 +72,8 @@ class SubscriptionCore {
   // Owner's thread; read by the executor.
   base::Position<bool> is_closing{false};
 
-  // Consumer; read by the session. Counters belong to `counted_generation`, stored last at a change.
+  // Consumer; read by the session. Counters belong to `counted_generation`, stored last at a
+  // change.
   base::Position<std::uint32_t> counted_generation{0};
   base::Position<std::uint64_t> done_no{0}, consumed_messages{0}, consumed_bytes{0};
   // Where refused deliveries are told; set by the session before the first delivery.

@@ -8,8 +8,8 @@
 #include "bus/base/units.hpp"
 #include "bus/delivery/ring.hpp"
 #include "bus/mem/buffer.hpp"
+#include "bus/options.hpp"
 #include "bus/stats.hpp"
-#include "bus/subscription.hpp"
 #include "bus/wire/layout.hpp"
 
 // What a switch remembers. Plain structs: Switch is the only one that changes them.

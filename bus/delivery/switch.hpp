@@ -32,16 +32,17 @@ enum class Verdict : std::uint8_t {
   chunk_order,
 };
 
-// Decides who gets what: publications, subscriptions, queues, credit and the ledger of them. It does
-// not know where it runs: sessions, links and threads are its caller's.
+// Decides who gets what: publications, subscriptions, queues, credit and the ledger of them. It
+// does not know where it runs: sessions, links and threads are its caller's.
 //
 // Threads: one. Ownership: owns all records; `stats` outlives it.
 // Invariants (checked by tests through the counter rows, numbers as in schema/wire.md):
 //   accepted - join = handed + dropped            end of every step, per pair
 //   taken = delivered + dropped + queued          end of every step, per pair
-//   backlog + granted <= bound, per lossless subscription, but for what was granted before it joined
-// Cost: accept is one hash-free handle lookup and a step per matching subscription; no allocation
-// once the rings have grown. Patterns are matched when something registers, never per batch.
+//   backlog + granted <= bound, per lossless subscription, but for what was granted before it
+// joined Cost: accept is one hash-free handle lookup and a step per matching subscription; no
+// allocation once the rings have grown. Patterns are matched when something registers, never per
+// batch.
 class Switch {
  public:
   Switch(StatsFile& stats, const Config& config, std::uint64_t node_id);

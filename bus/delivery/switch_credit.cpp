@@ -6,9 +6,9 @@
 // Credit: who may send how much, so that no queue is ever overrun and a slow lossless subscription
 // holds its publishers and nobody else.
 //
-// Rule: for each lossless subscription, backlog + granted <= bound. Accepting a batch moves its size
-// from granted to backlog; only draining makes room to grant again. A publication's limit is the
-// least of what its lossless subscriptions granted, or a plain window when there are none.
+// Rule: for each lossless subscription, backlog + granted <= bound. Accepting a batch moves its
+// size from granted to backlog; only draining makes room to grant again. A publication's limit is
+// the least of what its lossless subscriptions granted, or a plain window when there are none.
 
 namespace abuzz::delivery {
 
@@ -31,8 +31,8 @@ bool is_under(Amount amount, Amount mark) noexcept {
 
 }  // namespace
 
-// Half of the bound is shared by all publications as standing credit, so that an idle message leaves
-// at once. The rest goes to those that use theirs.
+// Half of the bound is shared by all publications as standing credit, so that an idle message
+// leaves at once. The rest goes to those that use theirs.
 Amount Switch::share_of(const Subscription& subscription) const noexcept {
   const std::uint64_t count = std::max<std::uint64_t>(1, subscription.pairs.size());
   return {std::clamp<std::uint64_t>(subscription.bound.messages / 2 / count, 1, 1024),
@@ -63,8 +63,8 @@ void Switch::make_hungry(Pair& pair) {
   }
 }
 
-// Serves hungry pairs in turn; the first that cannot be served whole gets what there is and waits at
-// the head, so that partial grants never spread.
+// Serves hungry pairs in turn; the first that cannot be served whole gets what there is and waits
+// at the head, so that partial grants never spread.
 void Switch::grant(Subscription& subscription) {
   while (!subscription.hungry.is_empty()) {
     Pair* pair = subscription.hungry.front();
@@ -222,8 +222,9 @@ bool Switch::collect_control(PortId id, wire::ControlBuilder& control) {
   return added;
 }
 
-// Credit that lies idle is honoured beyond the bound, like that of a publication that was there before
-// the subscription: limits never shrink, and it must not starve those that have something to send.
+// Credit that lies idle is honoured beyond the bound, like that of a publication that was there
+// before the subscription: limits never shrink, and it must not starve those that have something
+// to send.
 void Switch::free_idle_credit(Subscription& subscription) {
   if (subscription.policy != Policy::lossless || subscription.hungry.is_empty()) return;
   for (auto& pair : subscription.pairs) {

@@ -53,8 +53,8 @@ void Switch::open_port(PortId id) {
   port->suspended_since = 0;
 }
 
-// Numbers on the next link start over, so nothing is said or sent on it about what the agent has not
-// registered there.
+// Numbers on the next link start over, so nothing is said or sent on it about what the agent has
+// not registered there.
 void Switch::suspend_port(PortId id, base::Nanos now) {
   Port* port = find_port(id);
   if (port == nullptr) return;

@@ -38,8 +38,8 @@ class Shard {
   bool post(ShardOrder&& order);
   bool try_next_report(ShardReport& report);
 
-  // The hub's descriptor became readable, or the hub says that it has input. Until then a cycle does
-  // not ask it again: each question is a system call.
+  // The hub's descriptor became readable, or the hub says that it has input. Until then a cycle
+  // does not ask it again: each question is a system call.
   void note_input() noexcept;
   // One bounded duty cycle; returns the number of things done (0: may sleep).
   std::size_t do_work(base::Nanos now, base::Nanos wall_now);

@@ -107,6 +107,32 @@ void Shard::State::add_control(Session& session, bool& has_more) {
   builder.add_inline(record, control.finish());
 }
 
+// Puts one delivery into the frame: its record, its slice (by reference or copied), its target.
+void Shard::State::add_delivery(const delivery::Switch::Outgoing& next) {
+  const delivery::Routed& routed = *next.routed;
+  wire::Record record;
+  record.kind = routed.aborts ? wire::RecordKind::abort : wire::RecordKind::batch;
+  record.lane = routed.lane;
+  record.hops = 1;
+  record.message_count = routed.count;
+  record.seq = routed.first_seq;
+  if (routed.slice_bytes >= reference_bytes_min) {
+    record.part = static_cast<std::uint8_t>(outgoing.part_count);
+    record.slice_bytes = routed.slice_bytes;
+    outgoing.add(routed.slice.share());
+    builder.add_reference(record);
+  } else {
+    builder.add_inline(record, routed.aborts ? std::as_bytes(std::span(&routed.abort_key, 1))
+                                             : std::span<const std::byte>(routed.slice.span()));
+  }
+  wire::Target target;
+  target.subscription = next.subscription;
+  target.first = static_cast<std::uint16_t>(next.first);
+  target.count = static_cast<std::uint16_t>(next.count);
+  target.first_delivery = next.first_delivery;
+  builder.add_target(target);
+}
+
 // HOT: shard thread, once a batch and subscriber.
 std::size_t Shard::State::add_deliveries(Session& session, delivery::LinkFlow::Load& load,
                                          bool& has_more) {
@@ -122,27 +148,7 @@ std::size_t Shard::State::add_deliveries(Session& session, delivery::LinkFlow::L
       has_more = true;
       break;
     }
-    wire::Record record;
-    record.kind = routed.aborts ? wire::RecordKind::abort : wire::RecordKind::batch;
-    record.lane = routed.lane;
-    record.hops = 1;
-    record.message_count = routed.count;
-    record.seq = routed.first_seq;
-    if (by_reference) {
-      record.part = static_cast<std::uint8_t>(outgoing.part_count);
-      record.slice_bytes = routed.slice_bytes;
-      outgoing.add(routed.slice.share());
-      builder.add_reference(record);
-    } else {
-      builder.add_inline(record, routed.aborts ? std::as_bytes(std::span(&routed.abort_key, 1))
-                                               : std::span<const std::byte>(routed.slice.span()));
-    }
-    wire::Target target;
-    target.subscription = next.subscription;
-    target.first = static_cast<std::uint16_t>(next.first);
-    target.count = static_cast<std::uint16_t>(next.count);
-    target.first_delivery = next.first_delivery;
-    builder.add_target(target);
+    add_delivery(next);
     load.add(routed.lane, routed.slice_bytes);
     bytes += routed.slice_bytes + sizeof(wire::Record) + sizeof(wire::Target);
     messages += next.count;

@@ -104,6 +104,7 @@ struct Shard::State {
   bool send_frame(Session& session, bool& has_more);
   void add_control(Session& session, bool& has_more);
   std::size_t add_deliveries(Session& session, delivery::LinkFlow::Load& load, bool& has_more);
+  void add_delivery(const delivery::Switch::Outgoing& next);
   bool finish_frame(Session& session, delivery::LinkFlow::Load& load);
 };
 

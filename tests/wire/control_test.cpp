@@ -116,7 +116,8 @@ void add_everything(ControlBuilder& builder) {
                         .base_seq = 52});
 }
 
-TEST(Control, hands_items_over_in_the_order_of_the_field_ids_but_verdicts_before_settles_and_ends_after) {
+TEST(Control,
+     hands_items_over_in_the_order_of_the_field_ids_but_verdicts_before_settles_and_ends_after) {
   ControlBuilder builder;
   add_everything(builder);
   EXPECT_EQ(listed(builder.finish()),

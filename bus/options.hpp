@@ -1,0 +1,72 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+
+#include "bus/message.hpp"
+
+// What callers ask for, and what they are told: plain structs of agent, publisher, subscription.
+
+namespace abuzz {
+
+struct AgentOptions {
+  std::string name;  // one token, at most 64 bytes, unique on the node; empty: made up
+  std::string kind;  // free text for people, at most 32 bytes
+};
+
+struct CloseReport {
+  std::uint64_t unsent = 0;     // published here, not accepted by a node at the deadline
+  std::uint64_t unhandled = 0;  // received here, their handler had not run
+};
+
+// What became of a publisher's messages, in all since it was made. Each message is in one term.
+struct FlushReport {
+  std::uint64_t delivered = 0;      // handled by at least one subscription
+  std::uint64_t no_subscriber = 0;  // matched nothing
+  std::uint64_t dropped = 0;        // matched, and dropped by all of them
+  std::uint64_t pending = 0;        // not known yet at the deadline
+  std::uint64_t unknown = 0;        // the node that would know was lost
+};
+
+// Optional facts of one message.
+struct MessageOptions {
+  std::uint64_t key = 0;
+  std::uint64_t correlation = 0;
+};
+
+// Space inside the batch under construction. Write into payload(), then Publisher::commit it.
+struct Claim {
+  SendStatus status = SendStatus::closed;  // the space is usable only if queued
+  std::span<std::byte> payload;            // 8-aligned
+};
+
+// When the subscriber falls behind. Values are on the wire.
+enum class Policy : std::uint8_t {
+  lossless = 0,  // publishers are held; past stall_limit this subscription is gone
+  drop_new = 1,  // the newcomer goes, counted as queue_full
+};
+
+struct SubscribeOptions {
+  Policy policy = Policy::lossless;
+  std::chrono::milliseconds stall_limit{0};  // lossless; 0: subscription.stall_limit of the config
+  std::uint32_t queue_messages = 0;          // 0: from the config, by policy
+  std::uint64_t queue_bytes = 0;             // 0: from the config
+};
+
+// Runs on the agent's executor, one message at a time; must not throw. May publish and flush.
+using Handler = std::function<void(const MessageView&)>;
+
+struct SubscriptionReport {
+  std::uint64_t received = 0;    // messages verified and queued here
+  std::uint64_t handled = 0;     // handler returned, or polled
+  std::uint64_t duplicates = 0;  // recognised after a reconnect and dropped
+  std::uint64_t gaps = 0;        // sequences that were skipped
+  std::uint64_t corrupt = 0;     // batches whose body was refused
+  std::uint64_t batches = 0;
+};
+
+}  // namespace abuzz
