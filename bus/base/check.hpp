@@ -10,6 +10,6 @@ namespace abuzz::base {
 
 }  // namespace abuzz::base
 
-#define ABUZZ_CHECK(condition)                                                  \
-  (static_cast<bool>(condition) ? static_cast<void>(0)                          \
+#define ABUZZ_CHECK(condition)                         \
+  (static_cast<bool>(condition) ? static_cast<void>(0) \
                                 : ::abuzz::base::check_failed(#condition, __FILE__, __LINE__))

@@ -9,8 +9,8 @@ namespace abuzz::base {
 class Clock {
  public:
   virtual ~Clock() = default;
-  virtual Nanos now() noexcept = 0;        // monotonic, never goes back
-  virtual Nanos wall_now() noexcept = 0;   // since the Unix epoch; for people, never for expiry
+  virtual Nanos now() noexcept = 0;       // monotonic, never goes back
+  virtual Nanos wall_now() noexcept = 0;  // since the Unix epoch; for people, never for expiry
 };
 
 class SystemClock final : public Clock {

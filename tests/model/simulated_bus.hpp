@@ -76,9 +76,7 @@ class SimulatedAgent {
     core_.reset();
   }
 
-  std::size_t step() {
-    return core_->do_work();
-  }
+  std::size_t step() { return core_->do_work(); }
   client::PublisherCore& add_publisher(const std::string& topic) {
     publishers_.push_back(core_->open_publisher(core_, topic, Lane::normal).value());
     return *publishers_.back();
