@@ -9,8 +9,8 @@
 #include "bus/message.hpp"
 #include "bus/publisher.hpp"
 
-// FlatBuffers as payloads. Header only: it needs your generated code and Debian's libflatbuffers-dev,
-// the library itself does not.
+// FlatBuffers as payloads. Header only: it needs your generated code and libflatbuffers-dev, the
+// library itself does not.
 
 namespace abuzz {
 
