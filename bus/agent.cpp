@@ -48,7 +48,8 @@ Result<Agent> Agent::connect(AgentOptions options, const Config& config) {
 }
 
 Result<Publisher> Agent::publisher(std::string_view topic, Lane lane) {
-  if (lane == Lane::control) return Failure{Error::bad_flag_value, "the control lane is reserved"};
+  if (lane == Lane::control || lane > Lane::bulk)
+    return Failure{Error::bad_flag_value, "the lanes of publishers are high, normal and bulk"};
   auto core = state_->host->core().add_publisher(state_->core(), topic, lane, state_->deadline());
   if (!core.ok()) return core.failure();
   return Publisher(std::move(core).value());

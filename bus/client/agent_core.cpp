@@ -230,6 +230,7 @@ Result<SubscribeOptions> AgentCore::complete(const SubscribeOptions& options) co
         full.policy == Policy::lossless ? defaults.queue_messages : defaults.drop_queue_messages;
   if (full.queue_bytes == 0) full.queue_bytes = defaults.queue_bytes;
   const std::uint64_t least = parts_.config.limits.payload_bytes_max + 64 * base::kib;
+  if (full.policy > Policy::drop_new) return Failure{Error::bad_bound, "policy"};
   if (full.stall_limit.count() < 100 || full.stall_limit > std::chrono::hours(1))
     return Failure{Error::bad_bound, "stall_limit must be 100ms to 1h"};
   if (full.queue_messages > (1u << 20))
@@ -375,8 +376,10 @@ std::uint64_t AgentCore::leave(base::Nanos deadline) {
       break;
     }
     events_.wait(key, std::min(look_again_busy, deadline - parts_.clock.now()));
-    note_door();
-    step_now();
+    inside([](Session& session) {
+      session.note_link();
+      session.note_door();
+    });
   }
   std::uint64_t unsent = 0;
   inside([&](Session& session) { unsent = session.unaccepted_messages(); });

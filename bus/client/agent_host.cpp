@@ -109,6 +109,7 @@ CloseReport AgentHost::close(base::Nanos patience) {
   is_open_ = false;
   const base::Nanos deadline = clock_.now() + patience;
   core_->mark_closed();
+  core_->executor().stop();
   if (threads_->is_runner()) {
     // Inside a handler: what was handed over is still sent, the threads end behind us.
     report.unsent = core_->leave(deadline);

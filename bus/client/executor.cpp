@@ -8,7 +8,8 @@ std::size_t Executor::run(std::size_t deliveries_max) {
   if (!role_.try_enter()) return 0;
   runner_.publish(std::hash<std::thread::id>{}(std::this_thread::get_id()));
   std::size_t done = 0;
-  while (done < deliveries_max && (held_.subscription != nullptr || queue_.pop(&held_, 1) == 1)) {
+  while (done < deliveries_max && !stopped_.read_fenced() &&
+         (held_.subscription != nullptr || queue_.pop(&held_, 1) == 1)) {
     SubscriptionCore& subscription = *held_.subscription;
     // A store-load pair with Subscription's destructor: either it sees that its handler runs, or
     // this thread sees that it closes.
@@ -21,7 +22,7 @@ std::size_t Executor::run(std::size_t deliveries_max) {
     }
     held_ = {};
     while (subscription.has_messages()) {
-      if (subscription.is_closing.read_fenced()) {
+      if (subscription.is_closing.read_fenced() || stopped_.read_fenced()) {
         subscription.abandon();
         break;
       }

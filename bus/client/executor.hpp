@@ -18,6 +18,8 @@ namespace abuzz::client {
 class Executor {
  public:
   DeliveryQueue& queue() noexcept { return queue_; }
+  // From now on no handler begins.
+  void stop() noexcept { stopped_.publish_fenced(true); }
   // Handles at most `deliveries_max` batches; returns how many. 0 also when another thread is
   // inside.
   std::size_t run(std::size_t deliveries_max);
@@ -39,6 +41,7 @@ class Executor {
   DeliveryQueue queue_;
   Delivery held_;  // inside the role: popped, not begun
   base::Position<bool> is_starved_{false};
+  base::Position<bool> stopped_{false};
   base::Position<std::uint64_t> finished_{0};
   base::Position<std::size_t> runner_{0};
   base::Position<const SubscriptionCore*> running_{nullptr};

@@ -139,7 +139,7 @@ bool Session::seal_head(Stream& stream, bool is_held) {
   std::uint32_t count = stream.head_is_taken ? stream.head_count : segment.tally.committed();
   if (count == 0) {
     // An empty segment behind which others wait is one that its publisher gave up.
-    if (stream.staged.count() == 1 && !stream.is_withdrawing) return false;
+    if (stream.staged.count() == 1 && !stream.is_withdrawing && !is_leaving_) return false;
     count = segment.tally.take();
     if (count == 0) {
       stream.staged.pop_front();

@@ -66,6 +66,7 @@ struct Routed {
   std::uint32_t holders = 0;    // entries that may still have to be sent (again)
   std::uint32_t pending = 0;    // entries that are not settled
   std::uint32_t delivered = 0;  // longest prefix that some subscription handled
+  bool is_train = false;        // a chunk, or the end of a train that will not be complete
   bool first_of_train = false;
   bool aborts = false;  // stands for "the train ends here"; has no batch, but a key
   wire::AbortKey abort_key;
@@ -95,6 +96,7 @@ struct Pair {
   std::uint32_t entries = 0;   // in queue and in flight
   bool is_hungry = false;      // stands in Subscription::hungry
   bool drops_train = false;    // the chunk train under way did not fit
+  bool sends_train = false;    // a train to this subscription is begun and not ended
   bool skips_train = false;    // the chunk train under way began before it joined
   StatsRow* row = nullptr;
 };
@@ -139,6 +141,7 @@ struct Subscription {
   Ring<Entry> queue;                       // not sent yet
   Ring<Entry> in_flight;                   // sent, not settled
   std::size_t received_entries = 0;        // leading entries of in_flight that arrived
+  std::size_t next = 0;                    // in queue: what peek chose
   Amount queued;                           // sum over queue
   Amount sent;                             // in all
   Amount consumed;                         // in all, as settled

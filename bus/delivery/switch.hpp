@@ -148,6 +148,7 @@ class Switch {
   void note_output(Port& port);
   void note_ready(Subscription& subscription);
   bool has_room(const Subscription& subscription, const Entry& entry) const noexcept;
+  bool choose(Subscription& subscription) const noexcept;
   void tell(Publication& publication, wire::ControlBuilder& control);
 
   // Constant after construction

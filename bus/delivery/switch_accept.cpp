@@ -66,6 +66,7 @@ Verdict Switch::accept(PortId port, const wire::Record& record, const wire::Batc
   routed.first_seq = envelope.first_seq;
   routed.count = envelope.message_count;
   routed.charge = charge;
+  routed.is_train = is_chunk(head);
   routed.first_of_train = is_chunk(head) && envelope.chunk_index == 0;
   routed.skipped = skip;
   routed.delivered = skip;
@@ -191,6 +192,7 @@ void Switch::send_abort(Publication& publication) {
   Routed& routed = routed_.acquire();
   routed.publication = &publication;
   routed.aborts = true;
+  routed.is_train = true;
   routed.abort_key = {publication.port->id, publication.publisher_id, publication.publisher_epoch};
   routed.slice_bytes = sizeof(wire::AbortKey);
   routed.first_seq = publication.accepted_seq + 1;

@@ -194,6 +194,15 @@ void Switch::tell(Publication& publication, wire::ControlBuilder& control) {
     if (publication.accepted_seq >= publication.flush_seq && publication.routed_open == 0)
       publication.tells_at_once = false;
   }
+  if (is_under(publication.limit, publication.limit_wanted)) {
+    const Pair* holder = nullptr;
+    for (const Pair* pair : publication.route)
+      if (pair->subscription->policy == Policy::lossless &&
+          (holder == nullptr || is_under(pair->limit, holder->limit)))
+        holder = pair;
+    if (holder != nullptr)
+      control.add(wire::Held{publication.handle, 0, holder->subscription->port->id});
+  }
   if (publication.interest_changed) {
     publication.interest_changed = false;
     publication.match_told = static_cast<std::uint32_t>(publication.route.size());

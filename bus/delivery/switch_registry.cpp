@@ -215,6 +215,11 @@ bool Switch::resume_subscription(Subscription& subscription, const wire::Subscri
     Entry entry = std::move(subscription.in_flight.back());
     subscription.in_flight.pop_back();
     --subscription.records_sent;
+    // What is sent again restores what it did to the train.
+    if (entry.pair != nullptr) {
+      if (entry.count > 0 || entry.routed->aborts) entry.pair->sends_train = entry.routed->is_train;
+      if (entry.routed->first_of_train) entry.pair->sends_train = false;
+    }
     const Amount amount{entry.count, entry.routed->charge};
     subscription.sent = subscription.sent - amount;
     subscription.queued = subscription.queued + amount;

@@ -28,6 +28,20 @@ bool Switch::has_room(const Subscription& subscription, const Entry& entry) cons
   return (used + Amount{entry.count, entry.routed->charge}).fits(subscription.window);
 }
 
+// Chooses what goes next: the oldest entry, or, while the window has no room for it, the next piece
+// of a train that was begun. Its room is reserved, and only its end makes room for others.
+bool Switch::choose(Subscription& subscription) const noexcept {
+  subscription.next = 0;
+  if (has_room(subscription, subscription.queue.front())) return true;
+  for (std::size_t index = 1; index < subscription.queue.count(); ++index) {
+    const Entry& entry = subscription.queue.at(index);
+    if (!entry.pair->sends_train) continue;
+    subscription.next = index;
+    return true;
+  }
+  return false;
+}
+
 bool Switch::peek(PortId id, Outgoing& outgoing) {
   Port* port = find_port(id);
   if (port == nullptr || port->suspended_since != 0) return false;
@@ -35,8 +49,8 @@ bool Switch::peek(PortId id, Outgoing& outgoing) {
     if (port->next_ready >= port->ready.size()) port->next_ready = 0;
     Subscription& subscription = *port->ready[port->next_ready];
     const bool has_next = !subscription.queue.is_empty() && !subscription.is_paused;
-    if (has_next && has_room(subscription, subscription.queue.front())) {
-      const Entry& entry = subscription.queue.front();
+    if (has_next && choose(subscription)) {
+      const Entry& entry = subscription.queue.at(subscription.next);
       outgoing.routed = entry.routed;
       outgoing.subscription = subscription.handle;
       outgoing.first = entry.first;
@@ -56,8 +70,9 @@ bool Switch::peek(PortId id, Outgoing& outgoing) {
 void Switch::mark_sent(PortId id) {
   Port& port = *find_port(id);
   Subscription& subscription = *port.ready[port.next_ready];
-  Entry entry = std::move(subscription.queue.front());
-  subscription.queue.pop_front();
+  Entry entry = subscription.queue.take(subscription.next);
+  if (entry.routed->first_of_train) entry.pair->sends_train = true;
+  if (entry.count > 0 || entry.routed->aborts) entry.pair->sends_train = false;
   const Amount amount{entry.count, entry.routed->charge};
   subscription.queued = subscription.queued - amount;
   queued_ = queued_ - amount;

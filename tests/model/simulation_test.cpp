@@ -174,6 +174,20 @@ TEST(Simulation, DeliversEverythingInOrderWhenFramesAreLate) {
   expect_complete(simulation);
 }
 
+// Several trains as large as a window allows, to one subscription: each must be able to end.
+TEST(Simulation, LargeTrainsOfManyPublishersDoNotWaitForEachOther) {
+  Simulation simulation(seed_of_run(), {});
+  for (int round = 0; round < 6; ++round) {
+    for (auto& agent : simulation.agents())
+      for (std::size_t index = 0; index < 2; ++index) (void)agent->publish(index, 1u << 20);
+    simulation.settle(100);
+  }
+  simulation.settle(5000);
+  EXPECT_GT(simulation.pushed(), 30u);
+  expect_order(simulation);
+  expect_complete(simulation);
+}
+
 TEST(Simulation, LosesNothingWhenLinksAreCutAndTheNodeLives) {
   Simulation simulation(seed_of_run(), {.delays = true, .cuts = true});
   simulation.run(3000);
