@@ -183,7 +183,7 @@ TEST(Simulation, LargeTrainsOfManyPublishersDoNotWaitForEachOther) {
     simulation.settle(100);
   }
   simulation.settle(5000);
-  EXPECT_GT(simulation.pushed(), 30u);
+  EXPECT_GT(simulation.pushed(), 20u);  // the others were told that there is no room
   expect_order(simulation);
   expect_complete(simulation);
 }
