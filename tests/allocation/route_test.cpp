@@ -125,9 +125,11 @@ class MessageRoute : public testing::Test {
   // Publishes `messages` of 64 bytes and waits until all are handled.
   static void send(Publisher& publisher, std::uint64_t messages) {
     static const std::string payload(64, 'x');
-    for (std::uint64_t index = 0; index < messages; ++index)
-      if (publisher.try_publish(payload) != SendStatus::queued)
+    for (std::uint64_t index = 0; index < messages; ++index) {
+      if (publisher.try_publish(payload) != SendStatus::queued) {
         ASSERT_EQ(publisher.publish(payload, 10s), SendStatus::queued);
+      }
+    }
     ASSERT_EQ(publisher.flush(30s).pending, 0u);
   }
 
