@@ -188,8 +188,10 @@ std::size_t FrameBuilder::finish(FrameHead head, std::span<std::byte> output) no
     filled = record.slice_offset + slice.size();
   }
   std::memset(bytes + filled, 0, head_bytes_ - filled);
-  std::memcpy(bytes + sizeof(FrameHead), storage_.records.data(), records_bytes);
-  std::memcpy(bytes + sizeof(FrameHead) + records_bytes, storage_.targets.data(), targets_bytes);
+  if (records_bytes > 0)
+    std::memcpy(bytes + sizeof(FrameHead), storage_.records.data(), records_bytes);
+  if (targets_bytes > 0)
+    std::memcpy(bytes + sizeof(FrameHead) + records_bytes, storage_.targets.data(), targets_bytes);
 
   head.magic = frame_magic;
   head.version = version_current;
