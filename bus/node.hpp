@@ -29,9 +29,10 @@ class ABUZZ_EXPORT Node {
 
   // Says goodbye to agents, delivers what it can until the deadline, ends the threads.
   StopReport stop(std::chrono::nanoseconds patience);
-  // Refuses new agents, publications and messages; those queued are still delivered.
+  // Refuses new agents, publications and messages; those queued are still delivered. Then, when the
+  // last agent has gone, it leaves.
   void drain() noexcept;
-  // Returns when the node left by itself (idle_exit) or request_stop was called.
+  // Returns when the node left by itself (idle_exit, drain) or request_stop was called.
   void wait();
   // Safe in a signal handler.
   void request_stop() noexcept;

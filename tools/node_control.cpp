@@ -39,7 +39,7 @@ Usage: abuzz node VERB [OPTIONS]
   run      run a node in the foreground
   start    start one in the background, if none is there
   stop     end it; agents keep what they published until the next one
-  drain    let it finish what is queued and take nothing new
+  drain    let it finish what is queued, take nothing new, and end when it is empty
   status   what it is doing
 
 `abuzz node VERB --help` says more.
@@ -171,17 +171,18 @@ int run_node_stop(const Words& words) {
 
 int run_node_drain(const Words& words) {
   Control control;
-  if (const auto code =
-          prepare("node drain", "Let the node finish what is queued, and take nothing new.", words,
-                  control)) {
+  if (const auto code = prepare(
+          "node drain", "Let the node finish what is queued, take nothing new, and end when empty.",
+          words, control)) {
     return *code;
   }
   Result<StatsSnapshot> stats = read_living_node(control.place);
   if (!stats.ok()) return complain(stats.failure());
   const Status sent = signal_node(stats.value(), SIGUSR1);
   if (!sent.ok()) return complain(sent.failure());
-  print_state(control.flags, "draining", stats.value().pid,
-              "the node drains: pid " + std::to_string(stats.value().pid));
+  print_state(
+      control.flags, "draining", stats.value().pid,
+      "the node drains and ends when no agent is left: pid " + std::to_string(stats.value().pid));
   return 0;
 }
 

@@ -35,7 +35,7 @@ std::optional<int> parse_flags(const Words& words, RunFlags& flags) {
   arguments.note(
       "With --config, or under systemd, it is managed: agents wait for it and do not start");
   arguments.note("one themselves. Without, it leaves when no agent was there for node.idle_exit.");
-  arguments.note("SIGTERM and SIGINT end it, SIGUSR1 drains it.");
+  arguments.note("SIGTERM and SIGINT end it; SIGUSR1 drains it: it ends when no agent is left.");
   return arguments.parse(words);
 }
 
@@ -58,18 +58,29 @@ void announce(const RunFlags& flags, const LoadedConfig& loaded, const Node& nod
        ", epoch " + std::to_string(node.epoch()) + (managed ? ", managed" : ""));
 }
 
-// Runs until the node ends; the signal that ended it, or 0.
-int serve(Node& node, Signals& signals) {
-  int ended_by = 0;
+// What ended the node: a signal, or else it left by itself.
+struct End {
+  int signal = 0;
+  bool was_drained = false;
+
+  std::string reason() const {
+    if (signal != 0) return ::strsignal(signal);
+    return was_drained ? "drained" : "no agent was left";
+  }
+};
+
+End serve(Node& node, Signals& signals) {
+  End end;
   // The thread stays after the first signal: it is the one that a second signal reaches.
   std::jthread watcher([&](const std::stop_token& token) {
     while (!token.stop_requested()) {
       const int number = signals.wait(std::chrono::hours(1));
       if (number == SIGUSR1) {
-        tell("draining: new agents and messages are refused");
+        tell("draining: new agents and messages are refused; it ends when no agent is left");
+        end.was_drained = true;
         node.drain();
       } else if (number != 0) {
-        ended_by = number;
+        end.signal = number;
         node.request_stop();
       }
     }
@@ -78,7 +89,7 @@ int serve(Node& node, Signals& signals) {
   watcher.request_stop();
   signals.wake();
   watcher.join();
-  return ended_by;
+  return end;
 }
 
 }  // namespace
@@ -99,14 +110,13 @@ int run_node_run(const Words& words) {
   if (flags.spawned) detach_to_log(node_place(config));
   notify_supervisor("READY=1");
 
-  const int number = serve(node, signals);
+  const End end = serve(node, signals);
   notify_supervisor("STOPPING=1");
-  const StopReport report = node.stop(number == 0 ? std::chrono::milliseconds(0) : goodbye);
-  const char* why = number == 0 ? "no agent was left" : ::strsignal(number);
-  tell("node stopped (" + std::string(why) +
+  const StopReport report = node.stop(end.signal == 0 ? std::chrono::milliseconds(0) : goodbye);
+  tell("node stopped (" + end.reason() +
        "): " + format_plural(report.agents, "agent was", "agents were") + " connected, " +
        format_plural(report.unsent, "message was", "messages were") + " not delivered");
-  return number == 0 ? 0 : exit_code_of_signal(number);
+  return end.signal == 0 ? 0 : exit_code_of_signal(end.signal);
 }
 
 }  // namespace abuzz::tools

@@ -260,6 +260,13 @@ std::size_t Reception::consider_leaving() {
     leave();
     return 1;
   }
+  if (phase_ == Phase::draining) {
+    // No start.lock: nobody can count on a node that lets nobody in.
+    if (!is_drained_ || guests_.count() != 0 || !waiting_orders_.empty()) return 0;
+    parts_.door.shut();
+    leave();
+    return 1;
+  }
   const bool is_idle = phase_ == Phase::open && idle_exit_ > 0 && guests_.count() == 0 &&
                        now_ >= empty_since_ + idle_exit_ && now_ >= leave_attempt_;
   if (!is_idle) return 0;

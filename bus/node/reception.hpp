@@ -42,11 +42,11 @@ class Reception {
     const Config& config;
     const NodeIdentity& identity;
     std::string endpoint;  // of the shard's hub
-    bool managed;          // never leaves by itself
+    bool managed;          // does not leave because it is idle
   };
   enum class Phase : std::uint8_t {
     open,      // takes everyone who is fit
-    draining,  // takes nobody any more
+    draining,  // takes nobody any more, and leaves when nobody is inside and nothing is queued
     stopping,  // the door is shut, goodbyes are under way
     left,      // nobody is inside; do_work does nothing
   };

@@ -370,6 +370,30 @@ TEST(Reception, a_draining_node_takes_nobody_and_keeps_who_is_in) {
   EXPECT_EQ(node.reception().phase(), Phase::draining);
 }
 
+TEST(Reception, a_draining_node_leaves_when_the_last_agent_has) {
+  for (const bool managed : {false, true}) {
+    LoopNode node({}, managed);
+    auto visit = node.greet(hello_of("alice"));
+    auto link = node.attach(node.hear(*visit).welcome);
+    node.reception().start_draining();
+    node.pass(second);
+    EXPECT_EQ(node.reception().phase(), Phase::draining);
+    visit.reset();
+    node.step();
+    EXPECT_EQ(node.reception().phase(), Phase::left);
+    EXPECT_FALSE(node.is_door_open());
+    EXPECT_EQ(node.count(ProcessCounter::state), static_cast<std::uint64_t>(PeerState::gone));
+  }
+}
+
+TEST(Reception, an_empty_node_that_is_told_to_drain_leaves_although_somebody_is_starting_one) {
+  LoopNode node;
+  node.host.is_starting = true;
+  node.reception().start_draining();
+  node.step();
+  EXPECT_EQ(node.reception().phase(), Phase::left);
+}
+
 TEST(Reception, a_stopping_node_leaves_when_its_agents_have) {
   LoopNode node;
   auto visit = node.greet(hello_of("alice"));
