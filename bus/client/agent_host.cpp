@@ -10,6 +10,7 @@
 #include "bus/client/launch.hpp"
 #include "bus/mem/budget.hpp"
 #include "bus/topic.hpp"
+#include "bus/wire/layout.hpp"
 
 namespace abuzz::client {
 
@@ -51,12 +52,11 @@ Result<std::shared_ptr<AgentHost>> AgentHost::open(AgentOptions options, const C
 Status AgentHost::prepare() {
   const std::vector<mem::SizeClass> classes = mem::agent_classes(config_.limits, config_.link);
   pool_ = std::make_unique<mem::Pool>(classes, memory_);
-  const std::size_t part_bytes_max = config_.limits.payload_bytes_max + 64 * base::kib;
   auto context = link::ZmqContext::open(1);
   if (!context.ok()) return context.failure();
   context_ = std::move(context).value();
-  network_ = std::make_unique<link::LocalNetwork>(paths_.door, *context_, *pool_, part_bytes_max,
-                                                  linger_ms);
+  network_ = std::make_unique<link::LocalNetwork>(paths_.door, *context_, *pool_,
+                                                  wire::frame_part_bytes_max, linger_ms);
   return Done{};
 }
 

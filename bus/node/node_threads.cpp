@@ -12,12 +12,11 @@
 #include "bus/link/unix_door.hpp"
 #include "bus/mem/budget.hpp"
 #include "bus/node/descriptors.hpp"
+#include "bus/wire/layout.hpp"
 
 namespace abuzz::node {
 namespace {
 
-// DESIGN 9: the largest payload travels in chunks, so this holds whatever the limits are.
-constexpr std::size_t frame_bytes_max = base::mib + 64 * base::kib;
 // While the shard has work without a break it looks at the pool, and shows its time, this often.
 constexpr base::Nanos busy_interval = 10 * base::millisecond;
 
@@ -86,8 +85,8 @@ Status NodeThreads::open(bool managed) {
   Result<std::unique_ptr<link::ZmqContext>> context = link::ZmqContext::open();
   if (!context.ok()) return context.failure();
   context_ = std::move(context).value();
-  Result<std::unique_ptr<link::Hub>> hub =
-      link::bind_zmq_hub(*context_, *pool_, directory_.shard_endpoint(0), frame_bytes_max);
+  Result<std::unique_ptr<link::Hub>> hub = link::bind_zmq_hub(
+      *context_, *pool_, directory_.shard_endpoint(0), wire::frame_part_bytes_max);
   if (!hub.ok()) return hub.failure();
   hub_ = std::move(hub).value();
 

@@ -20,6 +20,8 @@ inline constexpr std::size_t slice_alignment = 16;
 inline constexpr std::size_t records_max = 1024;
 inline constexpr std::size_t targets_max = 4096;
 inline constexpr std::size_t parts_max = 16;  // beside the head
+// Of each part of a frame. The largest payload travels in chunks, so it holds whatever the limits.
+inline constexpr std::size_t frame_part_bytes_max = (1u << 20) + (64u << 10);
 inline constexpr std::size_t batch_messages_max = 4096;
 inline constexpr std::size_t message_bytes_max = 16u << 20;  // of a message in chunks
 inline constexpr std::size_t stored_bytes_max = 1u << 20;    // of a batch body

@@ -1,6 +1,5 @@
 #include <gtest/gtest.h>
 #include <schema/control_generated.h>
-#include <stdlib.h>
 
 #include <chrono>
 #include <string>
@@ -9,36 +8,12 @@
 
 #include "bus/agent.hpp"
 #include "bus/flatbuffers.hpp"
-#include "bus/node.hpp"
+#include "tests/api/api_fixture.hpp"
 
 // The public API against a real node over real sockets, in one process.
 
 namespace abuzz {
 namespace {
-
-using namespace std::chrono_literals;
-
-class Api : public testing::Test {
- protected:
-  void SetUp() override {
-    char path[] = "/tmp/abuzz-api-XXXXXX";
-    ASSERT_NE(mkdtemp(path), nullptr);
-    directory_ = path;
-    config_.node.runtime_directory = directory_ + "/run";
-    config_.node.idle_exit = 0ms;
-    config_.agent.start_node = false;
-    node_.emplace(Node::start(config_).value());
-  }
-  void TearDown() override {
-    node_.reset();
-    EXPECT_EQ(std::system(("rm -rf " + directory_).c_str()), 0);
-  }
-  Agent connect(const char* name) { return Agent::connect({name, "test"}, config_).value(); }
-
-  Config config_;
-  std::string directory_;
-  std::optional<Node> node_;
-};
 
 TEST_F(Api, APublishedMessageIsPolledWithItsFacts) {
   Agent agent = connect("one");
