@@ -12,7 +12,9 @@ Subscription::~Subscription() = default;
 
 std::size_t Subscription::poll(const Handler& handler, std::size_t max,
                                std::chrono::nanoseconds patience) {
-  return handle_->agent().poll(handle_->core(), handler, max, patience.count());
+  const auto agent = handle_->keep_agent();
+  const auto core = handle_->keep_core();
+  return agent->poll(*core, handler, max, patience.count());
 }
 
 SubscriptionReport Subscription::report() const {

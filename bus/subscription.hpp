@@ -16,8 +16,9 @@ namespace client {
 class SubscriptionHandle;
 }
 
-// One agent's pattern. Ends when destroyed: no handler runs after the destructor returned, except
-// the one that destroys it.
+// One agent's pattern. Ends when destroyed, also by its own handler: no handler runs after the
+// destructor returned, except the one that destroys it. What was handled by then, that message
+// included, counts as delivered; what else had arrived is dropped, with the reason `shutdown`.
 // Threads: any one at a time; poll is for subscriptions without a handler.
 class ABUZZ_EXPORT Subscription {
  public:

@@ -294,10 +294,14 @@ Result<std::shared_ptr<SubscriptionCore>> AgentCore::add_subscription(
 
 void AgentCore::remove_subscription(SubscriptionCore& subscription) {
   subscription.is_closing.publish_fenced(true);
+  // A handler of it that runs on another thread is waited for, so that what it handled is told
+  // before the end is.
+  while (executor_.running() == &subscription && !executor_.is_inside()) std::this_thread::yield();
+  // Nobody else consumes it now: it is polled by the caller, or its handler is the caller.
+  const bool is_handler = executor_.is_inside() && executor_.running() == &subscription;
+  if (subscription.queue || is_handler) subscription.note_handled();
   if (!is_closed() || session_.state.read() != SessionState::closed)
     inside([&](Session& session) { session.remove_subscription(subscription); });
-  // A handler of it that runs on another thread is waited for.
-  while (executor_.running() == &subscription && !executor_.is_inside()) std::this_thread::yield();
 }
 
 void AgentCore::release_stream(Stream& stream, StagedIntake::Producer producer) {
@@ -311,7 +315,7 @@ std::size_t AgentCore::poll(SubscriptionCore& subscription, const Handler& handl
   std::size_t handled = 0;
   while (true) {
     const Key key = prepare_wait();
-    while (handled < max) {
+    while (handled < max && !subscription.is_closing.hint()) {
       if (!subscription.has_messages()) {
         Delivery& next = subscription.held;
         if (next.subscription == nullptr && subscription.queue->pop(&next, 1) == 0) break;

@@ -1,8 +1,14 @@
 #include "bus/client/executor.hpp"
 
-#include <limits>
-
 namespace abuzz::client {
+
+namespace {
+
+// Handled before the executor looks again whether it has to stop: a close does not wait for all of
+// a long batch.
+constexpr std::size_t messages_per_look = 16;
+
+}  // namespace
 
 std::size_t Executor::run(std::size_t deliveries_max) {
   if (!role_.try_enter()) return 0;
@@ -26,7 +32,7 @@ std::size_t Executor::run(std::size_t deliveries_max) {
         subscription.abandon();
         break;
       }
-      subscription.handle_some(subscription.handler, std::numeric_limits<std::size_t>::max());
+      subscription.handle_some(subscription.handler, messages_per_look);
     }
     running_.publish_fenced(nullptr);
     finished_.publish(finished_.hint() + 1);

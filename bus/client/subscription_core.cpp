@@ -218,12 +218,26 @@ std::size_t SubscriptionCore::handle_some(const Handler& given, std::size_t max)
     given(MessageView(fields));
   }
   row_->add(SubscriptionCounter::finished, handled);
-  if (next_ == end_) finish();
+  if (next_ == end_) {
+    finish();
+  } else {
+    note_handled();
+  }
   return handled;
+}
+
+void SubscriptionCore::note_handled() noexcept {
+  if (current_.count == 0) return;
+  const std::uint32_t handled = whole_ ? next_ : next_ - current_.first;
+  if (handled > 0) done_no.publish(current_.first_delivery + handled - 1);
 }
 
 void SubscriptionCore::finish() noexcept {
   if (current_.count > 0) done_no.publish(current_.first_delivery + current_.count - 1);
+  leave_batch();
+}
+
+void SubscriptionCore::leave_batch() noexcept {
   row_->set(SubscriptionCounter::done_no, done_no.hint());
   view_ = {};
   whole_.reset();
@@ -232,7 +246,9 @@ void SubscriptionCore::finish() noexcept {
 }
 
 void SubscriptionCore::abandon() {
-  if (has_messages()) finish();
+  if (!has_messages()) return;
+  note_handled();
+  leave_batch();
 }
 
 SubscriptionReport SubscriptionCore::report() const noexcept {

@@ -44,8 +44,12 @@ class SubscriptionCore {
   // Calls `handler` for up to `max` messages of the delivery that was begun; returns how many.
   std::size_t handle_some(const Handler& handler, std::size_t max);
   SubscriptionReport report() const noexcept;
-  // Drops what was begun, when nobody will handle it.
+  // Drops what is left of the delivery that was begun, when nobody will handle it. It is not told
+  // as handled: the node drops it when it learns that the subscription or the agent is gone.
   void abandon();
+  // Counts the message whose handler runs, and those before it, as handled. Called inside a handler
+  // that ends the subscription.
+  void note_handled() noexcept;
 
   // Constant after construction
   const std::string pattern;
@@ -112,6 +116,7 @@ class SubscriptionCore {
   void drop_train(StreamMemory& stream);
   void consume(std::uint64_t messages, std::uint64_t bytes) noexcept;
   void finish() noexcept;
+  void leave_batch() noexcept;
   void reject(const Delivery& delivery, std::uint64_t charge);
 
   mem::Pool& pool_;

@@ -19,6 +19,9 @@ class SubscriptionHandle {
 
   AgentCore& agent() noexcept { return *agent_; }
   SubscriptionCore& core() noexcept { return *core_; }
+  // For a call that may outlast the handle: a poll whose handler destroys the subscription.
+  std::shared_ptr<AgentCore> keep_agent() const { return agent_; }
+  std::shared_ptr<SubscriptionCore> keep_core() const { return core_; }
 
  private:
   const std::shared_ptr<AgentCore> agent_;        // keeps pool and session alive

@@ -16,6 +16,14 @@ std::uint16_t number(Error error) noexcept {
   return static_cast<std::uint16_t>(error);
 }
 
+// How many messages of an entry that is not settled were handled: an end may come in its middle.
+std::uint32_t handled_of(const Subscription& subscription, const Entry& entry) noexcept {
+  if (entry.count == 0 || entry.first_delivery == 0 || entry.first_delivery > subscription.done_no)
+    return 0;
+  const std::uint64_t handled = subscription.done_no - entry.first_delivery + 1;
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>(handled, entry.count));
+}
+
 }  // namespace
 
 Switch::Switch(StatsFile& stats, const Config& config, std::uint64_t node_id)
@@ -294,7 +302,7 @@ void Switch::end_subscription(Subscription& subscription, DropReason reason, boo
     } else if (entry.pair != nullptr) {
       drop_holder(*entry.routed);
     }
-    complete(subscription, entry, 0, reason);
+    complete(subscription, entry, handled_of(subscription, entry), reason);
     subscription.in_flight.pop_front();
   }
   while (!subscription.queue.is_empty()) {
