@@ -4,7 +4,8 @@
 
 namespace abuzz::node {
 
-// libzmq ends the process when accept() on an ipc socket finds no descriptor left. So a node raises
+// libzmq ends the process when accept() on an ipc socket finds no descriptor left; the program
+// `abuzz` prevents that (tools/accept_guard.cpp), one that embeds a node does not. So a node raises
 // its limit at the start, and lets nobody in when few are left.
 
 // The node itself keeps open about half of this; less is refused at the start.

@@ -10,6 +10,7 @@ import os
 import resource
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import tempfile
@@ -21,6 +22,7 @@ ABUZZ = os.environ.get("ABUZZ_BINARY", "abuzz")
 SLOW = 4 if os.environ.get("ABUZZ_SANITIZE") else 1
 # For what must happen but whose time nobody promised: the machine may be busy.
 PATIENCE = 20 * SLOW
+HTTP = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 class BusCase(unittest.TestCase):
@@ -161,3 +163,16 @@ def prepare_child(before):
 
 def limit_descriptors(count):
     return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (count, count))
+
+
+def call(path):
+    """A connection to the socket, of the kind that it takes; None if it takes none."""
+    for kind in (socket.SOCK_STREAM, socket.SOCK_SEQPACKET):
+        caller = socket.socket(socket.AF_UNIX, kind)
+        caller.settimeout(2 * SLOW)
+        try:
+            caller.connect(path)
+            return caller
+        except OSError:
+            caller.close()
+    return None

@@ -2,26 +2,9 @@
 
 import os
 import random
-import socket
 import unittest
 
-from bus_case import PATIENCE, SLOW, BusCase, limit_descriptors
-
-HTTP = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
-KINDS = (socket.SOCK_STREAM, socket.SOCK_SEQPACKET)
-
-
-def call(path):
-    """A connection to the socket, of the kind that it takes; None if it takes none."""
-    for kind in KINDS:
-        caller = socket.socket(socket.AF_UNIX, kind)
-        caller.settimeout(2 * SLOW)
-        try:
-            caller.connect(path)
-            return caller
-        except OSError:
-            caller.close()
-    return None
+from bus_case import HTTP, PATIENCE, SLOW, BusCase, call, limit_descriptors
 
 
 class Hostile(BusCase):
