@@ -61,8 +61,10 @@ constexpr ErrorInfo table[] = {
      exit_failed},
     {Error::path_too_long, "path_too_long", "the path of the runtime directory is too long",
      "A socket path has 107 bytes: choose a shorter node.runtime_directory", exit_config},
-    {Error::bad_agent_name, "bad_agent_name", "this is not an agent name",
-     "A name is one token of A-Z a-z 0-9 _ - of at most 64 bytes", exit_usage},
+    {Error::bad_agent_name, "bad_agent_name", "this is not a name or a kind for an agent",
+     "A name is one token of A-Z a-z 0-9 _ - of at most 64 bytes; a kind has at most 32 bytes and "
+     "no control characters",
+     exit_usage},
     {Error::agent_name_taken, "agent_name_taken", "another agent of this node has the name",
      "Choose another name; `abuzz ls` shows who has it", exit_failed},
     {Error::version_mismatch, "version_mismatch", "node and agent speak different versions",

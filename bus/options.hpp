@@ -15,7 +15,7 @@ namespace abuzz {
 
 struct AgentOptions {
   std::string name;  // one token, at most 64 bytes, unique on the node; empty: made up
-  std::string kind;  // free text for people, at most 32 bytes
+  std::string kind;  // free text for people, at most 32 bytes, no control characters
 };
 
 struct CloseReport {

@@ -89,6 +89,14 @@ TopicFault check_pattern(std::string_view pattern) noexcept {
   return check(pattern, true);
 }
 
+TopicFault check_agent_kind(std::string_view kind) noexcept {
+  if (kind.size() > agent_kind_bytes_max) return TopicFault::too_long;
+  for (const char c : kind) {
+    if (static_cast<unsigned char>(c) < ' ' || c == 127) return TopicFault::bad_character;
+  }
+  return TopicFault::none;
+}
+
 TopicFault check_agent_name(std::string_view name) noexcept {
   if (name.empty()) return TopicFault::empty;
   if (name.size() > agent_name_bytes_max) return TopicFault::too_long;

@@ -18,6 +18,7 @@ inline constexpr std::size_t topic_tokens_max = 8;
 inline constexpr std::size_t reserved_topic_bytes_max = 160;
 inline constexpr std::size_t reserved_topic_tokens_max = 10;
 inline constexpr std::size_t agent_name_bytes_max = 64;
+inline constexpr std::size_t agent_kind_bytes_max = 32;
 
 enum class TopicFault : std::uint8_t {
   none,
@@ -35,6 +36,8 @@ ABUZZ_EXPORT const char* topic_fault_text(TopicFault fault) noexcept;
 ABUZZ_EXPORT TopicFault check_topic(std::string_view topic) noexcept;
 ABUZZ_EXPORT TopicFault check_pattern(std::string_view pattern) noexcept;
 ABUZZ_EXPORT TopicFault check_agent_name(std::string_view name) noexcept;  // one token, <= 64 bytes
+// Free text without control characters, <= 32 bytes; may be empty.
+ABUZZ_EXPORT TopicFault check_agent_kind(std::string_view kind) noexcept;
 constexpr bool is_reserved(std::string_view topic) noexcept {
   return !topic.empty() && topic.front() == '$';
 }

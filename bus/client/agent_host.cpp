@@ -39,6 +39,12 @@ Result<std::shared_ptr<AgentHost>> AgentHost::open(AgentOptions options, const C
   if (options.name.empty()) options.name = made_up_name();
   if (check_agent_name(options.name) != TopicFault::none)
     return Failure{Error::bad_agent_name, options.name};
+  if (const TopicFault fault = check_agent_kind(options.kind); fault != TopicFault::none) {
+    const bool is_long = fault == TopicFault::too_long;
+    return Failure{Error::bad_agent_name,
+                   is_long ? "the kind has " + std::to_string(options.kind.size()) + " bytes"
+                           : std::string("the kind has a control character")};
+  }
   // Shared: see the class.
   std::shared_ptr<AgentHost> host(new AgentHost(std::move(options), config));
   if (Status prepared = host->prepare(); !prepared.ok()) return prepared.failure();
@@ -84,7 +90,7 @@ Status AgentHost::connect() {
   base::fill_secret(&seed, sizeof(seed));
   Session::Identity identity;
   identity.name = options_.name;
-  identity.kind = options_.kind.substr(0, 32);
+  identity.kind = options_.kind;
   identity.pid = static_cast<std::uint32_t>(getpid());
   identity.counters_path = counters_name_;
   core_ = std::make_unique<AgentCore>(

@@ -10,11 +10,9 @@
 namespace abuzz::node {
 namespace {
 
-constexpr std::size_t kind_bytes_max = 32;
-
-// Kinds are printed on terminals: no control characters.
+// Kinds are printed on terminals: no control characters. Our own agents refuse what is changed here.
 void make_printable(std::string& text) {
-  if (text.size() > kind_bytes_max) text.resize(kind_bytes_max);
+  if (text.size() > agent_kind_bytes_max) text.resize(agent_kind_bytes_max);
   for (char& c : text) {
     if (static_cast<unsigned char>(c) < ' ' || c == 127) c = '?';
   }

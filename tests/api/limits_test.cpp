@@ -26,5 +26,20 @@ TEST_F(Api, AnAgentWithASmallPayloadLimitReceivesTheBatchesOfOthers) {
   EXPECT_EQ(publisher.flush(5s).delivered, 100u);
 }
 
+TEST_F(Api, AKindIsRefusedWhereItIsTooLongOrNotForPeople) {
+  const auto connect_as = [&](const std::string& kind) {
+    return Agent::connect({"", kind}, config_);
+  };
+  EXPECT_TRUE(connect_as(std::string(31, 'k')).ok());
+  EXPECT_TRUE(connect_as(std::string(32, 'k')).ok());
+  const Result<Agent> long_one = connect_as(std::string(33, 'k'));
+  EXPECT_EQ(long_one.error(), Error::bad_agent_name);
+  EXPECT_NE(long_one.failure().detail.find("33 bytes"), std::string::npos);
+  for (const char* kind : {"a\nb", "\x1b[2J", "tab\t", "\x7f"})
+    EXPECT_EQ(connect_as(kind).error(), Error::bad_agent_name) << kind;
+  EXPECT_EQ(connect_as(std::string("zero\0", 5)).error(), Error::bad_agent_name);
+  EXPECT_TRUE(connect_as("Schreiber für Übersichten").ok());
+}
+
 }  // namespace
 }  // namespace abuzz

@@ -106,6 +106,11 @@ TEST(AgentName, IsOneTokenOfAtMost64Bytes) {
   EXPECT_EQ(check_agent_name(std::string(64, 'a')), TopicFault::none);
   EXPECT_EQ(check_agent_name(std::string(65, 'a')), TopicFault::too_long);
   EXPECT_EQ(check_agent_name("a.b"), TopicFault::bad_character);
+  EXPECT_EQ(check_agent_kind(""), TopicFault::none);
+  EXPECT_EQ(check_agent_kind("free text, for people."), TopicFault::none);
+  EXPECT_EQ(check_agent_kind(std::string(32, 'a')), TopicFault::none);
+  EXPECT_EQ(check_agent_kind(std::string(33, 'a')), TopicFault::too_long);
+  EXPECT_EQ(check_agent_kind("a\x1b"), TopicFault::bad_character);
   EXPECT_EQ(check_agent_name("$a"), TopicFault::bad_character);
 }
 
