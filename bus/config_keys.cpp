@@ -46,8 +46,8 @@ using Lo = LogConfig;
 // queue_bytes keeps it, because it stands beside queue_messages.
 constexpr ConfigKey keys[] = {
     {"node", "runtime_directory", path, node<&N::runtime_directory>, 0, 0, false,
-     "Where sockets, locks and counters live, mode 0700. Empty: $XDG_RUNTIME_DIR/abuzz, or "
-     "/tmp/abuzz-UID where that is not set.",
+     "Where sockets, locks and counters live, mode 0700. Its parent must be there. Empty: "
+     "$XDG_RUNTIME_DIR/abuzz, or /tmp/abuzz-UID where that is not set.",
      ""},
     {"node", "idle_exit", duration, node<&N::idle_exit>, 1 * s, 24 * h, true,
      "A node that started by itself leaves after it has been empty for so long; 0: never.", ""},

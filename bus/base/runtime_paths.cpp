@@ -38,22 +38,23 @@ Status check_lengths(const RuntimePaths& paths) {
                      " bytes, a runtime directory may have " + std::to_string(bytes_max)};
 }
 
-// Creates all that is missing of `path`, each part for this user alone.
-Status create_directories(const std::string& path) {
-  for (std::size_t end = 1; end != std::string::npos;) {
-    end = path.find('/', end + 1);
-    const std::string part = path.substr(0, end);
-    if (mkdir(part.c_str(), 0700) == 0) {
-      // An unusual umask may have taken bits that the owner needs.
-      if (chmod(part.c_str(), 0700) != 0) return path_failure("chmod", part, errno);
-      continue;
-    }
-    // A part that is there is somebody else's business, also where it may not be written.
-    const int cause = errno;
-    struct stat status;
-    if (stat(part.c_str(), &status) != 0) return path_failure("mkdir", part, cause);
+// Makes the last part of the path where it is missing, for this user alone. Its parent belongs to
+// the system (XDG_RUNTIME_DIR is made at login) or to who configured it.
+Status create_directory(const std::string& path) {
+  if (mkdir(path.c_str(), 0700) == 0) {
+    // An unusual umask may have taken bits that the owner needs.
+    if (chmod(path.c_str(), 0700) != 0) return path_failure("chmod", path, errno);
+    return Done{};
   }
-  return Done{};
+  // What is there is checked later, also where nothing may be made beside it.
+  const int cause = errno;
+  struct stat status;
+  if (lstat(path.c_str(), &status) == 0) return Done{};
+  const std::string parent = path.substr(0, path.rfind('/'));
+  if (cause != ENOENT || parent.empty()) return path_failure("mkdir", path, cause);
+  return Failure{Error::system, "mkdir " + path + ": " + parent +
+                                    " does not exist; it comes from XDG_RUNTIME_DIR or "
+                                    "node.runtime_directory, and is not Abuzz's to make"};
 }
 
 }  // namespace
@@ -97,7 +98,7 @@ Status check_runtime_directory(const RuntimePaths& paths) {
 Status prepare_runtime_directory(const RuntimePaths& paths) {
   Status lengths = check_lengths(paths);
   if (!lengths.ok()) return lengths;
-  Status created = create_directories(paths.directory);
+  Status created = create_directory(paths.directory);
   if (!created.ok()) return created;
   return check_runtime_directory(paths);
 }

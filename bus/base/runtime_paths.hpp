@@ -31,9 +31,10 @@ struct RuntimePaths {
   std::string shard_socket(std::uint32_t node_epoch, std::uint32_t index) const;
 };
 
-// Creates the directory where it is missing, 0700, with its parents. Refuses one that others could
-// read or write, or that is itself a symbolic link: Error::runtime_directory_unsafe. Refuses one
-// whose sockets would have names that are too long: Error::path_too_long.
+// Creates the directory where it is missing, 0700, but never its parents: Error::system where they
+// are missing. Refuses one that others could read or write, or that is itself a symbolic link:
+// Error::runtime_directory_unsafe. Refuses one whose sockets would have names that are too long:
+// Error::path_too_long.
 Status prepare_runtime_directory(const RuntimePaths& paths);
 // The same without creating anything: Error::no_node where there is no directory.
 Status check_runtime_directory(const RuntimePaths& paths);

@@ -10,7 +10,7 @@
 namespace abuzz::node {
 namespace {
 
-// Kinds are printed on terminals: no control characters. Our own agents refuse what is changed here.
+// Kinds are printed on terminals: no control characters. Our agents refuse what is changed here.
 void make_printable(std::string& text) {
   if (text.size() > agent_kind_bytes_max) text.resize(agent_kind_bytes_max);
   for (char& c : text) {

@@ -25,18 +25,27 @@ class Directory : public testing::Test {
   }
 
   TemporaryDirectory folder_;
-  const std::string path_ = folder_ / "run/user/abuzz";
+  const std::string path_ = folder_ / "abuzz";
 };
 
-TEST_F(Directory, is_made_with_its_parents_for_this_user_alone) {
+TEST_F(Directory, is_made_for_this_user_alone) {
   const mode_t before = umask(0);
   const Result<RuntimeDirectory> directory = occupy();
   umask(before);
   ASSERT_TRUE(directory.ok()) << directory.failure().message();
   EXPECT_EQ(mode_of(path_), 0700U);
-  EXPECT_EQ(mode_of(folder_ / "run"), 0700U);
   EXPECT_EQ(mode_of(path_ + "/agents"), 0700U);
   EXPECT_EQ(mode_of(path_ + "/node.lock"), 0600U);
+}
+
+TEST_F(Directory, whose_parent_is_missing_is_refused_and_nothing_is_made) {
+  const Result<RuntimeDirectory> directory =
+      RuntimeDirectory::occupy(folder_ / "run/user/abuzz", false);
+  ASSERT_FALSE(directory.ok());
+  EXPECT_EQ(directory.error(), Error::system);
+  EXPECT_THAT(directory.failure().detail, HasSubstr(folder_ / "run/user does not exist"));
+  EXPECT_THAT(directory.failure().detail, HasSubstr("XDG_RUNTIME_DIR"));
+  EXPECT_FALSE(exists(folder_ / "run"));
 }
 
 TEST_F(Directory, an_umask_that_takes_everything_does_no_harm) {
@@ -57,8 +66,6 @@ TEST_F(Directory, that_others_could_enter_is_refused) {
 }
 
 TEST_F(Directory, that_is_a_symbolic_link_is_refused) {
-  mkdir((folder_ / "run").c_str(), 0700);
-  mkdir((folder_ / "run/user").c_str(), 0700);
   mkdir((folder_ / "target").c_str(), 0700);
   ASSERT_EQ(symlink((folder_ / "target").c_str(), path_.c_str()), 0);
   EXPECT_THAT(refused().detail, HasSubstr("is a symbolic link"));
@@ -66,8 +73,6 @@ TEST_F(Directory, that_is_a_symbolic_link_is_refused) {
 }
 
 TEST_F(Directory, that_is_a_file_is_refused) {
-  mkdir((folder_ / "run").c_str(), 0700);
-  mkdir((folder_ / "run/user").c_str(), 0700);
   write_text(path_, "");
   EXPECT_THAT(refused().detail, HasSubstr("is not a directory"));
 }

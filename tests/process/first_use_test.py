@@ -37,6 +37,13 @@ class FirstUse(BusCase):
         self.assertEqual(self.abuzz("node", "stop").returncode, 0)
         self.assertEqual(self.abuzz("node", "status").returncode, 4)
 
+    def test_a_runtime_directory_without_its_parent_is_named_and_not_made(self):
+        missing = os.path.join(self.base, "user")
+        done = self.abuzz("pub", "a", "x", env={"XDG_RUNTIME_DIR": missing})
+        self.assert_fails(done, 1, "ABZ-0101")
+        self.assertIn(f"{missing} does not exist", done.stderr)
+        self.assertFalse(os.path.exists(missing))
+
     def test_ten_starts_at_once_start_one_node(self):
         starters = [self.start("node", "start") for _ in range(10)]
         for starter in starters:
