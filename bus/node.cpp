@@ -22,9 +22,11 @@ Node::Node(Node&&) noexcept = default;
 Node& Node::operator=(Node&&) noexcept = default;
 Node::~Node() = default;
 
-Result<Node> Node::start(const Config& config, bool managed) {
+Result<Node> Node::start(const Config& config, bool managed,
+                         std::function<void(std::string_view line)> log) {
   try {
-    Result<std::unique_ptr<node::NodeThreads>> threads = node::NodeThreads::start(config, managed);
+    Result<std::unique_ptr<node::NodeThreads>> threads =
+        node::NodeThreads::start(config, managed, std::move(log));
     if (!threads.ok()) return threads.failure();
     auto state = std::make_unique<State>();
     state->threads = std::move(threads).value();

@@ -2,8 +2,10 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "bus/config.hpp"
 #include "bus/error.hpp"
@@ -22,7 +24,10 @@ class ABUZZ_EXPORT Node {
  public:
   // Error::node_already_running when another one holds the runtime directory.
   // `managed`: agents wait for this node instead of starting one (see `abuzz node run --config`).
-  static Result<Node> start(const Config& config, bool managed = false);
+  // `log` takes what the node says about agents and callers (refused, struck, gone), a line a call,
+  // on a thread of the node; see [log] of the config. Without it the node is silent.
+  static Result<Node> start(const Config& config, bool managed = false,
+                            std::function<void(std::string_view line)> log = {});
   Node(Node&&) noexcept;
   Node& operator=(Node&&) noexcept;
   ~Node();  // stop(0)

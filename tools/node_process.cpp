@@ -21,7 +21,6 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr off_t log_bytes_max = 1 << 20;
 constexpr std::chrono::milliseconds look_again_after{10};
 
 // Between fork and exec: async-signal-safe calls only.
@@ -147,24 +146,6 @@ Status spawn_node(const NodePlace& place, std::chrono::nanoseconds patience) {
     std::this_thread::sleep_for(look_again_after);
   }
   return Done{};
-}
-
-void detach_to_log(const NodePlace& place) {
-  ::setsid();
-  struct stat facts {};
-  if (::stat(place.log.c_str(), &facts) == 0 && facts.st_size > log_bytes_max) {
-    ::rename(place.log.c_str(), (place.log + ".1").c_str());
-  }
-  int log = ::open(place.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
-  const int nothing = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-  if (log < 0) log = nothing;
-  ::dup2(nothing, 0);
-  ::dup2(log, 1);
-  ::dup2(log, 2);
-  if (log != nothing) ::close(log);
-  ::close(nothing);
-  // The working directory of whoever came first must not stay busy for the node's sake.
-  [[maybe_unused]] const int moved = ::chdir("/");
 }
 
 bool wait_for_end(std::uint32_t pid, std::uint64_t start_ticks, std::chrono::nanoseconds patience) {

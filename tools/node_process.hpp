@@ -42,10 +42,6 @@ bool is_node_ready(const NodePlace& place);
 // descriptor of ours. Returns when it answers agents or failed; what it said is in the detail.
 Status spawn_node(const NodePlace& place, std::chrono::nanoseconds patience);
 
-// Becomes such a node's process: its own session, and from here on stdout and stderr go to the log.
-// A log that has grown past 1 MiB becomes node.log.1.
-void detach_to_log(const NodePlace& place);
-
 // Waits until the process has ended. Not for the lock: the next node may hold it at once.
 bool wait_for_end(std::uint32_t pid, std::uint64_t start_ticks, std::chrono::nanoseconds patience);
 // Waits for a node that holds its lock but has no counters yet: it is just starting, or ending.

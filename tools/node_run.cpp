@@ -9,6 +9,7 @@
 #include "tools/command_line.hpp"
 #include "tools/complaint.hpp"
 #include "tools/json_writer.hpp"
+#include "tools/node_log.hpp"
 #include "tools/node_process.hpp"
 #include "tools/settings.hpp"
 #include "tools/signals.hpp"
@@ -103,11 +104,13 @@ int run_node_run(const Words& words) {
   const bool managed = !flags.spawned && (!flags.shared.config_path.empty() || is_supervised());
 
   Signals signals({SIGINT, SIGTERM, SIGHUP, SIGUSR1});
-  Result<Node> started = Node::start(config, managed);
+  NodeLog log(node_place(config));
+  Result<Node> started =
+      Node::start(config, managed, [&log](std::string_view line) { log.write(line); });
   if (!started.ok()) return complain(started.failure());
   Node node = std::move(started).value();
   if (!flags.spawned) announce(flags, loaded.value(), node, managed);
-  if (flags.spawned) detach_to_log(node_place(config));
+  if (flags.spawned) log.detach();
   notify_supervisor("READY=1");
 
   const End end = serve(node, signals);

@@ -26,6 +26,7 @@ struct Guest {
   std::uint64_t agent_id = 0;
   std::uint32_t session_epoch = 0;
   std::string name;
+  std::uint32_t pid = 0;
   GuestState state = GuestState::announced;
   base::Nanos state_since = 0;
   std::vector<std::byte> welcome;  // until it is sent

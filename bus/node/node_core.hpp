@@ -12,6 +12,7 @@
 #include "bus/link/link.hpp"
 #include "bus/mem/pool.hpp"
 #include "bus/node/host.hpp"
+#include "bus/node/peer_log.hpp"
 #include "bus/node/reception.hpp"
 #include "bus/node/shard.hpp"
 #include "bus/node/state_file.hpp"
@@ -36,6 +37,7 @@ class NodeCore {
     Host& host;
     std::unique_ptr<StatsFile> stats;
     bool managed = false;
+    LogSink log = {};
   };
   // How many rows the counters of a node may need; memory is taken where they are used.
   static std::size_t stats_rows_max(const Config& config) noexcept;
@@ -60,6 +62,7 @@ class NodeCore {
 
  private:
   Parts parts_;
+  PeerLog log_;
   Shard shard_;
   Reception reception_;
   base::Nanos tend_at_;

@@ -48,7 +48,8 @@ bool start_thread(pthread_t& thread, void* (*function)(void*), void* argument, c
 NodeThreads::NodeThreads(const Config& config, RuntimeDirectory&& directory)
     : config_(config), directory_(std::move(directory)), host_(directory_.paths()) {}
 
-Result<std::unique_ptr<NodeThreads>> NodeThreads::start(const Config& config, bool managed) {
+Result<std::unique_ptr<NodeThreads>> NodeThreads::start(const Config& config, bool managed,
+                                                        LogSink log) {
   raise_descriptor_limit();
   const std::size_t left = count_descriptors_left();
   if (left < descriptors_for_start) {
@@ -59,7 +60,7 @@ Result<std::unique_ptr<NodeThreads>> NodeThreads::start(const Config& config, bo
       RuntimeDirectory::occupy(abuzz::runtime_directory(config), managed);
   if (!directory.ok()) return directory.failure();
   std::unique_ptr<NodeThreads> node(new NodeThreads(config, std::move(directory).value()));
-  Status opened = node->open(managed);
+  Status opened = node->open(managed, std::move(log));
   if (opened.ok()) opened = node->start_threads();
   if (!opened.ok()) {
     node->door_.reset();
@@ -69,7 +70,7 @@ Result<std::unique_ptr<NodeThreads>> NodeThreads::start(const Config& config, bo
   return node;
 }
 
-Status NodeThreads::open(bool managed) {
+Status NodeThreads::open(bool managed, LogSink&& log) {
   if (!door_bell_.is_open() || !shard_bell_.is_open() || !wait_bell_.is_open()) {
     return Failure{Error::descriptors, "eventfd"};
   }
@@ -99,10 +100,10 @@ Status NodeThreads::open(bool managed) {
       link::listen_unix_door(directory_.paths().door, options);
   if (!door.ok()) return door.failure();
   door_ = std::move(door).value();
-  core_ =
-      std::make_unique<NodeCore>(NodeCore::Parts{config_, directory_.identity(), *door_, *hub_,
-                                                 *pool_, host_, std::move(stats).value(), managed},
-                                 clock_.now());
+  core_ = std::make_unique<NodeCore>(
+      NodeCore::Parts{config_, directory_.identity(), *door_, *hub_, *pool_, host_,
+                      std::move(stats).value(), managed, std::move(log)},
+      clock_.now());
   return Done{};
 }
 

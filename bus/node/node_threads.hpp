@@ -39,7 +39,9 @@ class NodeThreads {
     std::uint64_t unsent = 0;
   };
 
-  static Result<std::unique_ptr<NodeThreads>> start(const Config& config, bool managed);
+  // `log` is called on the door's thread.
+  static Result<std::unique_ptr<NodeThreads>> start(const Config& config, bool managed,
+                                                    LogSink log = {});
   ~NodeThreads();
   NodeThreads(const NodeThreads&) = delete;
   NodeThreads& operator=(const NodeThreads&) = delete;
@@ -59,7 +61,7 @@ class NodeThreads {
  private:
   NodeThreads(const Config& config, RuntimeDirectory&& directory);
 
-  Status open(bool managed);
+  Status open(bool managed, LogSink&& log);
   Status start_threads();
   static void* door_main(void* self) noexcept;
   static void* shard_main(void* self) noexcept;

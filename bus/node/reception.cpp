@@ -8,8 +8,6 @@ namespace {
 
 constexpr std::size_t door_events_per_cycle = 64;
 constexpr std::size_t reports_per_cycle = 256;
-constexpr base::Nanos leave_retry = base::second;
-constexpr std::size_t leave_rounds_max = 16;  // a flood of noise must not hold start.lock for ever
 
 base::Nanos to_nanos(std::chrono::milliseconds span) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(span).count();
@@ -39,6 +37,7 @@ std::size_t Reception::do_work(base::Nanos now) {
   done += answer_door();
   done += watch_handshakes();
   done += watch_beats();
+  done += parts_.log.do_work(now);
   return done + consider_leaving();
 }
 
@@ -50,6 +49,7 @@ base::Nanos Reception::next_deadline() const {
   };
   // The shard rings when it has room again; this is for the case that it had none for nobody.
   if (!waiting_orders_.empty()) sooner(now_ + base::millisecond);
+  if (parts_.log.next_deadline() >= 0) sooner(parts_.log.next_deadline());
   if (beats_ > 0 || has_closed_beats_) sooner(next_beat_);
   if (handshakes_ > 0) {
     for (const auto& [id, guest] : guests_.guests()) {
@@ -63,27 +63,6 @@ base::Nanos Reception::next_deadline() const {
   }
   if (phase_ == Phase::stopping) sooner(stop_until_);
   return deadline;
-}
-
-void Reception::start_draining() {
-  if (phase_ != Phase::open) return;
-  set_phase(Phase::draining);
-  ShardOrder order;
-  order.kind = ShardOrder::Kind::drain;
-  post(std::move(order));
-}
-
-void Reception::start_stopping(base::Nanos now, base::Nanos until) {
-  if (phase_ == Phase::stopping || phase_ == Phase::left) return;
-  now_ = now;
-  set_phase(Phase::stopping);
-  stop_until_ = until;
-  is_drained_ = false;  // what an earlier drain reported is not what the stop will
-  agents_at_stop_ = guests_.count();
-  parts_.door.shut();
-  ShardOrder order;
-  order.kind = ShardOrder::Kind::stop;
-  post(std::move(order));
 }
 
 // --- The shard ---
@@ -123,6 +102,9 @@ std::size_t Reception::take_reports() {
         break;
       case ShardReport::Kind::attached:
         if (guest->state == GuestState::welcomed) enter(*guest, GuestState::live);
+        break;
+      case ShardReport::Kind::strike:
+        tell(LogLevel::warn, *guest, std::string("sent a bad frame: ") + report.fault);
         break;
       case ShardReport::Kind::struck_out:
         end(*guest, Why::struck_out);
@@ -168,29 +150,34 @@ void Reception::hear(const link::Caller& caller, std::span<const std::byte> data
     return;
   }
   if (!parts_.host.is_own_user(caller.uid)) {
-    refuse(caller.id, {Error::denied, "uid " + std::to_string(caller.uid)});
+    refuse(caller, {Error::denied, "uid " + std::to_string(caller.uid)});
     return;
   }
   Result<Admission> admission =
       judge_hello(datagram, guests_, parts_.config, parts_.identity, agent_id_next_);
   if (!admission.ok()) {
-    refuse(caller.id, admission.failure());
+    refuse(caller, admission.failure());
   } else if (phase_ == Phase::draining) {
-    refuse(caller.id, {Error::closed, "the node is draining"});
+    refuse(caller, {Error::closed, "the node is draining"});
   } else if (!parts_.host.has_descriptors_for_session()) {
-    refuse(caller.id, {Error::descriptors, "the node's limit is nearly reached"});
+    refuse(caller, {Error::descriptors, "the node's limit is nearly reached"});
   } else {
     admit(caller, std::move(admission).value());
   }
 }
 
-void Reception::refuse(link::CallerId caller, const Failure& failure) {
+void Reception::refuse(const link::Caller& caller, const Failure& failure) {
+  parts_.log.write(LogLevel::warn,
+                   "refused process " + std::to_string(caller.pid) + ": " +
+                       error_id(failure.error) + " " + error_info(failure.error).text +
+                       (failure.detail.empty() ? "" : ": " + failure.detail),
+                   now_);
   wire::DoorRefusal refusal;
   refusal.error = static_cast<std::uint16_t>(failure.error);
   refusal.text = failure.detail;
-  parts_.door.try_reply(caller,
-                        wire::write_door(refusal));  // who does not read it sees the hang-up
-  parts_.door.hang_up(caller);
+  // Who does not read it sees the hang-up.
+  parts_.door.try_reply(caller.id, wire::write_door(refusal));
+  parts_.door.hang_up(caller.id);
   ++refused_;
   const bool is_limit = failure.error == Error::links_limit ||
                         failure.error == Error::agents_limit || failure.error == Error::descriptors;
@@ -217,6 +204,7 @@ void Reception::admit(const link::Caller& caller, Admission&& admission) {
   guest.agent_id = admission.agent_id;
   guest.session_epoch = admission.session_epoch;
   guest.name = admission.hello.name;
+  guest.pid = order.pid;
   guest.welcome = write_welcome(admission, order.secret);
   guest.has_beat = !admission.hello.counters_path.empty() &&
                    parts_.host.open_beat(guest.id, admission.hello.counters_path, caller.pid);
@@ -248,58 +236,6 @@ std::vector<std::byte> Reception::write_welcome(const Admission& admission,
   const LinkConfig& link = parts_.config.link;
   welcome.window_bytes = {link.window_high_bytes, link.window_normal_bytes, link.window_bulk_bytes};
   return wire::write_door(welcome);
-}
-
-// --- The end ---
-
-std::size_t Reception::consider_leaving() {
-  if (phase_ == Phase::stopping) {
-    // Agents that heard the goodbye hang up by themselves; who does not is not waited for in vain.
-    const bool is_over = is_drained_ && guests_.count() == 0;
-    if (!is_over && now_ < stop_until_) return 0;
-    leave();
-    return 1;
-  }
-  if (phase_ == Phase::draining) {
-    // No start.lock: nobody can count on a node that lets nobody in.
-    if (!is_drained_ || guests_.count() != 0 || !waiting_orders_.empty()) return 0;
-    parts_.door.shut();
-    leave();
-    return 1;
-  }
-  const bool is_idle = phase_ == Phase::open && idle_exit_ > 0 && guests_.count() == 0 &&
-                       now_ >= empty_since_ + idle_exit_ && now_ >= leave_attempt_;
-  if (!is_idle) return 0;
-  leave_attempt_ = now_ + leave_retry;
-  if (!parts_.host.try_take_start_lock()) return 0;  // somebody counts on finding a node
-  // Who came in before the lock was taken may stay. Who comes now finds the door shut, waits for
-  // the lock and starts the next node.
-  std::size_t rounds = 0;
-  while (answer_door() > 0 && rounds < leave_rounds_max) ++rounds;
-  if (guests_.count() != 0 || !waiting_orders_.empty() || rounds == leave_rounds_max) {
-    parts_.host.release_start_lock();
-    return 1;
-  }
-  parts_.door.shut();
-  left_empty_ = true;
-  leave();
-  return 1;
-}
-
-void Reception::leave() {
-  for (const auto& [id, guest] : guests_.guests()) {
-    parts_.door.hang_up(guest.caller);
-    if (guest.has_beat) parts_.host.close_beat(id);
-  }
-  set_phase(Phase::left);
-}
-
-void Reception::set_phase(Phase phase) {
-  phase_ = phase;
-  PeerState state = PeerState::ready;
-  if (phase == Phase::draining || phase == Phase::stopping) state = PeerState::draining;
-  if (phase == Phase::left) state = PeerState::gone;
-  parts_.process.set(ProcessCounter::state, static_cast<std::uint64_t>(state));
 }
 
 }  // namespace abuzz::node

@@ -13,6 +13,7 @@
 #include "bus/node/admission.hpp"
 #include "bus/node/guest_list.hpp"
 #include "bus/node/host.hpp"
+#include "bus/node/peer_log.hpp"
 #include "bus/node/shard.hpp"
 #include "bus/node/state_file.hpp"
 #include "bus/stats.hpp"
@@ -38,6 +39,7 @@ class Reception {
     link::DoorListener& door;
     Shard& shard;
     Host& host;
+    PeerLog& log;
     StatsRow& process;  // door_turned_away and state; shared: over_limit
     const Config& config;
     const NodeIdentity& identity;
@@ -83,9 +85,11 @@ class Reception {
   void hear(const link::Caller& caller, std::span<const std::byte> datagram);
   void admit(const link::Caller& caller, Admission&& admission);
   std::vector<std::byte> write_welcome(const Admission& admission, const link::Secret& secret);
-  void refuse(link::CallerId caller, const Failure& failure);
+  void refuse(const link::Caller& caller, const Failure& failure);
+  void tell(LogLevel level, const Guest& guest, const std::string& what);
   void enter(Guest& guest, GuestState state);
   void end(Guest& guest, Why why);
+  void tell_end(const Guest& guest, Why why);
   void check_beat(Guest& guest);
   void post(ShardOrder&& order);
   void set_phase(Phase phase);

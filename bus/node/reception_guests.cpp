@@ -7,6 +7,12 @@
 
 namespace abuzz::node {
 
+void Reception::tell(LogLevel level, const Guest& guest, const std::string& what) {
+  if (!parts_.log.takes(level)) return;
+  parts_.log.write(
+      level, "agent " + guest.name + " (process " + std::to_string(guest.pid) + ") " + what, now_);
+}
+
 // Every change of a session's state but its end.
 void Reception::enter(Guest& guest, GuestState state) {
   if (state == GuestState::welcomed) {
@@ -19,6 +25,7 @@ void Reception::enter(Guest& guest, GuestState state) {
   }
   const bool was_stalled = guest.state == GuestState::stalled;
   if (was_stalled || state == GuestState::stalled) {
+    tell(LogLevel::info, guest, was_stalled ? "shows life again" : "shows no sign of life");
     ShardOrder order;
     order.kind = ShardOrder::Kind::set_state;
     order.session = guest.id;
@@ -29,7 +36,26 @@ void Reception::enter(Guest& guest, GuestState state) {
   guest.state_since = now_;
 }
 
+void Reception::tell_end(const Guest& guest, Why why) {
+  switch (why) {
+    case Why::hung_up:
+      if (phase_ == Phase::stopping) return;  // it heard our goodbye
+      return tell(LogLevel::info, guest, "is gone: it ended without a goodbye");
+    case Why::said_goodbye:
+      return tell(LogLevel::debug, guest, "is gone: it said goodbye");
+    case Why::lifeless:
+      return tell(LogLevel::warn, guest, "is gone: it showed no sign of life");
+    case Why::struck_out:
+      return tell(LogLevel::warn, guest, "was struck out: three bad frames");
+    case Why::late:
+      return tell(LogLevel::warn, guest, "was refused: it did not finish its handshake in time");
+    case Why::superseded:
+      return tell(LogLevel::debug, guest, "came back with a newer session");
+  }
+}
+
 void Reception::end(Guest& guest, Why why) {
+  tell_end(guest, why);
   if (why == Why::struck_out || why == Why::late) {
     const Error error = why == Why::struck_out ? Error::struck_out : Error::handshake_timeout;
     wire::DoorRefusal refusal;

@@ -50,8 +50,8 @@ Session* Shard::State::find_agent(std::uint64_t agent_id) noexcept {
   return found == by_agent.end() ? nullptr : found->second;
 }
 
-void Shard::State::report(ShardReport::Kind kind, SessionId session, std::uint64_t unsent) {
-  ShardReport item{kind, session, unsent};
+void Shard::State::report(ShardReport::Kind kind, SessionId session, const char* what) {
+  ShardReport item{kind, session, what};
   // Reception empties the intake every cycle; at most a few reports stand for each session.
   if (report_producer.try_push(std::move(item)))
     reports_posted.publish_fenced(reports_posted.hint() + 1);
@@ -64,10 +64,10 @@ void Shard::State::owe(Session& session) {
 }
 
 // Refused bytes: counted, and after three of them the session is over.
-void Shard::State::strike(Session& session, wire::Reject reject) {
-  (void)reject;
+void Shard::State::strike(Session& session) {
   parts.stats.process().add(ProcessCounter::strikes);
   if (session.row != nullptr) session.row->add(AgentCounter::strikes);
+  report(ShardReport::Kind::strike, session.id, fault);
   if (++session.strikes == strikes_max) report(ShardReport::Kind::struck_out, session.id);
 }
 

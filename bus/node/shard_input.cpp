@@ -10,6 +10,27 @@ namespace {
 
 constexpr std::size_t frames_per_cycle = 64;
 
+// What a record is refused for; the others are no fault of the agent's.
+const char* verdict_name(delivery::Verdict verdict) noexcept {
+  switch (verdict) {
+    case delivery::Verdict::unknown_handle:
+      return "unknown publisher";
+    case delivery::Verdict::identity:
+      return "not its own identity or topic";
+    case delivery::Verdict::gap:
+      return "sequence";
+    case delivery::Verdict::over_limit:
+      return "more than it had credit for";
+    case delivery::Verdict::chunk_order:
+      return "order of chunks";
+    case delivery::Verdict::taken:
+    case delivery::Verdict::duplicate:
+    case delivery::Verdict::draining:
+      break;
+  }
+  return "";
+}
+
 // Feeds the items of one Control to the switch, for the session that sent them.
 class Registrar final : public wire::ControlSink {
  public:
@@ -102,9 +123,10 @@ void Shard::State::take_frame(Session& session, base::Nanos now) {
     reject = wire::Reject::counts;
   if (reject == wire::Reject::none && !session.flow.on_frame(view.head()))
     reject = wire::Reject::counts;
+  if (reject != wire::Reject::none) fault = wire::reject_name(reject);
   if (reject != wire::Reject::none || !take_records(session, view, now)) {
     process.add(ProcessCounter::frames_rejected);
-    strike(session, reject);
+    strike(session);
     return;
   }
   if (session.flow.is_ack_due()) owe(session);
@@ -123,10 +145,10 @@ bool Shard::State::take_records(Session& session, const wire::FrameView& view, b
         is_good = take_batch(session, view, record, now);
         break;
       case wire::RecordKind::void_range:
-        is_good = deliveries.accept_void(session.agent_id, record) <= delivery::Verdict::draining;
+        is_good = is_fine(deliveries.accept_void(session.agent_id, record));
         break;
       case wire::RecordKind::abort:
-        is_good = deliveries.accept_abort(session.agent_id, record) <= delivery::Verdict::draining;
+        is_good = is_fine(deliveries.accept_abort(session.agent_id, record));
         break;
       case wire::RecordKind::control:
         is_good = take_control(session, view, record, now);
@@ -135,6 +157,12 @@ bool Shard::State::take_records(Session& session, const wire::FrameView& view, b
   }
   session.flow.on_processed(load);
   return is_good;
+}
+
+bool Shard::State::is_fine(delivery::Verdict verdict) noexcept {
+  if (verdict <= delivery::Verdict::draining) return true;
+  fault = verdict_name(verdict);
+  return false;
 }
 
 // HOT: shard thread, once a batch.
@@ -148,6 +176,7 @@ bool Shard::State::take_batch(Session& session, const wire::FrameView& view,
                              record.message_count == head.envelope.message_count &&
                              record.part == 0;
   if (!is_consistent) {
+    fault = reject == wire::Reject::none ? "record and batch differ" : wire::reject_name(reject);
     process.add(ProcessCounter::batches_rejected);
     return false;
   }
@@ -158,7 +187,7 @@ bool Shard::State::take_batch(Session& session, const wire::FrameView& view,
   const delivery::Verdict verdict =
       deliveries.accept(session.agent_id, record, head, std::move(slice), now);
   if (verdict == delivery::Verdict::over_limit) process.add(ProcessCounter::over_limit);
-  if (verdict <= delivery::Verdict::draining) return true;
+  if (is_fine(verdict)) return true;
   process.add(ProcessCounter::batches_rejected);
   return false;
 }
@@ -168,7 +197,9 @@ bool Shard::State::take_control(Session& session, const wire::FrameView& view,
   Registrar registrar(*this, session, now);
   const wire::Reject reject = wire::read_control(view.slice(record), control_scratch, registrar);
   session.said_goodbye |= registrar.said_goodbye();
-  return reject == wire::Reject::none && !registrar.is_refused();
+  if (reject == wire::Reject::none && !registrar.is_refused()) return true;
+  fault = reject == wire::Reject::none ? "numbers of a control item" : wire::reject_name(reject);
+  return false;
 }
 
 }  // namespace abuzz::node

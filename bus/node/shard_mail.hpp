@@ -46,13 +46,14 @@ struct ShardReport {
     none,
     admitted,    // the hub knows the secret: an agent that is quick cannot be taken for a stranger
     attached,    // the link of the session is up
+    strike,      // a frame of its was refused
     struck_out,  // three strikes: hang up on it
     goodbye,     // the agent said goodbye and everything it sent was processed
     drained,     // nothing is queued any more (after drain or stop)
   };
   Kind kind = Kind::none;
   SessionId session = 0;
-  std::uint64_t unsent = 0;  // drained: messages that are still queued (0 unless forced)
+  const char* fault = "";  // strike: what was wrong; static
 };
 
 }  // namespace abuzz::node

@@ -72,6 +72,7 @@ struct Shard::State {
   base::Position<std::uint64_t> orders_posted, reports_posted;
   std::uint64_t orders_taken = 0;               // the shard's thread
   base::Position<std::uint64_t> reports_taken;  // reception's thread
+  const char* fault = "";                       // of the frame that is refused; static
   bool may_have_input = true;  // the hub was not found empty since it was last noted
   bool is_draining = false;
   bool is_stopping = false;
@@ -82,8 +83,8 @@ struct Shard::State {
   void apply(ShardOrder& order, base::Nanos now);
   void admit(const ShardOrder& order, base::Nanos now);
   void end_session(SessionId id, bool agent_gone, base::Nanos now);
-  void report(ShardReport::Kind kind, SessionId session, std::uint64_t unsent = 0);
-  void strike(Session& session, wire::Reject reject);
+  void report(ShardReport::Kind kind, SessionId session, const char* fault = "");
+  void strike(Session& session);
   Session* find(SessionId id) noexcept;
   Session* find_agent(std::uint64_t agent_id) noexcept;
   void owe(Session& session);
@@ -94,6 +95,7 @@ struct Shard::State {
   bool take_records(Session& session, const wire::FrameView& view, base::Nanos now);
   bool take_batch(Session& session, const wire::FrameView& view, const wire::Record& record,
                   base::Nanos now);
+  bool is_fine(delivery::Verdict verdict) noexcept;
   bool take_control(Session& session, const wire::FrameView& view, const wire::Record& record,
                     base::Nanos now);
 

@@ -121,9 +121,10 @@ class LoopNode {
     hub_ = network_.bind("shard-" + std::to_string(identity_.node_epoch)).value();
     door_ = network_.listen().value();
     auto stats = StatsFile::create("", {identity_.node_id, identity_.node_epoch, 0}, 4096);
-    core_ = std::make_unique<NodeCore>(NodeCore::Parts{config_, identity_, *door_, *hub_, pool_,
-                                                       host, std::move(stats).value(), managed},
-                                       clock_.now());
+    core_ = std::make_unique<NodeCore>(
+        NodeCore::Parts{config_, identity_, *door_, *hub_, pool_, host, std::move(stats).value(),
+                        managed, [this](std::string_view line) { log.emplace_back(line); }},
+        clock_.now());
   }
   void end_life() {
     core_.reset();
@@ -142,6 +143,7 @@ class LoopNode {
 
  public:
   LoopHost host;
+  std::vector<std::string> log;
 
  private:
   std::unique_ptr<NodeCore> core_;

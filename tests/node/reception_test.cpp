@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "tests/node/loop_node.hpp"
 
@@ -12,6 +13,11 @@ using base::second;
 using testing::HasSubstr;
 using Kind = Heard::Kind;
 using Phase = Reception::Phase;
+
+// As the log names an agent of this process.
+std::string alice() {
+  return "agent alice (process " + std::to_string(getpid()) + ")";
+}
 
 TEST(Reception, welcomes_an_agent_with_all_that_it_needs) {
   Config config;
@@ -295,6 +301,31 @@ TEST(Reception, three_strikes_are_told_at_the_door) {
   EXPECT_EQ(node.hear(*visit).error, Error::struck_out);
   EXPECT_TRUE(node.is_hung_up(*visit));
   EXPECT_EQ(node.agent_rows(), 0U);
+  const std::string bad = "warn " + alice() + " sent a bad frame: magic";
+  EXPECT_THAT(node.log,
+              testing::ElementsAre(bad, bad, bad, HasSubstr(alice() + " was struck out")));
+}
+
+TEST(Reception, who_is_refused_or_gone_is_told_to_the_log) {
+  LoopNode node;
+  auto visit = node.greet(hello_of("alice"));
+  auto link = node.attach(node.hear(*visit).welcome);
+  node.greet(hello_of("alice"));
+  visit.reset();
+  node.step();
+  EXPECT_THAT(node.log, testing::ElementsAre(
+                            HasSubstr(": ABZ-0502 another agent of this node has the name: alice"),
+                            "info " + alice() + " is gone: it ended without a goodbye"));
+}
+
+TEST(Reception, a_crowd_at_the_door_gets_ten_lines_a_second) {
+  LoopNode node;
+  for (int caller = 0; caller < 500; ++caller) node.greet(hello_of("a.b"));
+  EXPECT_EQ(node.log.size(), 10U);
+  EXPECT_LE(node.reception().next_deadline(), node.clock().now() + second);
+  node.pass(second);
+  ASSERT_EQ(node.log.size(), 11U);
+  EXPECT_THAT(node.log.back(), HasSubstr("490 more lines"));
 }
 
 TEST(Reception, a_second_word_at_the_door_ends_the_session) {
