@@ -198,7 +198,20 @@ Result<std::shared_ptr<PublisherCore>> AgentCore::open_publisher(std::shared_ptr
 Result<std::shared_ptr<PublisherCore>> AgentCore::add_publisher(std::shared_ptr<AgentCore> self,
                                                                 std::string_view topic, Lane lane,
                                                                 base::Nanos deadline) {
-  auto opened = open_publisher(std::move(self), topic, lane);
+  auto opened = open_publisher(self, topic, lane);
+  while (!opened.ok() && opened.error() == Error::publications_limit) {
+    // A place that was given up is free when the node has accepted what was published from it.
+    const Key key = prepare_wait();
+    bool is_departing = false;
+    inside([&](Session& session) { is_departing = session.has_departing_stream(); });
+    opened = open_publisher(self, topic, lane);
+    if (opened.ok() || !is_departing) {
+      cancel_wait();
+    } else if (wait_for_news(key, deadline)) {
+      continue;
+    }
+    break;
+  }
   if (!opened.ok()) return opened;
   const std::shared_ptr<PublisherCore>& core = opened.value();
   const StreamNews* news = &core->news();
@@ -271,7 +284,20 @@ Result<std::shared_ptr<SubscriptionCore>> AgentCore::open_subscription(
 Result<std::shared_ptr<SubscriptionCore>> AgentCore::add_subscription(
     std::string_view pattern, Handler handler, const SubscribeOptions& options,
     base::Nanos deadline) {
-  auto opened = open_subscription(pattern, std::move(handler), options);
+  auto opened = open_subscription(pattern, handler, options);
+  while (!opened.ok() && opened.error() == Error::subscriptions_limit) {
+    // A place that was given up is free when the node has said so.
+    const Key key = prepare_wait();
+    bool is_departing = false;
+    inside([&](Session& session) { is_departing = session.has_departing_subscription(); });
+    opened = open_subscription(pattern, handler, options);
+    if (opened.ok() || !is_departing) {
+      cancel_wait();
+    } else if (wait_for_news(key, deadline)) {
+      continue;
+    }
+    break;
+  }
   if (!opened.ok()) return opened;
   const std::shared_ptr<SubscriptionCore>& core = opened.value();
   while (true) {

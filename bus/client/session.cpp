@@ -73,10 +73,29 @@ Stream& Session::add_stream(std::string topic, Lane lane) {
   return *streams_[index];
 }
 
+bool Session::has_departing_stream() const noexcept {
+  return std::any_of(streams_.begin(), streams_.end(),
+                     [](const auto& stream) { return stream && stream->is_withdrawing; });
+}
+
+bool Session::has_departing_subscription() const noexcept {
+  return std::any_of(subscriptions_.begin(), subscriptions_.end(), [](const auto& subscription) {
+    return subscription && subscription->needs_unsubscribe;
+  });
+}
+
 // The publisher is gone; what it handed over is still sent, then the publication is withdrawn.
 void Session::close_stream(Stream& stream, StagedIntake::Producer producer) {
   take_staged();
   (void)producer;  // its destruction gives the intake's token back
+  if (stream.news->state.hint() == StreamState::refused) {
+    // No node takes it; it must not keep its place.
+    while (!stream.staged.is_empty()) stream.staged.pop_front();
+    while (!stream.sealed.is_empty()) stream.sealed.pop_front();
+    stream.unsent = 0;
+    if (stream.is_listed) std::erase(active_, &stream);
+    stream.is_listed = false;
+  }
   stream.news->state.publish(StreamState::closing);
   stream.is_withdrawing = true;
   registrations_changed_ = true;
@@ -103,7 +122,11 @@ void Session::remove_subscription(SubscriptionCore& subscription) {
   subscription.state.publish(SubscriptionState::gone);
   subscription.needs_unsubscribe = true;
   registrations_changed_ = true;
-  if (!link_) end_subscription(subscription, SubscriptionState::gone);
+  // No node has heard of it. One that has may have it still when the link is lost, and is told on
+  // the next one.
+  const bool is_untold =
+      link_ ? subscription.needs_subscribe && !subscription.resumes : node_epoch.hint() == 0;
+  if (is_untold) end_subscription(subscription, SubscriptionState::gone);
 }
 
 void Session::leave() noexcept {

@@ -99,6 +99,9 @@ class Session final : private wire::ControlSink {
   }
   std::size_t stream_count() const noexcept { return stream_count_; }
   std::size_t subscription_count() const noexcept { return subscription_count_; }
+  // Whether a place will be free soon: its holder is gone, and the node has yet to hear or say so.
+  bool has_departing_stream() const noexcept;
+  bool has_departing_subscription() const noexcept;
 
   // --- Read by any thread. ---
   base::Position<SessionState> state{SessionState::down};

@@ -62,7 +62,7 @@ void Session::collect_registrations() {
   }
   for (auto& subscription : subscriptions_) {
     if (!subscription) continue;
-    if (subscription->needs_unsubscribe) {
+    if (subscription->needs_unsubscribe && !subscription->resumes) {
       control_.add(wire::Unsubscribe{subscription->handle});
       continue;
     }
@@ -117,6 +117,7 @@ bool Session::is_settle_due(const SubscriptionCore& subscription,
 }
 
 void Session::collect_settles(base::Nanos now) {
+  collect_departed();
   parts_.executor.queue().spill();
   wire::Verdict verdict;
   while (verdicts_.pop(&verdict, 1) == 1) {
@@ -164,15 +165,18 @@ void Session::collect_settles(base::Nanos now) {
       ++index;
     }
   }
-  collect_departed();
 }
 
-// Frees subscriptions that ended, once no delivery names them.
+// Frees subscriptions that ended, and their counters, once no delivery names them and their owners
+// have let go.
 void Session::collect_departed() {
   if (departed_.empty()) return;
   const std::uint64_t finished = parts_.executor.finished();
   std::erase_if(departed_, [&](const Departed& item) {
-    return item.subscription->queue || finished >= item.pushed;
+    const bool is_unnamed = item.subscription->queue || finished >= item.pushed;
+    if (!is_unnamed || item.subscription.use_count() > 1) return false;
+    parts_.stats.remove_row(item.subscription->row());
+    return true;
   });
 }
 

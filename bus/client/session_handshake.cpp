@@ -155,8 +155,14 @@ void Session::begin_epoch(bool same_node) {
       stream->news->state.publish(StreamState::advertising);
   }
   for (auto& subscription : subscriptions_) {
-    if (!subscription || subscription->needs_unsubscribe) continue;
-    subscription->resumes = same_node && subscription->state.hint() == SubscriptionState::live;
+    if (!subscription) continue;
+    if (subscription->needs_unsubscribe && !same_node) {
+      end_subscription(*subscription, SubscriptionState::gone);
+      continue;
+    }
+    // Also where an answer may have been lost with the link: to Subscribe, or to Unsubscribe.
+    subscription->resumes = same_node && (subscription->needs_unsubscribe ||
+                                          subscription->state.hint() <= SubscriptionState::live);
     subscription->needs_subscribe = true;
     if (subscription->resumes) continue;
     ++subscription->generation;

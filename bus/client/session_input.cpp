@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "bus/client/session.hpp"
 
@@ -179,8 +180,13 @@ void Session::on(const wire::Advertised& item) {
 
 void Session::on(const wire::Subscribed& item) {
   SubscriptionCore* subscription = find_subscription(item.subscription);
-  if (subscription == nullptr || subscription->needs_unsubscribe) return;
-  if (item.error == 0) {
+  if (subscription == nullptr) return;
+  if (subscription->needs_unsubscribe) {
+    // Perhaps resumed only to be ended. What the node does not have needs no end.
+    if (std::exchange(subscription->resumes, false)) registrations_changed_ = true;
+    if (item.error != 0) end_subscription(*subscription, SubscriptionState::gone);
+  } else if (item.error == 0) {
+    subscription->resumes = false;
     subscription->state.publish(SubscriptionState::live);
   } else if (subscription->resumes) {
     // The node no longer has it: register it afresh.

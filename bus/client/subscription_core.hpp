@@ -44,6 +44,7 @@ class SubscriptionCore {
   // Calls `handler` for up to `max` messages of the delivery that was begun; returns how many.
   std::size_t handle_some(const Handler& handler, std::size_t max);
   SubscriptionReport report() const noexcept;
+  StatsRow* row() const noexcept { return row_; }
   // Drops what is left of the delivery that was begun, when nobody will handle it. It is not told
   // as handled: the node drops it when it learns that the subscription or the agent is gone.
   void abandon();
@@ -64,7 +65,7 @@ class SubscriptionCore {
   std::uint64_t last_delivery = 0;  // delivery number of the last message
   wire::Settle told;                // as last sent
   bool needs_subscribe = true;
-  bool resumes = false;  // the node may still have its queue
+  bool resumes = false;  // the node may still have its queue; until it has answered
   bool needs_unsubscribe = false;
   bool is_unsettled = false;  // stands in the session's list
   base::Position<SubscriptionState> state{SubscriptionState::joining};

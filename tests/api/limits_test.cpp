@@ -1,4 +1,5 @@
 #include <string>
+#include <vector>
 
 #include "tests/api/api_fixture.hpp"
 
@@ -39,6 +40,50 @@ TEST_F(Api, AKindIsRefusedWhereItIsTooLongOrNotForPeople) {
     EXPECT_EQ(connect_as(kind).error(), Error::bad_agent_name) << kind;
   EXPECT_EQ(connect_as(std::string("zero\0", 5)).error(), Error::bad_agent_name);
   EXPECT_TRUE(connect_as("Schreiber für Übersichten").ok());
+}
+
+TEST_F(Api, AFreedSubscriptionMakesRoomForANewOneAtOnce) {
+  Agent agent = connect("one");
+  std::vector<Subscription> inboxes;
+  for (int index = 0; index < 256; ++index)
+    inboxes.push_back(agent.subscribe("topic." + std::to_string(index)).value());
+  EXPECT_EQ(agent.subscribe("one.more").error(), Error::subscriptions_limit);
+  for (int round = 0; round < 50; ++round) {
+    inboxes.pop_back();
+    Result<Subscription> next = agent.subscribe("again." + std::to_string(round));
+    ASSERT_TRUE(next.ok()) << next.failure().message();
+    inboxes.push_back(std::move(next).value());
+    EXPECT_EQ(agent.subscribe("one.more").error(), Error::subscriptions_limit);
+  }
+  Publisher publisher = agent.publisher("again.49").value();
+  ASSERT_EQ(publisher.try_publish("x"), SendStatus::queued);
+  EXPECT_EQ(inboxes.back().poll([](const MessageView&) {}, 1, 5s), 1u);
+}
+
+TEST_F(Api, AFreedPublicationMakesRoomForANewOneAtOnce) {
+  config_.agent.publications_max = 8;
+  Agent agent = connect("one");
+  Subscription inbox = agent.subscribe("t.>").value();
+  std::vector<Publisher> publishers;
+  for (int index = 0; index < 8; ++index)
+    publishers.push_back(agent.publisher("t." + std::to_string(index)).value());
+  EXPECT_EQ(agent.publisher("one.more").error(), Error::publications_limit);
+  std::uint64_t received = 0;
+  for (int round = 0; round < 50; ++round) {
+    // What it published is on its way when it goes.
+    for (int index = 0; index < 20; ++index)
+      ASSERT_EQ(publishers.back().publish("x", 5s), SendStatus::queued);
+    publishers.pop_back();
+    Result<Publisher> next = agent.publisher("t.again." + std::to_string(round));
+    ASSERT_TRUE(next.ok()) << next.failure().message();
+    publishers.push_back(std::move(next).value());
+  }
+  while (received < 1000) {
+    const std::size_t more = inbox.poll([](const MessageView&) {}, 1000, 5s);
+    ASSERT_GT(more, 0u);
+    received += more;
+  }
+  EXPECT_EQ(received, 1000u);
 }
 
 }  // namespace

@@ -1,0 +1,84 @@
+#include <gtest/gtest.h>
+
+#include "bus/delivery/switch.hpp"
+
+// The limits of a node's registrations: met exactly, and given back.
+
+namespace abuzz::delivery {
+namespace {
+
+constexpr PortId agents = 256;
+
+class SwitchLimits : public testing::Test {
+ protected:
+  SwitchLimits() {
+    for (PortId port = 1; port <= agents + 1; ++port) switch_.open_port(port);
+  }
+  std::uint16_t subscribe(PortId port, std::uint32_t handle) {
+    wire::Subscribe item;
+    item.subscription = handle;
+    item.pattern = "topic";
+    item.bound_messages = item.window_messages = 1024;
+    item.bound_bytes = item.window_bytes = 8u << 20;
+    return switch_.subscribe(port, item, 0).error;
+  }
+  std::uint16_t advertise(PortId port, std::uint32_t handle, std::uint32_t publisher) {
+    return switch_.advertise(port, {handle, publisher, 1, "topic", 0});
+  }
+  // What the agent is told leaves with the frames that carry it.
+  void drain() {
+    wire::ControlBuilder control;
+    while (const PortId port = switch_.next_output()) {
+      while (switch_.collect_control(port, control)) (void)control.finish();
+    }
+  }
+
+  const Config config_;
+  std::unique_ptr<StatsFile> stats_ = StatsFile::create("", {}, 400'000).value();
+  Switch switch_{*stats_, config_, 1};
+};
+
+constexpr auto node_limit = static_cast<std::uint16_t>(Error::node_subscriptions_limit);
+constexpr auto agent_limit = static_cast<std::uint16_t>(Error::subscriptions_limit);
+constexpr auto publications_limit = static_cast<std::uint16_t>(Error::publications_limit);
+
+TEST_F(SwitchLimits, AFreedSubscriptionOfANodeMakesRoomForOneOfAnyAgent) {
+  for (PortId port = 1; port <= agents; ++port) {
+    for (std::uint32_t handle = 1; handle <= 256; ++handle)
+      ASSERT_EQ(subscribe(port, handle), 0) << port << " " << handle;
+  }
+  EXPECT_EQ(switch_.subscription_count(), 65'536u);
+  EXPECT_EQ(subscribe(1, 257), agent_limit);
+  EXPECT_EQ(subscribe(agents + 1, 1), node_limit);
+  for (int round = 0; round < 100; ++round) {
+    switch_.unsubscribe(7, 200);
+    ASSERT_EQ(subscribe(agents + 1, 1), 0);
+    ASSERT_EQ(subscribe(7, 200), node_limit);
+    switch_.unsubscribe(agents + 1, 1);
+    ASSERT_EQ(subscribe(7, 200), 0);
+    drain();
+  }
+  switch_.close_port(3, DropReason::peer_gone);
+  EXPECT_EQ(switch_.subscription_count(), 65'536u - 256);
+  EXPECT_EQ(subscribe(agents + 1, 256), 0);
+}
+
+TEST_F(SwitchLimits, AFreedPublicationOfANodeMakesRoomForOneOfAnyAgent) {
+  for (PortId port = 1; port <= 16; ++port) {
+    for (std::uint32_t handle = 1; handle <= 4096; ++handle)
+      ASSERT_EQ(advertise(port, handle, handle), 0) << port << " " << handle;
+  }
+  EXPECT_EQ(switch_.publication_count(), 65'536u);
+  EXPECT_EQ(advertise(17, 1, 1), publications_limit);
+  for (std::uint32_t round = 0; round < 100; ++round) {
+    switch_.withdraw(7, 200);
+    ASSERT_EQ(advertise(17, 1, 2 * round + 1), 0);
+    ASSERT_EQ(advertise(7, 200, 5000 + round), publications_limit);
+    switch_.withdraw(17, 1);
+    ASSERT_EQ(advertise(7, 200, 5000 + round), 0);
+    drain();
+  }
+}
+
+}  // namespace
+}  // namespace abuzz::delivery
