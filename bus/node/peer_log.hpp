@@ -18,7 +18,7 @@ using LogSink = std::function<void(std::string_view line)>;
 // What a node says about its agents and callers: refused, struck, gone.
 //
 // Threads: one, reception's; the sink is called on it.
-// Invariants: at most log.peer_lines_per_second lines in any second that begins with a line, however
+// Invariants: at most log.peer_lines_per_second lines in a second that begins with a line, however
 // many there would be; those left out are counted, and the next second begins with their number. A
 // line holds printable ASCII only, so no peer can write to a terminal or forge a line.
 // Cost: allocates.

@@ -34,6 +34,8 @@ class BusCase(unittest.TestCase):
         for name in ("NOTIFY_SOCKET", "INVOCATION_ID", "NO_COLOR"):
             self.env.pop(name, None)
         self.env["XDG_RUNTIME_DIR"] = self.base
+        # For agents that are not `abuzz` itself and find no node.
+        self.env["ABUZZ_NODE_BIN"] = ABUZZ
         # A node that a test forgets leaves soon, also when the test itself is killed.
         self.env["ABUZZ_NODE__IDLE_EXIT"] = "10s"
         self.env["ABUZZ_AGENT__CONNECT_TIMEOUT"] = f"{PATIENCE}s"
@@ -151,6 +153,21 @@ class BusCase(unittest.TestCase):
         done = self.abuzz("pub", topic, "still here")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(self.finish(reader)[:2], (0, f"{topic}\tstill here\n"))
+
+
+def campaign_count(count):
+    """How often a campaign repeats now; see tests/campaign.hpp."""
+    return max(1, count * int(os.environ.get("ABUZZ_CAMPAIGN_PERCENT") or 1) // 100)
+
+
+def resident_bytes(pid):
+    with open(f"/proc/{pid}/statm", encoding="ascii") as file:
+        return int(file.read().split()[1]) * resource.getpagesize()
+
+
+def test_agent(name):
+    """One of the small agents that stand beside these tests."""
+    return os.path.join(os.environ.get("ABUZZ_TEST_AGENTS", "."), name)
 
 
 def prepare_child(before):
