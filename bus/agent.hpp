@@ -24,7 +24,8 @@ namespace abuzz {
 class ABUZZ_EXPORT Agent {
  public:
   // With the config of the environment (ABUZZ_*), or the one given. Waits at most
-  // agent.connect_timeout.
+  // agent.connect_timeout. A node that refuses for want of room (descriptors, agents, links,
+  // memory) is asked a few times within a fraction of a second; then its cause is the error.
   static Result<Agent> connect(AgentOptions options = {});
   static Result<Agent> connect(AgentOptions options, const Config& config);
   Agent(Agent&&) noexcept;

@@ -17,6 +17,8 @@ constexpr std::size_t deliveries_per_run = 16;
 // inside a handler.
 constexpr base::Nanos look_again_busy = 2 * base::millisecond;
 constexpr base::Nanos look_again = 100 * base::millisecond;
+// A node that has no room is asked so often, 10 ms apart at first and then doubling: some 200 ms.
+constexpr std::uint32_t refusals_full_max = 5;
 
 Failure failure_of(std::uint16_t number, const std::string& detail) {
   const ErrorInfo* info = find_error(number);
@@ -149,26 +151,34 @@ bool AgentCore::wait_for_news(Key key, base::Nanos deadline) {
   return true;
 }
 
+Failure AgentCore::refusal() {
+  Failure failure;
+  inside([&](Session& session) {
+    const std::uint16_t number = session.refusal.hint();
+    if (number != 0) {
+      failure = failure_of(number, session.refusal_text());
+    } else if (session.state.hint() == SessionState::closed) {
+      failure = {Error::closed, {}};
+    } else {
+      failure = {session.wants_launch.hint() ? Error::no_node : Error::handshake_timeout,
+                 runtime_directory(parts_.config)};
+    }
+  });
+  return failure;
+}
+
 Status AgentCore::wait_connected(base::Nanos deadline) {
   while (true) {
     const Key key = prepare_wait();
     const SessionState state = session_.state.read();
-    if (state == SessionState::live) {
+    const bool is_over =
+        state == SessionState::closed || session_.refusals_full.read() >= refusals_full_max;
+    if (state == SessionState::live || is_over) {
       cancel_wait();
-      return Done{};
+      if (!is_over) return Done{};
+      return refusal();
     }
-    if (state == SessionState::closed) {
-      cancel_wait();
-      const std::uint16_t number = session_.refusal.read();
-      if (number == 0) return Error::closed;
-      return failure_of(number, session_.refusal_text());
-    }
-    if (!wait_for_news(key, deadline)) {
-      const std::uint16_t number = session_.refusal.read();
-      if (number != 0) return failure_of(number, session_.refusal_text());
-      return Failure{session_.wants_launch.read() ? Error::no_node : Error::handshake_timeout,
-                     runtime_directory(parts_.config)};
-    }
+    if (!wait_for_news(key, deadline)) return refusal();
   }
 }
 

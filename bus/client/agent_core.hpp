@@ -80,7 +80,8 @@ class AgentCore {
                                                              base::Nanos deadline);
   void remove_subscription(SubscriptionCore& subscription);
   void release_stream(Stream& stream, StagedIntake::Producer producer);
-  // Waits for a session; the refusal or `no_node` where there is none by the deadline.
+  // Waits for a session; the refusal or `no_node` where there is none by the deadline. A node that
+  // says that it has no room is asked a few times, then its refusal is the answer at once.
   Status wait_connected(base::Nanos deadline);
   // Polls a subscription without a handler.
   std::size_t poll(SubscriptionCore& subscription, const Handler& handler, std::size_t max,
@@ -116,6 +117,7 @@ class AgentCore {
   void inside(const std::function<void(Session&)>& act);
 
  private:
+  Failure refusal();
   std::size_t step_inside(bool looks);
   bool take_pool_miss() noexcept;
   Result<SubscribeOptions> complete(const SubscribeOptions& options) const;

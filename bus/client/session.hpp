@@ -108,6 +108,8 @@ class Session final : private wire::ControlSink {
   base::Position<std::uint32_t> node_epoch{0};
   base::Position<std::uint64_t> agent_id{0};
   base::Position<std::uint16_t> refusal{0};  // the last refusal's number
+  // Refusals for want of room, in a row: a place may become free, but who waits should hear why.
+  base::Position<std::uint32_t> refusals_full{0};
   base::Position<bool> wants_launch{false};  // nobody is at the door
   base::Position<int> door_descriptor{-1}, link_descriptor{-1};
   base::Position<std::uint64_t> news{0};  // rises when something that callers wait for changed
@@ -122,6 +124,7 @@ class Session final : private wire::ControlSink {
   void on_datagram(base::Nanos now);
   void on_welcome(const wire::DoorWelcome& welcome, base::Nanos now);
   void on_refusal(const wire::DoorRefusal& refusal, base::Nanos now);
+  void note_refusal(std::uint16_t error, std::string_view text);
   void lose_link(base::Nanos now);  // the link only: the session may be resumed
   void lose_node(base::Nanos now);  // the door too
   void begin_epoch(bool same_node);

@@ -24,6 +24,20 @@ bool is_final(std::uint16_t error) noexcept {
   }
 }
 
+// Refusals that another try may change, when somebody else leaves.
+bool is_full(std::uint16_t error) noexcept {
+  switch (static_cast<Error>(error)) {
+    case Error::out_of_memory:
+    case Error::descriptors:
+    case Error::agents_limit:
+    case Error::links_limit:
+    case Error::memory_budget:
+      return true;
+    default:
+      return false;
+  }
+}
+
 }  // namespace
 
 void Session::try_call(base::Nanos now) {
@@ -33,6 +47,8 @@ void Session::try_call(base::Nanos now) {
   if (!call.ok()) {
     previous_door_.reset();
     wants_launch.publish(call.error() == Error::no_node);
+    if (call.error() != Error::no_node)
+      note_refusal(static_cast<std::uint16_t>(call.error()), call.failure().detail);
     changed();
     return;
   }
@@ -88,11 +104,16 @@ void Session::on_datagram(base::Nanos now) {
 }
 
 void Session::on_refusal(const wire::DoorRefusal& refused, base::Nanos now) {
-  refusal_text_ = refused.text;
-  refusal.publish(refused.error);
+  note_refusal(refused.error, refused.text);
   lose_node(now);
   // A node that holds our name for a link that is only now being given up lets us in later.
   if (is_final(refused.error) && node_epoch.hint() == 0) abandon();
+}
+
+void Session::note_refusal(std::uint16_t error, std::string_view text) {
+  refusal_text_ = text;
+  refusal.publish(error);
+  refusals_full.publish(is_full(error) ? refusals_full.hint() + 1 : 0);
 }
 
 void Session::on_welcome(const wire::DoorWelcome& welcome, base::Nanos now) {
@@ -100,7 +121,10 @@ void Session::on_welcome(const wire::DoorWelcome& welcome, base::Nanos now) {
   if (welcome.secret.size() != secret.size() || welcome.token.size() != 16) return lose_node(now);
   std::copy(welcome.secret.begin(), welcome.secret.end(), secret.begin());
   auto opened = parts_.network.connect(welcome.endpoint, secret);
-  if (!opened.ok()) return lose_node(now);
+  if (!opened.ok()) {
+    note_refusal(static_cast<std::uint16_t>(opened.error()), opened.failure().detail);
+    return lose_node(now);
+  }
   link_ = std::move(opened).value();
   previous_door_.reset();
   may_have_input_ = true;
@@ -133,6 +157,7 @@ void Session::on_welcome(const wire::DoorWelcome& welcome, base::Nanos now) {
   links_opened.publish(links_opened.hint() + 1);
   back_off_ = 0;
   refusal.publish(0);
+  refusals_full.publish(0);
   set_state(is_leaving_ ? SessionState::leaving : SessionState::live);
 }
 

@@ -42,6 +42,26 @@ TEST_F(Api, AKindIsRefusedWhereItIsTooLongOrNotForPeople) {
   EXPECT_TRUE(connect_as("Schreiber für Übersichten").ok());
 }
 
+TEST_F(Api, ANodeThatIsFullSaysSoLongBeforeTheDeadline) {
+  node_.reset();
+  config_.node.agents_max = 1;
+  config_.agent.connect_timeout = 60s;
+  node_.emplace(Node::start(config_).value());
+  std::optional<Agent> first(connect("one"));
+  const auto before = std::chrono::steady_clock::now();
+  const Result<Agent> second = Agent::connect({"two", ""}, config_);
+  EXPECT_EQ(second.error(), Error::agents_limit);
+  EXPECT_NE(second.failure().detail.find("node.agents_max is 1"), std::string::npos);
+  EXPECT_LT(std::chrono::steady_clock::now() - before, 5s);
+  // A place that becomes free while it tries is taken.
+  std::thread leaver([&] {
+    std::this_thread::sleep_for(30ms);
+    first.reset();
+  });
+  EXPECT_TRUE(Agent::connect({"three", ""}, config_).ok());
+  leaver.join();
+}
+
 TEST_F(Api, AFreedSubscriptionMakesRoomForANewOneAtOnce) {
   Agent agent = connect("one");
   std::vector<Subscription> inboxes;
