@@ -1,9 +1,12 @@
 #include "bench/bench.hpp"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <fstream>
 
 #include "bench/report.hpp"
@@ -31,6 +34,21 @@ class Progress {
   std::size_t made_ = 0;
   const bool is_shown_;
 };
+
+int complain(const Failure& failure) {
+  std::fprintf(stderr, "%s\n", failure.message().c_str());
+  return error_info(failure.error).exit_code;
+}
+
+// Whether stdout took what was printed: 0, or the exit code after a complaint. That the reader of a
+// pipe left is no fault.
+int check_stdout() {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return 0;
+  const std::string cause = std::strerror(errno);
+  pollfd reader{STDOUT_FILENO, 0, 0};
+  if (poll(&reader, 1, 0) == 1 && (reader.revents & (POLLERR | POLLHUP)) != 0) return 0;
+  return complain({Error::system, "write to stdout: " + cause});
+}
 
 double ratio_of(double ours, double theirs) noexcept {
   return theirs > 0 ? ours / theirs : 0;
@@ -109,12 +127,11 @@ int run_bench(const BenchOptions& options) {
   if (!options.out_file.empty()) {
     out.open(options.out_file);  // before the runs: a wrong path must not cost their time
     if (!out) {
-      const Failure failure{Error::system, "cannot write " + options.out_file};
-      std::fprintf(stderr, "%s\n", failure.message().c_str());
-      return error_info(failure.error).exit_code;
+      return complain({Error::system, "open " + options.out_file + ": " + std::strerror(errno)});
     }
   }
   if (!options.is_json) print_heading(report);
+  if (const int code = check_stdout()) return code;
   const int early = make_runs(report);
   if (early != 0) return early;
   for (const std::size_t bytes : options.sizes) {
@@ -128,15 +145,16 @@ int run_bench(const BenchOptions& options) {
   } else {
     print_tables(report);
   }
-  if (out.is_open()) out << document_of(report) << "\n";
+  const int unwritten = check_stdout();
+  if (out.is_open()) {
+    out << document_of(report) << std::endl;
+    if (!out) return complain({Error::system, "write " + options.out_file});
+  }
   const bool is_verified = std::all_of(report.runs.begin(), report.runs.end(),
                                        [](const RunResult& run) { return run.is_verified(); });
-  if (is_verified) return 0;
-  const Failure failure{
-      Error::criterion_not_met,
-      "a run was not verified: something was lost, doubled, reordered or corrupt"};
-  std::fprintf(stderr, "%s\n", failure.message().c_str());
-  return error_info(failure.error).exit_code;
+  if (is_verified) return unwritten;
+  return complain({Error::criterion_not_met,
+                   "a run was not verified: something was lost, doubled, reordered or corrupt"});
 }
 
 }  // namespace abuzz::bench

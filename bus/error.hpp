@@ -58,6 +58,7 @@ enum class Error : std::uint16_t {
   missing_argument = 1003,
   unknown_verb = 1004,
   unreadable_input = 1005,
+  unknown_name = 1006,  // no agent, topic or pattern of the node
   bad_frame = 1201,
   bad_version = 1202,
   bad_checksum = 1203,

@@ -28,7 +28,7 @@ using Pub = PublicationCounter;
 using Sub = SubscriptionCounter;
 using Pr = PairCounter;
 
-// Ids of one kind are consecutive and ascending.
+// Ids of one kind are consecutive and ascending. The unit "at ns": a moment of the monotonic clock.
 constexpr CounterInfo counters[] = {
     counter(process, P::frames_in, "frames in", "frames"),
     counter(process, P::frames_out, "frames out", "frames"),
@@ -57,7 +57,7 @@ constexpr CounterInfo counters[] = {
     counter(process, P::door_turned_away, "turned away at the door", "1"),
     counter(process, P::wakeups, "wake-ups", "1"),
     counter(process, P::busy_ns, "busy time", "ns"),
-    gauge(process, P::beat_ns, "last beat", "ns"),
+    gauge(process, P::beat_ns, "last beat", "at ns"),
     gauge(process, P::queued_messages, "queued messages", "messages"),
     gauge(process, P::queued_bytes, "queued bytes", "bytes"),
     counter(process, P::over_limit, "refused over a limit", "1"),
@@ -74,8 +74,8 @@ constexpr CounterInfo counters[] = {
     counter(agent, A::messages_in, "messages in", "messages"),
     counter(agent, A::messages_out, "messages out", "messages"),
     counter(agent, A::strikes, "strikes taken", "1"),
-    gauge(agent, A::connected_at_ns, "connected at", "ns"),
-    gauge(agent, A::last_beat_ns, "last beat", "ns"),
+    gauge(agent, A::connected_at_ns, "connected", "at ns"),
+    gauge(agent, A::last_beat_ns, "last beat", "at ns"),
     counter(agent, A::reconnects, "reconnects", "1"),
 
     counter(publication, Pub::pushed, "published", "messages"),

@@ -4,6 +4,7 @@
 #include "bus/topic.hpp"
 #include "tools/command_line.hpp"
 #include "tools/complaint.hpp"
+#include "tools/counter_text.hpp"
 #include "tools/json_writer.hpp"
 #include "tools/node_process.hpp"
 #include "tools/node_view.hpp"
@@ -108,15 +109,10 @@ class Search {
   std::vector<Entry> entries_;
 };
 
-std::string with_unit(std::string_view unit, std::uint64_t value) {
-  if (unit == "bytes") return format_bytes(value);
-  if (unit == "ns") return format_duration(std::chrono::nanoseconds(value));
-  return format_count(value);
-}
-
 // The labels are those of the file, so that the counters of a newer node are shown too.
 std::string print_text(const StatsSnapshot& stats, const std::vector<Entry>& entries) {
   const bool colour = wants_colour(1);
+  const std::chrono::nanoseconds now = monotonic_now();
   std::string text;
   std::size_t label_width = 0;
   for (const CounterDescription& info : stats.counters) {
@@ -129,7 +125,8 @@ std::string print_text(const StatsSnapshot& stats, const std::vector<Entry>& ent
       if (info.kind != entry.row->kind || info.id >= row_counters_max) continue;
       std::string label = info.label;
       label.resize(label_width, ' ');
-      text += "  " + label + " " + with_unit(info.unit, entry.row->counters[info.id]) + "\n";
+      text +=
+          "  " + label + " " + counter_text(info.unit, entry.row->counters[info.id], now) + "\n";
     }
   }
   return text;
@@ -171,7 +168,7 @@ int run_info(const Words& words) {
   const std::vector<Entry> entries = search.find(name);
   if (entries.empty()) {
     const std::string_view near = search.near(name);
-    return complain(Error::unreadable_input,
+    return complain(Error::unknown_name,
                     "no agent, topic or pattern of the node is called " + in_quotes(name) +
                         (near.empty() ? std::string("; `abuzz ls` lists them")
                                       : "; did you mean " + printable(near) + "?"));

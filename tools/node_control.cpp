@@ -45,18 +45,16 @@ Usage: abuzz node VERB [OPTIONS]
 `abuzz node VERB --help` says more.
 )";
 
-void print_state(const SharedFlags& flags, std::string_view state, std::uint64_t pid,
-                 const std::string& sentence) {
-  if (!flags.json) {
-    print_and_end(sentence + "\n");
-    return;
-  }
+// Answers the exit code.
+int print_state(const SharedFlags& flags, std::string_view state, std::uint64_t pid,
+                const std::string& sentence) {
+  if (!flags.json) return print_and_end(sentence + "\n");
   std::string line;
   JsonWriter json(line);
   json.begin_object().field("v", 1u).field("state", state);
   if (pid != 0) json.field("pid", pid);
   json.end_object();
-  print_and_end(line + "\n");
+  return print_and_end(line + "\n");
 }
 
 // Whether the process is an `abuzz node run`, which waits for SIGUSR1. A node that lives inside
@@ -143,8 +141,7 @@ int run_node_start(const Words& words) {
     sentence += "; it leaves after " + format_duration(control.config.node.idle_exit) +
                 " without agents (node.idle_exit)";
   }
-  print_state(control.flags, was_there ? "running" : "started", pid, sentence);
-  return 0;
+  return print_state(control.flags, was_there ? "running" : "started", pid, sentence);
 }
 
 int run_node_stop(const Words& words) {
@@ -154,8 +151,7 @@ int run_node_stop(const Words& words) {
   }
   Result<StatsSnapshot> stats = wait_for_counters(control.place, std::chrono::seconds(1));
   if (!stats.ok()) {
-    print_state(control.flags, "none", 0, "no node runs in " + control.place.directory);
-    return 0;
+    return print_state(control.flags, "none", 0, "no node runs in " + control.place.directory);
   }
   const std::uint32_t pid = stats.value().pid;
   const Status sent = signal_node(stats.value(), SIGTERM);
@@ -165,8 +161,8 @@ int run_node_stop(const Words& words) {
                     "the node did not end within " + format_duration(stop_patience) +
                         "; end it by force with `kill -9 " + std::to_string(pid) + "`");
   }
-  print_state(control.flags, "stopped", pid, "the node was stopped: pid " + std::to_string(pid));
-  return 0;
+  return print_state(control.flags, "stopped", pid,
+                     "the node was stopped: pid " + std::to_string(pid));
 }
 
 int run_node_drain(const Words& words) {
@@ -180,10 +176,9 @@ int run_node_drain(const Words& words) {
   if (!stats.ok()) return complain(stats.failure());
   const Status sent = signal_node(stats.value(), SIGUSR1);
   if (!sent.ok()) return complain(sent.failure());
-  print_state(
+  return print_state(
       control.flags, "draining", stats.value().pid,
       "the node drains and ends when no agent is left: pid " + std::to_string(stats.value().pid));
-  return 0;
 }
 
 }  // namespace abuzz::tools

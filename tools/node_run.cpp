@@ -40,7 +40,8 @@ std::optional<int> parse_flags(const Words& words, RunFlags& flags) {
   return arguments.parse(words);
 }
 
-void announce(const RunFlags& flags, const LoadedConfig& loaded, const Node& node, bool managed) {
+// Answers the exit code: who cannot hear that the node is ready would wait for ever.
+int announce(const RunFlags& flags, const LoadedConfig& loaded, const Node& node, bool managed) {
   if (flags.shared.json) {
     std::string line;
     JsonWriter json(line);
@@ -48,8 +49,7 @@ void announce(const RunFlags& flags, const LoadedConfig& loaded, const Node& nod
     json.field("pid", static_cast<std::uint64_t>(::getpid())).field("epoch", node.epoch());
     json.field("runtime_directory", node.runtime_directory());
     json.field_bool("managed", managed).end_object();
-    print_and_end(line + "\n");
-    return;
+    return print_and_end(line + "\n");
   }
   for (const ConfigOrigin& origin : loaded.origins) {
     if (origin.origin == "default") continue;
@@ -57,6 +57,7 @@ void announce(const RunFlags& flags, const LoadedConfig& loaded, const Node& nod
   }
   tell("node ready in " + node.runtime_directory() + ": pid " + std::to_string(::getpid()) +
        ", epoch " + std::to_string(node.epoch()) + (managed ? ", managed" : ""));
+  return 0;
 }
 
 // What ended the node: a signal, or else it left by itself.
@@ -109,7 +110,9 @@ int run_node_run(const Words& words) {
       Node::start(config, managed, [&log](std::string_view line) { log.write(line); });
   if (!started.ok()) return complain(started.failure());
   Node node = std::move(started).value();
-  if (!flags.spawned) announce(flags, loaded.value(), node, managed);
+  if (const int code = flags.spawned ? 0 : announce(flags, loaded.value(), node, managed)) {
+    return code;
+  }
   if (flags.spawned) log.detach();
   notify_supervisor("READY=1");
 

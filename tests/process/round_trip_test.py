@@ -114,8 +114,9 @@ class RoundTrip(BusCase):
             self.assertEqual(done.returncode, 0, done.stderr)
             entries = json.loads(self.abuzz("info", name, "--json").stdout)["entries"]
             self.assertTrue(entries)
+        self.assertRegex(self.abuzz("info", "node").stdout, r"last beat +[0-9.]+m?s ago\n")
         done = self.abuzz("info", "biling")
-        self.assertEqual(done.returncode, 1)
+        self.assert_fails(done, 1, "ABZ-1006")
         self.assertIn("did you mean billing?", done.stderr)
 
     def test_a_name_is_taken_once(self):

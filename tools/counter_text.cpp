@@ -1,0 +1,44 @@
+#include "tools/counter_text.hpp"
+
+#include <algorithm>
+#include <array>
+#include <ctime>
+
+#include "bus/stats.hpp"
+#include "tools/command_line.hpp"
+
+namespace abuzz::tools {
+namespace {
+
+constexpr std::array<std::string_view, 2> policies{"lossless", "drop_new"};
+constexpr std::array<std::string_view, 4> lanes{"control", "high", "normal", "bulk"};
+
+template <std::size_t N>
+std::string pick(const std::array<std::string_view, N>& names, std::uint64_t value) {
+  return value < N ? std::string(names[value]) : std::to_string(value);
+}
+
+}  // namespace
+
+std::string counter_text(std::string_view unit, std::uint64_t value, std::chrono::nanoseconds now) {
+  if (unit == "bytes") return format_bytes(value);
+  if (unit == "ns") return format_duration(std::chrono::nanoseconds(value));
+  if (unit == "at ns") {
+    if (value == 0) return "-";
+    const std::chrono::nanoseconds age = now - std::chrono::nanoseconds(value);
+    // Whoever wrote it may have been a little later than the clock was read.
+    return format_duration(std::max(age, std::chrono::nanoseconds(0))) + " ago";
+  }
+  if (unit == "state") return peer_state_name(static_cast<PeerState>(value));
+  if (unit == "policy") return pick(policies, value);
+  if (unit == "lane") return pick(lanes, value);
+  return format_count(value);
+}
+
+std::chrono::nanoseconds monotonic_now() {
+  timespec time{};
+  ::clock_gettime(CLOCK_MONOTONIC, &time);
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
+}  // namespace abuzz::tools
