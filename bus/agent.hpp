@@ -42,7 +42,12 @@ class ABUZZ_EXPORT Agent {
   // Waits until a node has accepted everything published so far and outcomes are known (all
   // publishers of this agent, summed), or until the deadline.
   FlushReport flush(std::chrono::nanoseconds patience);
-  // Hands over what was published, stops handlers, ends the threads. Further calls answer `closed`.
+  // Hands over what was published, at most for `patience`, lets the handler that runs come to its
+  // end (without a bound: it is your code), ends the threads. Further calls answer `closed`.
+  // Any thread, as often as one likes. Of several calls one does it; the others, later ones and the
+  // destructor's too, wait until it is done and the last handler returned, and report the same.
+  // Inside a handler it does not wait for handlers: the one that runs ends behind it. Where another
+  // thread is already closing, it returns at once and reports nothing.
   CloseReport close(std::chrono::nanoseconds patience);
 
   // Returns when close() or stop() was called.

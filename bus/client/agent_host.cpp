@@ -100,7 +100,10 @@ Status AgentHost::connect() {
     if (config_.agent.start_node)
       (void)start_node(config_, std::chrono::nanoseconds(config_.agent.connect_timeout));
   });
-  is_open_ = true;
+  {
+    const std::lock_guard lock(closing_);
+    is_open_ = true;
+  }
   if (!threads_->start(shared_from_this())) return Failure{Error::system, "pthread_create"};
   return core_->wait_connected(deadline);
 }
@@ -110,20 +113,32 @@ void AgentHost::remove_counters() noexcept {
 }
 
 CloseReport AgentHost::close(base::Nanos patience) {
+  if (threads_ == nullptr) return {};  // it never came so far
+  const bool is_handler = core_->executor().is_inside();
+  std::unique_lock lock(closing_, std::defer_lock);
+  if (!is_handler) {
+    lock.lock();
+  } else if (!lock.try_lock()) {
+    return {};
+  }
+  if (is_open_) {
+    is_open_ = false;
+    report_ = close_once(patience, is_handler);
+  } else if (!is_handler) {
+    threads_->stop();  // a handler closed, and may still be running
+  }
+  return report_;
+}
+
+CloseReport AgentHost::close_once(base::Nanos patience, bool is_handler) {
   CloseReport report;
-  if (!is_open_) return report;
-  is_open_ = false;
   const base::Nanos deadline = clock_.now() + patience;
   core_->mark_closed();
   core_->executor().stop();
-  if (threads_->is_runner()) {
-    // Inside a handler: what was handed over is still sent, the threads end behind us.
-    report.unsent = core_->leave(deadline);
-    threads_->stop();
-  } else {
-    threads_->stop();
-    report.unsent = core_->leave(deadline);
-  }
+  // Inside a handler: what was handed over is still sent, the threads end behind us.
+  if (is_handler) report.unsent = core_->leave(deadline);
+  threads_->stop();
+  if (!is_handler) report.unsent = core_->leave(deadline);
   report.unhandled = core_->executor().queue().pushed() - core_->executor().finished();
   core_->abandon();
   network_.reset();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "bus/base/clock.hpp"
@@ -18,7 +19,7 @@ namespace abuzz::client {
 
 // A real agent: its memory, its ZeroMQ context, its counter file, its core and its threads.
 //
-// Threads: open and close by one thread at a time. Ownership: shared by the Agent and by every
+// Threads: close by any, also inside a handler. Ownership: shared by the Agent and by every
 // publisher and subscription made from it, because their buffers live in its pool.
 class AgentHost : public std::enable_shared_from_this<AgentHost> {
  public:
@@ -28,7 +29,9 @@ class AgentHost : public std::enable_shared_from_this<AgentHost> {
   AgentHost(const AgentHost&) = delete;
   AgentHost& operator=(const AgentHost&) = delete;
 
-  // Ends threads and links; idempotent.
+  // Ends threads and links. Who comes later, or while another thread closes, waits for that and
+  // hears the same report. Inside a handler nothing is waited for that waits for the handler: where
+  // another thread is closing, it returns at once and reports nothing.
   CloseReport close(base::Nanos patience);
   AgentCore& core() noexcept { return *core_; }
   const std::string& name() const noexcept { return options_.name; }
@@ -41,6 +44,7 @@ class AgentHost : public std::enable_shared_from_this<AgentHost> {
   AgentHost(AgentOptions options, const Config& config);
   Status prepare();
   Status connect();
+  CloseReport close_once(base::Nanos patience, bool is_handler);
   void remove_counters() noexcept;
 
   const Config config_;
@@ -55,7 +59,10 @@ class AgentHost : public std::enable_shared_from_this<AgentHost> {
   std::unique_ptr<link::LocalNetwork> network_;
   std::unique_ptr<AgentCore> core_;
   std::unique_ptr<AgentThreads> threads_;
-  bool is_open_ = false;
+  // Closers take turns; not on the message route.
+  std::mutex closing_;
+  bool is_open_ = false;  // under closing_
+  CloseReport report_;    // under closing_: of the one close that did it
 };
 
 }  // namespace abuzz::client

@@ -40,6 +40,8 @@ AgentThreads::AgentThreads(AgentCore& core, std::function<void()> launch)
 
 AgentThreads::~AgentThreads() {
   stop();
+  // The runner itself was the last to hold the agent: nobody is left to join it.
+  if (has_runner_) pthread_detach(runner_);
 }
 
 bool AgentThreads::start(std::shared_ptr<void> keep_alive) {
@@ -61,13 +63,8 @@ void AgentThreads::stop() {
   keeper_events_.notify_all();
   if (has_keeper_) pthread_join(keeper_, nullptr);
   has_keeper_ = false;
-  if (has_runner_) {
-    if (is_runner()) {
-      pthread_detach(runner_);
-    } else {
-      pthread_join(runner_, nullptr);
-    }
-  }
+  if (!has_runner_ || is_runner()) return;
+  pthread_join(runner_, nullptr);
   has_runner_ = false;
 }
 

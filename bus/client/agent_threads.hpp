@@ -15,7 +15,7 @@ namespace abuzz::client {
 // handlers. The keeper beats once a second, and steps the session in the runner's place while a
 // handler takes long.
 //
-// Threads: constructor and stop by the owner. Ownership: the core outlives it.
+// Threads: constructor, stop and destructor by one at a time. Ownership: the core outlives it.
 // Cost: an idle agent wakes once a second.
 class AgentThreads {
  public:
@@ -28,11 +28,12 @@ class AgentThreads {
   // `keep_alive` is held by the runner until it ends: an agent may be closed inside a handler.
   bool start(std::shared_ptr<void> keep_alive);
   // Lets the handler that runs come to its end (without a bound: it is the caller's code), then
-  // joins. Called on the runner itself (inside a handler) it detaches from that thread instead.
+  // joins. Called on the runner itself (inside a handler) it leaves the runner to a later call from
+  // elsewhere, or to the destructor.
   void stop();
-  bool is_runner() const noexcept;
 
  private:
+  bool is_runner() const noexcept;
   struct RunnerTask;
   static void* run_thread(void* task);
   static void* keep_thread(void* self);
