@@ -81,7 +81,7 @@ CloseReport Agent::close(std::chrono::nanoseconds patience) {
 
 void Agent::wait() {
   client::AgentHost& host = *state_->host;
-  while (true) {
+  while (!host.core().is_forked()) {
     const base::EventCount::Key key = host.stopped.prepare();
     if (host.is_stopped.read_fenced()) {
       host.stopped.cancel();
@@ -104,7 +104,8 @@ std::uint64_t Agent::id() const noexcept {
 }
 
 bool Agent::is_connected() const noexcept {
-  return state_->host->core().session().state.read() == client::SessionState::live;
+  const client::AgentCore& core = state_->host->core();
+  return !core.is_forked() && core.session().state.read() == client::SessionState::live;
 }
 
 std::uint32_t Agent::node_epoch() const noexcept {

@@ -43,6 +43,7 @@ std::size_t AgentCore::step_inside(bool looks) {
 }
 
 void AgentCore::step_now() {
+  if (is_forked()) return;
   bool has_deliveries = false;  // or a deadline: something for the agent's thread
   bool has_news = false;
   // The agent's own thread looks before it sleeps.
@@ -65,6 +66,7 @@ void AgentCore::step_now() {
 }
 
 std::size_t AgentCore::do_work(Readable readable) {
+  if (is_forked()) return 0;
   std::size_t done = 0;
   bool has_news = false;
   combiner_.run([&] {
@@ -105,6 +107,7 @@ bool AgentCore::has_input() {
 }
 
 void AgentCore::inside(const std::function<void(Session&)>& act) {
+  if (is_forked()) return;
   while (!combiner_.try_enter()) std::this_thread::yield();
   act(session_);
   combiner_.leave();
@@ -112,6 +115,7 @@ void AgentCore::inside(const std::function<void(Session&)>& act) {
 }
 
 void AgentCore::note_door() {
+  if (is_forked()) return;
   while (!combiner_.try_enter()) std::this_thread::yield();
   session_.note_door();
   combiner_.leave();
@@ -329,6 +333,7 @@ Result<std::shared_ptr<SubscriptionCore>> AgentCore::add_subscription(
 }
 
 void AgentCore::remove_subscription(SubscriptionCore& subscription) {
+  if (is_forked()) return;
   subscription.is_closing.publish_fenced(true);
   // A handler of it that runs on another thread is waited for, so that what it handled is told
   // before the end is.
@@ -346,7 +351,7 @@ void AgentCore::release_stream(Stream& stream, StagedIntake::Producer producer) 
 
 std::size_t AgentCore::poll(SubscriptionCore& subscription, const Handler& handler, std::size_t max,
                             base::Nanos patience) {
-  if (!subscription.queue) return 0;
+  if (!subscription.queue || is_forked()) return 0;
   const base::Nanos deadline = parts_.clock.now() + patience;
   std::size_t handled = 0;
   while (true) {

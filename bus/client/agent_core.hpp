@@ -8,6 +8,7 @@
 #include "bus/base/clock.hpp"
 #include "bus/base/doorbell.hpp"
 #include "bus/base/event_count.hpp"
+#include "bus/base/fork_mark.hpp"
 #include "bus/base/position.hpp"
 #include "bus/base/random.hpp"
 #include "bus/client/executor.hpp"
@@ -90,7 +91,10 @@ class AgentCore {
 
   // --- The end. ---
   void mark_closed() noexcept { closed_.publish_fenced(true); }
-  bool is_closed() const noexcept { return closed_.hint(); }
+  bool is_closed() const noexcept { return closed_.hint() || is_forked(); }
+  // In a child process the core is dead: what it names (threads, sockets, whoever was inside the
+  // combiner) is the parent's, and nothing of it is touched or waited for.
+  bool is_forked() const noexcept { return mark_.is_forked(); }
   // Says goodbye when all that was published is accepted; returns what was not by the deadline.
   std::uint64_t leave(base::Nanos deadline);
   void abandon();
@@ -113,7 +117,7 @@ class AgentCore {
   StatsFile& stats() noexcept { return parts_.stats; }
 
   // Runs `act(session)` inside the combiner; waits for those inside, who are brief. Not on the
-  // message route.
+  // message route. In a forked child `act` does not run.
   void inside(const std::function<void(Session&)>& act);
 
  private:
@@ -123,6 +127,7 @@ class AgentCore {
   Result<SubscribeOptions> complete(const SubscribeOptions& options) const;
 
   Parts parts_;
+  const base::ForkMark mark_;
   base::Random random_;
   StagedIntake intake_;
   Executor executor_;

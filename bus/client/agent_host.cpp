@@ -114,6 +114,8 @@ void AgentHost::remove_counters() noexcept {
 
 CloseReport AgentHost::close(base::Nanos patience) {
   if (threads_ == nullptr) return {};  // it never came so far
+  // The lock, too, may be held by a thread that this process does not have.
+  if (core_->is_forked()) return {};
   const bool is_handler = core_->executor().is_inside();
   std::unique_lock lock(closing_, std::defer_lock);
   if (!is_handler) {

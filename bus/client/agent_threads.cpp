@@ -80,7 +80,8 @@ void* AgentThreads::keep_thread(void* self) {
 }
 
 void AgentThreads::run() {
-  while (!stopping_.read()) {
+  // A handler that forked returns in the child too: there this is the only thread.
+  while (!stopping_.read() && !core_.is_forked()) {
     cycles_.publish(cycles_.hint() + 1);
     if (core_.do_work(std::exchange(readable_, {})) > 0) continue;
     if (core_.session().wants_launch.read() && launch_) launch_();

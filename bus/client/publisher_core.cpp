@@ -39,7 +39,7 @@ bool PublisherCore::is_closed() const noexcept {
 }
 
 SendStatus PublisherCore::refuse(SendStatus status) noexcept {
-  if (row_ == nullptr) return status;
+  if (row_ == nullptr || agent_->is_forked()) return status;  // the row is the parent's
   switch (status) {
     case SendStatus::queued:
       break;
@@ -186,6 +186,7 @@ Claim PublisherCore::claim(std::size_t bytes) {
 }
 
 SendStatus PublisherCore::commit(std::size_t bytes, const MessageOptions& options) {
+  if (agent_->is_forked()) return SendStatus::closed;
   if (claim_.data() == nullptr || bytes > claim_.size()) return refuse(SendStatus::too_large);
   const std::span<std::byte> written = claim_.first(bytes);
   claim_ = {};
