@@ -83,10 +83,17 @@ std::size_t AgentCore::do_work(Readable readable) {
   return done + handled;
 }
 
-void AgentCore::maintain_pool() {
-  if (!maintenance_.try_enter()) return;
-  parts_.pool.maintain(parts_.clock.now());
+std::size_t AgentCore::maintain_pool() {
+  if (!maintenance_.try_enter()) return 0;
+  const std::size_t changes = parts_.pool.maintain(parts_.clock.now());
   maintenance_.leave();
+  return changes;
+}
+
+// A quarter of a class is kept for what is under way.
+bool AgentCore::has_blocks_for_all(std::size_t block_bytes) const noexcept {
+  const std::uint32_t count_max = parts_.pool.count_max_for(block_bytes);
+  return publisher_count_.hint() <= count_max - count_max / 4;
 }
 
 base::Nanos AgentCore::next_deadline() {
@@ -198,6 +205,7 @@ Result<std::shared_ptr<PublisherCore>> AgentCore::open_publisher(std::shared_ptr
   inside([&](Session& session) {
     if (session.stream_count() < parts_.config.agent.publications_max)
       stream = &session.add_stream(std::string(topic), lane);
+    publisher_count_.publish(static_cast<std::uint32_t>(session.stream_count()));
   });
   if (stream == nullptr)
     return Failure{
@@ -346,7 +354,10 @@ void AgentCore::remove_subscription(SubscriptionCore& subscription) {
 }
 
 void AgentCore::release_stream(Stream& stream, StagedIntake::Producer producer) {
-  inside([&](Session& session) { session.close_stream(stream, std::move(producer)); });
+  inside([&](Session& session) {
+    session.close_stream(stream, std::move(producer));
+    publisher_count_.publish(static_cast<std::uint32_t>(session.stream_count()));
+  });
 }
 
 std::size_t AgentCore::poll(SubscriptionCore& subscription, const Handler& handler, std::size_t max,

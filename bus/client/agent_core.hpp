@@ -107,7 +107,10 @@ class AgentCore {
   std::size_t batch_bytes_max() const noexcept { return parts_.config.limits.batch_bytes_max; }
   void note_pool_miss() noexcept;
   // Grows the pool where it was asked in vain, gives back what idles. Off the message route.
-  void maintain_pool();
+  // Returns how much came or went.
+  std::size_t maintain_pool();
+  // Whether every publisher of this agent may keep a block of that size while it is idle.
+  bool has_blocks_for_all(std::size_t block_bytes) const noexcept;
   const Config& config() const noexcept { return parts_.config; }
   Executor& executor() noexcept { return executor_; }
   const Session& session() const noexcept { return session_; }
@@ -140,6 +143,7 @@ class AgentCore {
   std::uint64_t pushed_seen_ = 0;   // inside the combiner
   base::Nanos deadline_seen_ = -1;  // inside the combiner: as the agent's thread read it
   base::Position<bool> closed_{false};
+  base::Position<std::uint32_t> publisher_count_{0};  // written inside the combiner
   base::Position<std::uint32_t> misses_{0};
   std::uint32_t misses_taken_ = 0;
 };

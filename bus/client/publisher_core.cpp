@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <utility>
 
 #include "bus/client/agent_core.hpp"
 
@@ -67,6 +68,7 @@ mem::Buffer PublisherCore::acquire_block(std::size_t payload_bytes, std::size_t&
     mem::Buffer block = agent_->pool().try_acquire(class_bytes);
     if (block) return block;
     agent_->note_pool_miss();
+    has_missed_ = true;
     if (index == 0) return {};
   }
 }
@@ -97,6 +99,7 @@ bool PublisherCore::open_segment(std::size_t payload_bytes) {
   Segment::create(usable, static_cast<std::uint32_t>(slots), topic_.size());
   if (!producer_.try_push(Staged{block.share(), &stream_})) return false;
   block_ = std::move(block);
+  keeps_block_ = agent_->has_blocks_for_all(class_bytes);
   must_knock_ = true;
   return true;
 }
@@ -141,6 +144,7 @@ SendStatus PublisherCore::finish_commit(std::span<std::byte> written,
   const std::uint32_t staged =
       static_cast<std::uint32_t>(segment->builder.blob_bytes()) + segment->builder.count() * 32;
   if (must_knock_ || staged >= news_->knock_bytes.read_fenced()) knock();
+  if (!keeps_block_) block_.reset();
   return SendStatus::queued;
 }
 
@@ -158,6 +162,11 @@ SendStatus PublisherCore::publish(std::span<const std::byte> payload, base::Nano
     if (status != SendStatus::back_pressured) {
       agent_->cancel_wait();
       return status;
+    }
+    // Where memory was all that was missing there is no news to wait for.
+    if (std::exchange(has_missed_, false) && agent_->maintain_pool() > 0) {
+      agent_->cancel_wait();
+      continue;
     }
     if (!agent_->wait_for_news(key, deadline)) return SendStatus::back_pressured;
   }

@@ -64,7 +64,11 @@ class PublisherCore {
 
   // The publisher's thread only
   StagedIntake::Producer producer_;
-  mem::Buffer block_;            // of the open segment; empty: none
+  mem::Buffer block_;  // of the open segment; empty: none
+  // False where publishers are so many that idle ones would hold all memory of that size: then each
+  // message has a segment of its own.
+  bool keeps_block_ = true;
+  bool has_missed_ = false;      // the last refusal was for want of a block
   std::size_t class_index_ = 0;  // size of the next segment, adapted
   std::uint64_t pushed_ = 0;
   std::uint64_t pushed_bytes_ = 0;

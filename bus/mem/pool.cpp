@@ -136,6 +136,13 @@ PoolCounters Pool::counters() const noexcept {
   return sums;
 }
 
+std::uint32_t Pool::count_max_for(std::size_t bytes) const noexcept {
+  for (const auto& size_pool : state_->classes) {
+    if (size_pool->block_bytes() >= bytes) return size_pool->count_max();
+  }
+  return 0;
+}
+
 std::size_t Pool::block_bytes_max() const noexcept {
   std::size_t bytes_max = 0;
   for (const auto& size_pool : state_->classes) {

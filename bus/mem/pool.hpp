@@ -85,6 +85,8 @@ class Pool {
 
   PoolCounters counters() const noexcept;
   std::size_t block_bytes_max() const noexcept;
+  // Cap of the class that serves `bytes`; 0 where none does.
+  std::uint32_t count_max_for(std::size_t bytes) const noexcept;
 
  private:
   friend class Buffer;

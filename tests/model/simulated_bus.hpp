@@ -60,7 +60,7 @@ class SimulatedAgent {
   SimulatedAgent(node::test::LoopNode& node, mem::Pool& pool, const Config& config,
                  std::string name, std::uint64_t seed, Trace& trace)
       : trace_(trace), clock_(node.clock()) {
-    stats_ = StatsFile::create("", {}, 1024).value();
+    stats_ = StatsFile::create("", {}, 8192).value();
     client::Session::Identity identity;
     identity.name = std::move(name);
     identity.pid = 77;

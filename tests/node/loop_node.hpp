@@ -120,7 +120,7 @@ class LoopNode {
     ++identity_.node_epoch;
     hub_ = network_.bind("shard-" + std::to_string(identity_.node_epoch)).value();
     door_ = network_.listen().value();
-    auto stats = StatsFile::create("", {identity_.node_id, identity_.node_epoch, 0}, 4096);
+    auto stats = StatsFile::create("", {identity_.node_id, identity_.node_epoch, 0}, 16'384);
     core_ = std::make_unique<NodeCore>(
         NodeCore::Parts{config_, identity_, *door_, *hub_, pool_, host, std::move(stats).value(),
                         managed, [this](std::string_view line) { log.emplace_back(line); }},
