@@ -1,6 +1,8 @@
 """Under load for minutes, neither the node nor its agents grow."""
 
+import signal
 import subprocess
+import threading
 import time
 import unittest
 
@@ -9,8 +11,10 @@ from bus_case import PATIENCE, BusCase, campaign_count, resident_bytes
 MIB = 1 << 20
 GROWTH_BYTES = 2 * MIB
 SECONDS = 600
-# At full speed, so that every pool has been as large as this load makes it.
+# At full speed, and with the subscriber stopped for a part of it: every queue has been at its bound,
+# so that no hiccup of the machine can make one larger than it was.
 WARM_UP = 5
+STOP_AT, CONTINUE_AT = 1, 2.5
 LINE = b"x" * 200 + b"\n"
 TICK = 0.02
 SAMPLE = 0.2
@@ -55,6 +59,8 @@ class Memory(BusCase):
                 seen[name].append(resident_bytes(pid))
 
         load = Load(publisher.stdin)
+        for when, number in ((STOP_AT, signal.SIGSTOP), (CONTINUE_AT, signal.SIGCONT)):
+            threading.Timer(when, reader.send_signal, (number,)).start()
         saturated = load.run(WARM_UP, None, sample)
         before = {name: max(sizes) for name, sizes in seen.items()}
         for sizes in seen.values():
