@@ -11,8 +11,8 @@ from bus_case import PATIENCE, BusCase, campaign_count, resident_bytes
 MIB = 1 << 20
 GROWTH_BYTES = 2 * MIB
 SECONDS = 600
-# At full speed, and with the subscriber stopped for a part of it: every queue has been at its bound,
-# so that no hiccup of the machine can make one larger than it was.
+# At full speed, and with the subscriber stopped for a part of it: every queue has been at its
+# bound, so that no hiccup of the machine can make one larger than it was.
 WARM_UP = 5
 STOP_AT, CONTINUE_AT = 1, 2.5
 LINE = b"x" * 200 + b"\n"
@@ -77,8 +77,8 @@ class Memory(BusCase):
         self.assertIn(f"delivered {load.lines:,} of {load.lines:,}", out)
 
     def judge(self, name, before, sizes):
-        """A node and a subscriber stay as large as full speed made them. A publisher's pool breathes
-        with the scheduling of its peers, so only growth that never comes back counts as such."""
+        """A node and a subscriber stay as large as full speed made them. A publisher's pool
+        breathes with the scheduling of its peers, so only growth that stays counts as such."""
         growth = max(sizes) - before
         quarter = len(sizes) // 4
         kept = min(sizes[-quarter:]) - max(sizes[quarter:2 * quarter])
