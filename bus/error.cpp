@@ -106,6 +106,8 @@ constexpr ErrorInfo table[] = {
      "Start a subscriber first; `abuzz ls` shows which patterns there are", exit_undelivered},
     {Error::undelivered, "undelivered", "every subscription that matched dropped it",
      "`abuzz info TOPIC` names the subscriptions and the causes", exit_undelivered},
+    {Error::expired, "expired", "its time to live was over before a handler got it",
+     "Give it more time, or find out what was slow with `abuzz info TOPIC`", exit_undelivered},
     {Error::unknown_flag, "unknown_flag", "there is no such flag",
      "`abuzz VERB --help` lists the flags", exit_usage},
     {Error::bad_flag_value, "bad_flag_value", "a flag has a value that it cannot take",

@@ -53,6 +53,7 @@ enum class Error : std::uint16_t {
   stalled_out = 704,  // a lossless subscriber stood still past its stall limit
   no_subscriber = 901,
   undelivered = 902,  // dropped by every subscription that matched
+  expired = 903,      // its time to live was over before it was handled
   unknown_flag = 1001,
   bad_flag_value = 1002,
   missing_argument = 1003,

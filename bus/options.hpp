@@ -34,6 +34,9 @@ struct FlushReport {
 
 // Optional facts of one message.
 struct MessageOptions {
+  // The message is dropped, counted as expired, when this has passed before a handler got it;
+  // 0: never. At most 24 days. Messages in a row with different ones do not share a batch.
+  std::chrono::milliseconds time_to_live{0};
   std::uint64_t key = 0;
   std::uint64_t correlation = 0;
 };
@@ -48,11 +51,14 @@ struct Claim {
 enum class Policy : std::uint8_t {
   lossless = 0,  // publishers are held; past stall_limit this subscription is gone
   drop_new = 1,  // the newcomer goes, counted as queue_full
+  drop_old = 2,  // the oldest goes, counted as queue_full
+  latest = 3,    // of each topic and key the oldest goes, counted as conflated
 };
 
 struct SubscribeOptions {
   Policy policy = Policy::lossless;
   std::chrono::milliseconds stall_limit{0};  // lossless; 0: subscription.stall_limit of the config
+  std::uint32_t latest_messages = 0;         // latest: kept per topic and key, from 1; others: 0
   std::uint32_t queue_messages = 0;          // 0: from the config, by policy
   std::uint64_t queue_bytes = 0;             // 0: from the config
 };

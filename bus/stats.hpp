@@ -127,6 +127,8 @@ enum class SubscriptionCounter : std::uint16_t {
   matched_publications,
   stalls,
   pool_misses,
+  dropped_conflated,
+  dropped_expired,
 };
 enum class PairCounter : std::uint16_t {
   join,
@@ -142,6 +144,8 @@ enum class PairCounter : std::uint16_t {
   unknown_peer_gone,
   unknown_node_lost,
   void_after_join,
+  dropped_conflated,
+  dropped_expired,
 };
 // Values of ProcessCounter::state and AgentCounter::state.
 enum class PeerState : std::uint64_t { none, starting, ready, stalled, draining, gone };

@@ -118,6 +118,8 @@ constexpr CounterInfo counters[] = {
     gauge(subscription, Sub::matched_publications, "matching publishers", "1"),
     counter(subscription, Sub::stalls, "stalls", "1"),
     counter(subscription, Sub::pool_misses, "pool misses", "buffers"),
+    counter(subscription, Sub::dropped_conflated, "dropped, conflated", "messages"),
+    counter(subscription, Sub::dropped_expired, "dropped, expired", "messages"),
 
     gauge(pair, Pr::join, "first sequence", "1"),
     counter(pair, Pr::handed, "handed over", "messages"),
@@ -132,6 +134,8 @@ constexpr CounterInfo counters[] = {
     counter(pair, Pr::unknown_peer_gone, "unknown, peer gone", "messages"),
     counter(pair, Pr::unknown_node_lost, "unknown, node lost", "messages"),
     counter(pair, Pr::void_after_join, "void", "messages"),
+    counter(pair, Pr::dropped_conflated, "dropped, conflated", "messages"),
+    counter(pair, Pr::dropped_expired, "dropped, expired", "messages"),
 };
 
 constexpr bool fits(const CounterInfo& info) {

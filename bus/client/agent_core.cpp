@@ -265,7 +265,13 @@ Result<SubscribeOptions> AgentCore::complete(const SubscribeOptions& options) co
         full.policy == Policy::lossless ? defaults.queue_messages : defaults.drop_queue_messages;
   if (full.queue_bytes == 0) full.queue_bytes = defaults.queue_bytes;
   const std::uint64_t least = parts_.config.limits.payload_bytes_max + 64 * base::kib;
-  if (full.policy > Policy::drop_new) return Failure{Error::bad_bound, "policy"};
+  if (full.policy > Policy::latest) return Failure{Error::bad_bound, "policy"};
+  if (full.policy != Policy::latest && full.latest_messages != 0)
+    return Failure{Error::bad_bound, "latest_messages is for the policy latest"};
+  if (full.policy == Policy::latest &&
+      (full.latest_messages == 0 || full.latest_messages > full.queue_messages))
+    return Failure{Error::bad_bound,
+                   "latest_messages must be 1 to " + std::to_string(full.queue_messages)};
   if (full.stall_limit.count() < 100 || full.stall_limit > std::chrono::hours(1))
     return Failure{Error::bad_bound, "stall_limit must be 100ms to 1h"};
   if (full.queue_messages > (1u << 20))
@@ -293,7 +299,7 @@ Result<std::shared_ptr<SubscriptionCore>> AgentCore::open_subscription(
     // Shared: the public handle and the session both hold it.
     core =
         std::make_shared<SubscriptionCore>(std::string(pattern), full.value(), std::move(handler),
-                                           parts_.pool, wire::VerifyLimits{}, row);
+                                           parts_.clock, parts_.pool, wire::VerifyLimits{}, row);
     session.add_subscription(core);
   });
   if (!core)

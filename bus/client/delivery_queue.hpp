@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "bus/base/units.hpp"
 #include "bus/delivery/ring.hpp"
 #include "bus/mem/buffer.hpp"
 #include "bus/queue/intake.hpp"
@@ -20,6 +21,7 @@ struct Delivery {
   std::uint32_t first = 0;  // of the messages in the batch
   std::uint32_t count = 0;
   std::uint32_t generation = 0;  // of the subscription's registration
+  base::Nanos expires_at = 0;    // 0: never
   bool aborts = false;           // the slice is an AbortKey
 };
 

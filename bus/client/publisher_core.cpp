@@ -19,6 +19,8 @@ constexpr std::array<std::size_t, 4> segment_classes{4 * base::kib, 16 * base::k
 constexpr std::uint64_t staged_bytes_max = 2 * base::mib;
 // The longest payload that travels in one batch; a longer one is cut into chunks of this size.
 constexpr std::size_t chunk_bytes = 64 * base::kib;
+// The longest time to live: 24 days, so that it fits into 32 bits of milliseconds with room.
+constexpr std::int64_t ttl_ms_max = std::int64_t{24} * 24 * 3600 * 1000;
 
 }  // namespace
 
@@ -65,7 +67,7 @@ mem::Buffer PublisherCore::acquire_block(std::size_t payload_bytes, std::size_t&
   for (;; --index) {
     class_bytes = segment_classes[index];
     if (class_bytes < least) return {};
-    mem::Buffer block = agent_->pool().try_acquire(class_bytes);
+    mem::Buffer block = agent_->pool().try_acquire_spare(class_bytes);
     if (block) return block;
     agent_->note_pool_miss();
     has_missed_ = true;
@@ -114,7 +116,7 @@ SendStatus PublisherCore::try_publish(std::span<const std::byte> payload,
   }
   if (payload.size() > payload_bytes_max_) return refuse(SendStatus::too_large);
   std::span<std::byte> space;
-  if (block_) space = Segment::of(block_).builder.claim(payload.size());
+  if (block_ && admits(options)) space = Segment::of(block_).builder.claim(payload.size());
   if (space.data() == nullptr) {
     if (!open_segment(payload.size())) return refuse(SendStatus::back_pressured);
     space = Segment::of(block_).builder.claim(payload.size());
@@ -123,17 +125,36 @@ SendStatus PublisherCore::try_publish(std::span<const std::byte> payload,
   return finish_commit(space, options);
 }
 
+// Messages of one batch have one time to live.
+bool PublisherCore::admits(const MessageOptions& options) const noexcept {
+  const Segment& segment = Segment::of(block_);
+  return segment.ttl_ms == options.time_to_live.count() || segment.builder.count() == 0;
+}
+
+void PublisherCore::begin_life(Segment& segment, const MessageOptions& options) noexcept {
+  if (segment.builder.count() > 0) return;
+  const auto ttl_ms = std::clamp<std::int64_t>(options.time_to_live.count(), 0, ttl_ms_max);
+  segment.ttl_ms = static_cast<std::uint32_t>(ttl_ms);
+  segment.expires_at = ttl_ms == 0 ? 0 : agent_->clock().now() + ttl_ms * base::millisecond;
+}
+
 // Makes a written payload part of the stream, or moves it on if its segment was taken meanwhile.
 SendStatus PublisherCore::finish_commit(std::span<std::byte> written,
                                         const MessageOptions& options) {
   Segment* segment = &Segment::of(block_);
-  segment->builder.commit_entry(written.size(), options.key, options.correlation, 0);
-  if (!segment->tally.commit()) {
+  bool is_committed = false;
+  if (admits(options)) {
+    begin_life(*segment, options);
+    segment->builder.commit_entry(written.size(), options.key, options.correlation, 0);
+    is_committed = segment->tally.commit();
+  }
+  if (!is_committed) {
     const mem::Buffer old = block_.share();  // keeps `written` alive
     if (!open_segment(written.size())) return refuse(SendStatus::back_pressured);
     segment = &Segment::of(block_);
     const std::span<std::byte> space = segment->builder.claim(written.size());
     std::memcpy(space.data(), written.data(), written.size());
+    begin_life(*segment, options);
     segment->builder.commit_entry(written.size(), options.key, options.correlation, 0);
     // Nobody can have taken a segment that has nothing committed.
     (void)segment->tally.commit();
@@ -178,7 +199,7 @@ Claim PublisherCore::claim(std::size_t bytes) {
   if (is_closed()) return {refuse(SendStatus::closed), {}};
   if (bytes > payload_bytes_max_) return {refuse(SendStatus::too_large), {}};
   if (bytes > chunk_bytes) {
-    claimed_ = agent_->pool().try_acquire(bytes);
+    claimed_ = agent_->pool().try_acquire_spare(bytes);
     if (!claimed_) {
       agent_->note_pool_miss();
       return {refuse(SendStatus::back_pressured), {}};
@@ -211,7 +232,7 @@ mem::Buffer PublisherCore::make_chunk(std::span<const std::byte> part,
                                       const MessageOptions& options) {
   const std::size_t bytes =
       Segment::head_bytes + wire::BatchBuilder::bytes_needed(1, topic_.size(), part.size() + 8);
-  mem::Buffer block = agent_->pool().try_acquire(bytes);
+  mem::Buffer block = agent_->pool().try_acquire_spare(bytes);
   if (!block) {
     agent_->note_pool_miss();
     return {};
@@ -219,6 +240,7 @@ mem::Buffer PublisherCore::make_chunk(std::span<const std::byte> part,
   Segment& segment = Segment::create(block, 1, topic_.size());
   const std::span<std::byte> space = segment.builder.claim(part.size());
   std::memcpy(space.data(), part.data(), part.size());
+  begin_life(segment, options);
   segment.builder.commit_entry(part.size(), options.key, options.correlation, 0);
   (void)segment.tally.commit();
   return block;

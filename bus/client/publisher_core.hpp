@@ -46,6 +46,8 @@ class PublisherCore {
 
  private:
   bool is_closed() const noexcept;
+  bool admits(const MessageOptions& options) const noexcept;
+  void begin_life(Segment& segment, const MessageOptions& options) noexcept;
   bool open_segment(std::size_t payload_bytes);
   mem::Buffer acquire_block(std::size_t payload_bytes, std::size_t& class_bytes);
   SendStatus finish_commit(std::span<std::byte> written, const MessageOptions& options);

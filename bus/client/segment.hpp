@@ -25,6 +25,9 @@ struct Segment {
   std::uint32_t chunk_index = 0;
   std::uint32_t chunk_count = 0;
   std::uint64_t message_bytes = 0;
+  // Of all its messages, set before the first is committed; 0: none.
+  std::uint32_t ttl_ms = 0;
+  base::Nanos expires_at = 0;  // counted from the oldest message
 
   static constexpr std::size_t head_bytes = 192;
 

@@ -20,7 +20,7 @@ void Session::set_state(SessionState next) noexcept {
 }
 
 std::size_t Session::step() {
-  const base::Nanos now = parts_.clock.now();
+  const base::Nanos now = now_ = parts_.clock.now();
   std::size_t done = 0;
   const SessionState before = state.hint();
   if (before == SessionState::closed) return 0;

@@ -153,6 +153,9 @@ class Session final : private wire::ControlSink {
   std::size_t send(base::Nanos now);
   void seal_ready(bool is_held);
   bool seal_head(Stream& stream, bool is_held);
+  bool void_head(Stream& stream);
+  bool is_over(base::Nanos expires_at) const noexcept;
+  void expire(Stream& stream, SealedBatch& batch);
   wire::Envelope envelope_of(const Stream& stream, const Segment& segment);
   bool has_credit(Stream& stream, std::uint32_t count, std::uint64_t charge);
   bool send_batches();
@@ -191,6 +194,7 @@ class Session final : private wire::ControlSink {
   std::uint64_t node_id_ = 0;
   std::uint32_t session_epoch_ = 0;
   base::Nanos retry_at_ = 0, greeting_until_ = 0, back_off_ = 0;
+  base::Nanos now_ = 0;  // of the present step
   bool check_door_ = true;
   bool may_have_input_ = true;  // the link was not found empty since it was last noted
 

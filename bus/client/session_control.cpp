@@ -75,13 +75,17 @@ void Session::collect_registrations() {
     item.policy = static_cast<std::uint8_t>(subscription->options.policy);
     item.bound_messages = subscription->options.queue_messages;
     item.bound_bytes = subscription->options.queue_bytes;
-    item.window_messages = 16'384;
+    // What was sent cannot be replaced by what is newer: little of it is under way.
+    item.window_messages = subscription->options.policy == Policy::latest
+                               ? subscription->options.latest_messages
+                               : 16'384;
     item.window_bytes = 2 * base::mib + (parts_.config.limits.payload_bytes_max > base::mib
                                              ? 2 * parts_.config.limits.payload_bytes_max
                                              : 0);
     item.stall_ms = static_cast<std::uint32_t>(subscription->options.stall_limit.count());
     item.resumes = subscription->resumes;
     item.resume_received_no = subscription->received_no;
+    item.latest = subscription->options.latest_messages;
     control_.add(item);
   }
 }

@@ -189,10 +189,15 @@ void Session::begin_epoch(bool same_node) {
     subscription->resumes = same_node && (subscription->needs_unsubscribe ||
                                           subscription->state.hint() <= SubscriptionState::live);
     subscription->needs_subscribe = true;
-    if (subscription->resumes) continue;
+    // What was told may have been lost with the link.
+    subscription->told = {};
+    if (subscription->resumes) {
+      if (!subscription->is_unsettled) unsettled_.push_back(subscription.get());
+      subscription->is_unsettled = true;
+      continue;
+    }
     ++subscription->generation;
     subscription->received_no = subscription->last_delivery = 0;
-    subscription->told = {};
   }
   registrations_changed_ = true;
   knock_level_ = 0;

@@ -90,6 +90,8 @@ bool Session::take_delivery(const wire::FrameView& view, const wire::Record& rec
     delivery.count = target.count;
     delivery.generation = subscription->generation;
     delivery.aborts = record.kind == wire::RecordKind::abort;
+    if (record.ttl_left_ms != 0)
+      delivery.expires_at = now_ + base::Nanos{record.ttl_left_ms} * base::millisecond;
     ++subscription->received_no;
     if (delivery.count > 0) subscription->last_delivery = target.first_delivery + target.count - 1;
     parts_.stats.process().add(ProcessCounter::messages_in, target.count);

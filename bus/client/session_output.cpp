@@ -121,6 +121,7 @@ wire::Envelope Session::envelope_of(const Stream& stream, const Segment& segment
   envelope.publisher_id = stream.publisher_id;
   envelope.publisher_epoch = stream.publisher_epoch;
   envelope.first_seq = stream.last_seq + 1;
+  envelope.ttl_ms = segment.ttl_ms;
   envelope.send_time_ns = parts_.clock.wall_now();
   envelope.chunk_index = segment.chunk_index;
   envelope.chunk_count = segment.chunk_count;
@@ -149,6 +150,8 @@ bool Session::seal_head(Stream& stream, bool is_held) {
     stream.head_count = count;
   }
   const bool is_chunk = segment.chunk_flags != 0;
+  if (is_chunk && segment.chunk_index == 0) stream.voids_train = is_over(segment.expires_at);
+  if (is_chunk ? stream.voids_train : is_over(segment.expires_at)) return void_head(stream);
   const std::size_t blob = base::align_up(segment.builder.committed_bytes(count), 8);
   const bool is_big = is_chunk || stream.staged.count() > 1 ||
                       blob + count * 32 >= parts_.config.link.frame_eager_bytes;
@@ -176,7 +179,10 @@ bool Session::seal_head(Stream& stream, bool is_held) {
   batch.block = std::move(block);
   batch.first_seq = envelope.first_seq;
   batch.count = messages;
+  batch.is_chunk = is_chunk;
   batch.charge = is_chunk ? charge : sealed.bytes;
+  batch.ttl_ms = segment.ttl_ms;
+  batch.expires_at = segment.expires_at;
   stream.staged.pop_front();
   stream.head_is_taken = false;
   stream.last_seq += messages;
@@ -190,6 +196,45 @@ bool Session::seal_head(Stream& stream, bool is_held) {
   return true;
 }
 
+bool Session::is_over(base::Nanos expires_at) const noexcept {
+  return expires_at != 0 && now_ >= expires_at;
+}
+
+// The oldest segment has outlived its time to live: its sequences are told as void. Of a chunk
+// train, with the last chunk.
+bool Session::void_head(Stream& stream) {
+  Segment& segment = Segment::of(stream.staged.front());
+  const std::uint32_t taken = stream.head_is_taken ? stream.head_count : segment.tally.take();
+  const std::uint64_t blob = base::align_up(segment.builder.committed_bytes(taken), 8);
+  const bool is_part = (segment.chunk_flags & wire::batch_chunk) != 0 &&
+                       (segment.chunk_flags & wire::batch_last_chunk) == 0;
+  stream.staged.pop_front();
+  stream.head_is_taken = false;
+  stream.news->sealed_bytes.publish(stream.news->sealed_bytes.hint() + blob);
+  changed();
+  if (is_part || taken == 0) return true;
+  SealedBatch batch;
+  batch.first_seq = stream.last_seq + 1;
+  batch.count = taken;
+  batch.is_void = true;
+  stream.last_seq += taken;
+  stream.news->last_seq.publish(stream.last_seq);
+  if (stream.row != nullptr) stream.row->set(PublicationCounter::last_seq, stream.last_seq);
+  stream.sealed.push_back(std::move(batch));
+  ++stream.unsent;
+  return true;
+}
+
+// Of a sealed batch that waits to be sent, the first time or again, whose time is over.
+void Session::expire(Stream& stream, SealedBatch& batch) {
+  if (batch.is_counted) stream.sent_bytes -= batch.charge;
+  batch.is_void = true;
+  batch.is_counted = true;
+  batch.charge = 0;
+  batch.bytes.reset();
+  batch.block.reset();
+}
+
 wire::Record Session::record_of(const Stream& stream, const SealedBatch& batch) const noexcept {
   wire::Record record;
   record.kind = wire::RecordKind::batch;
@@ -198,6 +243,14 @@ wire::Record Session::record_of(const Stream& stream, const SealedBatch& batch) 
   record.message_count = batch.count;
   record.seq = batch.first_seq;
   record.slice_bytes = static_cast<std::uint32_t>(batch.bytes.bytes());
+  if (batch.is_void) {
+    record.kind = wire::RecordKind::void_range;
+    record.attempt_or_reason = static_cast<std::uint16_t>(Error::expired);
+  } else if (batch.expires_at != 0) {
+    const base::Nanos left = std::max<base::Nanos>(batch.expires_at - now_, 1);
+    record.ttl_left_ms =
+        static_cast<std::uint32_t>((left + base::millisecond - 1) / base::millisecond);
+  }
   return record;
 }
 
@@ -214,6 +267,7 @@ bool Session::send_batches() {
     Stream& stream = *active_[index];
     while (stream.unsent > 0) {
       SealedBatch& batch = stream.sealed.at(stream.sealed.count() - stream.unsent);
+      if (is_over(batch.expires_at) && !batch.is_void && !batch.is_chunk) expire(stream, batch);
       const std::size_t bytes = batch.bytes.bytes();
       if (!stream.is_advertised || !flow_->has_room(stream.lane, bytes, load_)) break;
       if (!batch.is_counted && !count_again(stream, batch)) break;
@@ -249,7 +303,10 @@ void Session::add_inline(Stream& stream, SealedBatch& batch) {
   if (batch.is_sent && stream.row != nullptr) stream.row->add(PublicationCounter::resent);
   batch.is_sent = true;
   batch.block.reset();
-  builder_.add_inline(record_of(stream, batch), batch.bytes.span());
+  if (batch.is_void)
+    builder_.add_reference(record_of(stream, batch));
+  else
+    builder_.add_inline(record_of(stream, batch), batch.bytes.span());
   load_.add(stream.lane, static_cast<std::uint32_t>(batch.bytes.bytes()));
 }
 

@@ -47,6 +47,10 @@ struct SealedBatch {
   std::uint64_t first_seq = 0;
   std::uint32_t count = 0;  // messages; 0 for a chunk that is not the last
   std::uint64_t charge = 0;
+  std::uint32_t ttl_ms = 0;
+  base::Nanos expires_at = 0;  // 0: never
+  bool is_chunk = false;
+  bool is_void = false;    // expired before it was sent: only its sequences are told
   bool is_sent = false;    // on some link
   bool is_counted = true;  // in Stream::sent_bytes of the present link
 };
@@ -62,6 +66,7 @@ struct Stream {
   delivery::Ring<mem::Buffer> staged;  // segments, oldest first; the head may be taken
   bool head_is_taken = false;
   std::uint32_t head_count = 0;        // of a taken head
+  bool voids_train = false;            // the chunk train under way expired before its first chunk
   delivery::Ring<SealedBatch> sealed;  // not accepted yet
   std::size_t unsent = 0;              // of them, at the end
   std::uint64_t last_seq = 0;          // sealed

@@ -13,11 +13,12 @@ constexpr std::size_t streams_max = 8192;
 }  // namespace
 
 SubscriptionCore::SubscriptionCore(std::string given_pattern, const SubscribeOptions& given_options,
-                                   Handler given_handler, mem::Pool& pool,
+                                   Handler given_handler, base::Clock& clock, mem::Pool& pool,
                                    const wire::VerifyLimits& limits, StatsRow* row)
     : pattern(std::move(given_pattern)),
       options(given_options),
       handler(std::move(given_handler)),
+      clock_(clock),
       pool_(pool),
       limits_(limits),
       row_(row) {
@@ -30,14 +31,15 @@ SubscriptionCore::StreamMemory& SubscriptionCore::remember(const wire::Envelope&
   if (is_new) {
     found->second.last_seq = envelope.first_seq + current_.first - 1;
     if (streams_.size() > streams_max) {
-      const std::uint64_t horizon = clock_ > streams_max / 2 ? clock_ - streams_max / 2 : 0;
+      const std::uint64_t horizon =
+          deliveries_ > streams_max / 2 ? deliveries_ - streams_max / 2 : 0;
       std::erase_if(streams_, [&](const auto& item) {
         return item.second.used_at < horizon && !item.second.train && item.first != key;
       });
       return streams_[key];
     }
   }
-  found->second.used_at = clock_;
+  found->second.used_at = deliveries_;
   return found->second;
 }
 
@@ -66,7 +68,9 @@ void SubscriptionCore::end_train(const Delivery& delivery) {
 
 bool SubscriptionCore::begin(Delivery& delivery) {
   next_ = end_ = 0;
-  ++clock_;
+  // It may have to be refused, and that must be told before the next Settle.
+  if (verdicts != nullptr && !verdicts->has_room()) return false;
+  ++deliveries_;
   take_generation(delivery);
   if (delivery.aborts) {
     end_train(delivery);
@@ -75,7 +79,7 @@ bool SubscriptionCore::begin(Delivery& delivery) {
   }
   wire::BatchHead head;
   const bool has_head = wire::BatchHead::parse(delivery.slice.span(), head) == wire::Reject::none;
-  const std::uint64_t charge = has_head ? wire::charged_bytes(head.envelope) : 0;
+  const std::uint64_t charge = has_head ? wire::charged_bytes(head.envelope, delivery.count) : 0;
   const wire::Reject reason = wire::verify(delivery.slice.share(), pool_, limits_, view_);
   if (reason == wire::Reject::no_buffer) return false;
   current_.first = delivery.first;
@@ -87,7 +91,7 @@ bool SubscriptionCore::begin(Delivery& delivery) {
   current_ = std::move(delivery);
   current_.slice.reset();
   if (!has_head || reason != wire::Reject::none) {
-    reject(current_, charge);
+    reject(current_, charge, Error::bad_batch);
     return true;
   }
   row_->add(SubscriptionCounter::batches);
@@ -95,6 +99,10 @@ bool SubscriptionCore::begin(Delivery& delivery) {
   if ((view_.envelope().flags & wire::batch_chunk) != 0) {
     if (!begin_chunk(stream)) return true;
   } else {
+    if (is_expired()) {
+      reject(current_, charge, Error::expired);
+      return true;
+    }
     consume(current_.count, charge);
     begin_batch(stream);
   }
@@ -152,14 +160,14 @@ bool SubscriptionCore::begin_chunk(StreamMemory& stream) {
   stream.train_charge = 0;
   whole_ = std::move(stream.train);
   const bool is_repeat = envelope.first_seq <= stream.last_seq;
-  if (!is_whole || is_repeat) {
+  if (!is_whole || is_repeat || is_expired()) {
     whole_.reset();
     if (is_repeat) {
       row_->add(SubscriptionCounter::duplicate);
       consume(1, charge);
       finish();
     } else {
-      reject(current_, charge);
+      reject(current_, charge, is_whole ? Error::expired : Error::bad_batch);
     }
     return false;
   }
@@ -180,13 +188,20 @@ void SubscriptionCore::drop_train(StreamMemory& stream) {
   stream.train_charge = 0;
 }
 
+bool SubscriptionCore::is_expired() const {
+  return current_.expires_at != 0 && clock_.now() >= current_.expires_at;
+}
+
 // A batch that cannot be used is counted, told to the node, and its credit returned.
-void SubscriptionCore::reject(const Delivery& delivery, std::uint64_t charge) {
-  row_->add(SubscriptionCounter::corrupt);
+void SubscriptionCore::reject(const Delivery& delivery, std::uint64_t charge, Error reason) {
+  if (reason == Error::expired)
+    row_->add(SubscriptionCounter::dropped_expired, delivery.count);
+  else
+    row_->add(SubscriptionCounter::corrupt);
   if (delivery.count > 0 && verdicts != nullptr) {
     wire::Verdict verdict;
     verdict.subscription = handle;
-    verdict.reason = static_cast<std::uint32_t>(Error::bad_batch);
+    verdict.reason = static_cast<std::uint32_t>(reason);
     verdict.first_delivery = delivery.first_delivery;
     verdict.count = delivery.count;
     (void)verdicts->try_push(std::move(verdict));

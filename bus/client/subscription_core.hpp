@@ -6,6 +6,7 @@
 #include <thread>
 #include <unordered_map>
 
+#include "bus/base/clock.hpp"
 #include "bus/base/position.hpp"
 #include "bus/client/delivery_queue.hpp"
 #include "bus/mem/pool.hpp"
@@ -34,7 +35,8 @@ using VerdictIntake = queue::Intake<wire::Verdict, 64>;
 class SubscriptionCore {
  public:
   SubscriptionCore(std::string pattern, const SubscribeOptions& options, Handler handler,
-                   mem::Pool& pool, const wire::VerifyLimits& limits, StatsRow* row);
+                   base::Clock& clock, mem::Pool& pool, const wire::VerifyLimits& limits,
+                   StatsRow* row);
 
   // --- Consumer ---
   // Takes a delivery; its messages are then given out by handle_some. False when the pool has no
@@ -118,8 +120,10 @@ class SubscriptionCore {
   void consume(std::uint64_t messages, std::uint64_t bytes) noexcept;
   void finish() noexcept;
   void leave_batch() noexcept;
-  void reject(const Delivery& delivery, std::uint64_t charge);
+  bool is_expired() const;
+  void reject(const Delivery& delivery, std::uint64_t charge, Error reason);
 
+  base::Clock& clock_;
   mem::Pool& pool_;
   const wire::VerifyLimits limits_;
   StatsRow* const row_;
@@ -128,7 +132,7 @@ class SubscriptionCore {
   wire::BatchView view_;
   mem::Buffer whole_;  // a reassembled payload
   std::uint32_t next_ = 0, end_ = 0;
-  std::uint64_t clock_ = 0;  // counts deliveries; for forgetting streams
+  std::uint64_t deliveries_ = 0;  // begun; for forgetting streams
 };
 
 }  // namespace abuzz::client

@@ -6,7 +6,10 @@
 #include <vector>
 
 #include "bus/base/units.hpp"
+#include "bus/delivery/conflation.hpp"
+#include "bus/delivery/coverage.hpp"
 #include "bus/delivery/ring.hpp"
+#include "bus/delivery/send_queue.hpp"
 #include "bus/mem/buffer.hpp"
 #include "bus/options.hpp"
 #include "bus/stats.hpp"
@@ -50,7 +53,15 @@ inline Amount monus(Amount left, Amount right) noexcept {
           left.bytes > right.bytes ? left.bytes - right.bytes : 0};
 }
 
-enum class DropReason : std::uint8_t { queue_full, peer_gone, shutdown, corrupt };
+// Values are on the wire. Each has a counter in subscription and pair rows.
+enum class DropReason : std::uint8_t {
+  queue_full,
+  peer_gone,
+  shutdown,
+  corrupt,
+  conflated,
+  expired,
+};
 
 // One accepted batch, shared by the queues of all subscriptions it was routed to, kept until every
 // one of them has settled it.
@@ -59,14 +70,15 @@ struct Routed {
   mem::Buffer slice;  // empty once every subscriber's process has received it
   wire::Lane lane = wire::Lane::normal;
   std::uint64_t first_seq = 0;
-  std::uint32_t count = 0;    // messages; 0 for a chunk that is not the last
-  std::uint32_t skipped = 0;  // leading messages that had come before and have their outcome
-  std::uint64_t charge = 0;   // bytes of credit
+  std::uint32_t count = 0;     // messages; 0 for a chunk that is not the last
+  std::uint32_t skipped = 0;   // leading messages that had come before and have their outcome
+  std::uint64_t charge = 0;    // bytes of credit
+  base::Nanos expires_at = 0;  // 0: never
   std::uint32_t slice_bytes = 0;
-  std::uint32_t holders = 0;    // entries that may still have to be sent (again)
-  std::uint32_t pending = 0;    // entries that are not settled
-  std::uint32_t delivered = 0;  // longest prefix that some subscription handled
-  bool is_train = false;        // a chunk, or the end of a train that will not be complete
+  std::uint32_t holders = 0;  // entries that may still have to be sent (again)
+  std::uint32_t pending = 0;  // entries that are not settled
+  Coverage handled;           // by some subscription; `skipped` counts as handled
+  bool is_train = false;      // a chunk, or the end of a train that will not be complete
   bool first_of_train = false;
   bool aborts = false;  // stands for "the train ends here"; has no batch, but a key
   wire::AbortKey abort_key;
@@ -75,13 +87,18 @@ struct Routed {
 
 struct Pair;
 
-// One batch, or a prefix of it, in one subscription's queue or in flight to it.
+// One batch, or consecutive messages of it, in one subscription's queue or in flight to it.
 struct Entry {
   Routed* routed = nullptr;
-  Pair* pair = nullptr;
+  Pair* pair = nullptr;     // nullptr: settled before its turn
   std::uint32_t first = 0;  // message index inside the batch
   std::uint32_t count = 0;
+  std::uint64_t charge = 0;          // bytes of credit
   std::uint64_t first_delivery = 0;  // given when it is sent first
+  std::uint64_t ticket = 0;          // the queue's
+  Conflation::Slot* slot = nullptr;  // of latest, while it is queued
+  std::uint32_t refused_first = 0;   // of the messages, those that the subscriber refused
+  std::uint32_t refused_count = 0;
 };
 
 // A publication and a subscription that matches it.
@@ -92,12 +109,13 @@ struct Pair {
   Amount excess;  // of what is outstanding, what was out before it joined: beyond the bound
   Amount want;    // asked for at once (a message larger than the share)
   Amount target;  // what it should have outstanding, as last decided
-  std::uint64_t seen_seq = 0;  // of the publication, when timers last looked
-  std::uint32_t entries = 0;   // in queue and in flight
-  bool is_hungry = false;      // stands in Subscription::hungry
-  bool drops_train = false;    // the chunk train under way did not fit
-  bool sends_train = false;    // a train to this subscription is begun and not ended
-  bool skips_train = false;    // the chunk train under way began before it joined
+  std::uint64_t seen_seq = 0;                        // of the publication, when timers last looked
+  std::uint32_t entries = 0;                         // in queue and in flight
+  bool is_hungry = false;                            // stands in Subscription::hungry
+  bool drops_train = false;                          // the chunk train under way did not fit
+  DropReason train_reason = DropReason::queue_full;  // with drops_train
+  bool sends_train = false;  // a train to this subscription is begun and not ended
+  bool skips_train = false;  // the chunk train under way began before it joined
   StatsRow* row = nullptr;
 };
 
@@ -107,6 +125,7 @@ struct Publication {
   std::uint32_t publisher_id = 0;
   std::uint32_t publisher_epoch = 0;
   std::string topic;
+  std::uint64_t topic_hash = 0;
   std::uint64_t accepted_seq = 0;
   std::uint32_t next_chunk = 0;  // of the train under way; 0: none
   Amount accepted;               // what credit was used
@@ -119,7 +138,8 @@ struct Publication {
   std::uint64_t outcome_told = 0;  // their sum, as last told
   std::uint32_t match_told = 0;
   std::uint32_t lossless_count = 0;
-  std::uint32_t routed_open = 0;  // Routed that are not settled everywhere
+  std::uint32_t latest_count = 0;  // subscriptions to which keys matter
+  std::uint32_t routed_open = 0;   // Routed that are not settled everywhere
   bool interest_changed = false;
   bool is_dirty = false;  // stands in Port::dirty
   bool tells_at_once = false;
@@ -135,13 +155,16 @@ struct Subscription {
   std::uint32_t handle = 0;
   std::string pattern;
   Policy policy = Policy::lossless;
-  Amount bound;   // of the queue
-  Amount window;  // in flight and unconsumed at the subscriber
+  std::uint32_t latest_max = 0;  // of latest: messages kept per topic and key
+  Conflation conflation;         // of latest
+  Amount bound;                  // of the queue
+  Amount window;                 // in flight and unconsumed at the subscriber
   base::Nanos stall_limit = 0;
-  Ring<Entry> queue;                       // not sent yet
+  SendQueue<Entry> queue;                  // not sent yet
   Ring<Entry> in_flight;                   // sent, not settled
   std::size_t received_entries = 0;        // leading entries of in_flight that arrived
-  std::size_t next = 0;                    // in queue: what peek chose
+  std::size_t next = 0;                    // place in queue: what peek chose
+  std::uint32_t expiring = 0;              // entries in queue that have a time to live
   Amount queued;                           // sum over queue
   Amount sent;                             // in all
   Amount consumed;                         // in all, as settled

@@ -35,13 +35,6 @@ class Ring {
     first_ = (first_ + 1) & (slots_.size() - 1);
     --count_;
   }
-  // Takes one from the middle; those before it move up. Requires: index < count().
-  T take(std::size_t index) noexcept {
-    T item = std::move(at(index));
-    for (; index > 0; --index) at(index) = std::move(at(index - 1));
-    pop_front();
-    return item;
-  }
   void pop_back() noexcept {
     back() = T{};
     --count_;

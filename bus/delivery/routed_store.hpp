@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "bus/delivery/records.hpp"
@@ -18,7 +19,10 @@ class RoutedStore {
     return *routed;
   }
   void release(Routed& routed) {
+    Coverage kept = std::move(routed.handled);  // for its memory
+    kept.clear();
     routed = Routed{};
+    routed.handled = std::move(kept);
     free_.push_back(&routed);
   }
   std::size_t out() const noexcept { return blocks_.size() * per_block - free_.size(); }

@@ -14,11 +14,16 @@
 #include "bus/delivery/routed_store.hpp"
 #include "bus/error.hpp"
 #include "bus/mem/buffer.hpp"
+#include "bus/mem/pool.hpp"
 #include "bus/stats.hpp"
 #include "bus/wire/batch.hpp"
 #include "bus/wire/control.hpp"
 
 namespace abuzz::delivery {
+
+inline std::uint16_t number(Error error) noexcept {
+  return static_cast<std::uint16_t>(error);
+}
 
 // Why an accepted record did or did not become deliveries.
 enum class Verdict : std::uint8_t {
@@ -30,6 +35,7 @@ enum class Verdict : std::uint8_t {
   gap,
   over_limit,
   chunk_order,
+  corrupt,  // a body that had to be read here was refused
 };
 
 // Decides who gets what: publications, subscriptions, queues, credit and the ledger of them. It
@@ -45,7 +51,8 @@ enum class Verdict : std::uint8_t {
 // batch.
 class Switch {
  public:
-  Switch(StatsFile& stats, const Config& config, std::uint64_t node_id);
+  // `pool`: for bodies that are read here.
+  Switch(StatsFile& stats, const Config& config, std::uint64_t node_id, mem::Pool& pool);
   ~Switch();
   Switch(const Switch&) = delete;
   Switch& operator=(const Switch&) = delete;
@@ -86,6 +93,7 @@ class Switch {
     std::uint32_t subscription = 0;
     std::uint32_t first = 0, count = 0;
     std::uint64_t first_delivery = 0;
+    std::uint32_t ttl_left_ms = 0;  // 0: no limit
   };
   // The delivery that `port` would get next, inside its window; false for none.
   bool peek(PortId port, Outgoing& outgoing);
@@ -122,16 +130,33 @@ class Switch {
   // switch_accept.cpp
   Verdict check_sequence(Publication& publication, const wire::BatchHead& head,
                          std::uint32_t& skip) const noexcept;
-  void route(Publication& publication, Routed& routed, const wire::BatchHead& head,
-             std::uint32_t skip);
-  void enqueue(Pair& pair, Routed& routed, std::uint32_t first, std::uint32_t count);
-  std::uint32_t room_for(Pair& pair, const Routed& routed, const wire::BatchHead& head,
-                         std::uint32_t count) noexcept;
+  void route(Publication& publication, Routed& routed, std::uint32_t skip);
   void send_abort(Publication& publication);
 
+  // switch_policy.cpp
+  bool read_keys(const Publication& publication, const wire::BatchHead& head,
+                 const mem::Buffer& slice);
+  void offer(Pair& pair, Routed& routed, std::uint32_t first, std::uint32_t count);
+  void offer_latest(Pair& pair, Routed& routed, std::uint32_t first, std::uint32_t count);
+  void offer_piece(Pair& pair, Routed& routed, std::uint32_t count);
+  void enqueue(Pair& pair, Routed& routed, std::uint32_t first, std::uint32_t count,
+               Conflation::Slot* slot);
+  void conflate(Subscription& subscription, Conflation::Slot& slot, std::uint64_t keep);
+  bool make_room(Subscription& subscription, Amount needed);
+  static bool is_begun(const Entry& entry) noexcept;
+  void drop_queued(Subscription& subscription, Entry& entry, std::uint64_t messages,
+                   DropReason reason);
+  void drop_queued_train(Subscription& subscription, Entry& first, DropReason reason);
+  void drop_entry(Subscription& subscription, Entry& entry, DropReason reason);
+  void take_off(Subscription& subscription, Amount amount);
+  static void forget_place(Subscription& subscription, Entry& entry) noexcept;
+  static void count_dropped(Pair& pair, std::uint64_t count, DropReason reason) noexcept;
+  void expire(Subscription& subscription);
+  bool is_expired(const Entry& entry) const noexcept;
+
   // switch_settle.cpp
-  void complete(Subscription& subscription, Entry& entry, std::uint32_t delivered,
-                DropReason reason);
+  void complete(Entry& entry, std::uint32_t handled, DropReason reason);
+  std::uint32_t ttl_left_ms(const Routed& routed) const noexcept;
   void finish_outcome(Routed& routed);
   void release_received(Subscription& subscription, std::uint64_t received_no);
   void drop_holder(Routed& routed);
@@ -141,6 +166,7 @@ class Switch {
   void grant(Subscription& subscription);
   void free_idle_credit(Subscription& subscription);
   void make_hungry(Pair& pair);
+  void serve_later(Subscription& subscription);
   void ask(Pair& pair);
   void spend(Pair& pair, Amount used) noexcept;
   void update_limit(Publication& publication);
@@ -155,12 +181,15 @@ class Switch {
   StatsFile& stats_;
   const Config& config_;
   const std::uint64_t node_id_;
+  mem::Pool& pool_;
 
   std::unordered_map<PortId, std::unique_ptr<Port>> ports_;
   std::vector<std::unique_ptr<Publication>> departed_;  // withdrawn, their messages still queued
   std::vector<Subscription*> hungry_;                   // to be served by finish_cycle
   Ring<PortId> outputs_;
   RoutedStore routed_;
+  wire::BatchView keys_;                // of the batch that is routed now, where keys decide
+  std::vector<std::uint64_t> tickets_;  // scratch
   // Streams of agents that left lately, so that what they resend is recognised.
   struct StreamKey {
     std::uint64_t agent_id;

@@ -50,6 +50,7 @@ Verdict Switch::accept(PortId port, const wire::Record& record, const wire::Batc
   if (verdict == Verdict::duplicate) publication.row->add(PublicationCounter::duplicate);
   if (verdict != Verdict::taken) return verdict;
   if (is_draining_) return Verdict::draining;
+  if (!read_keys(publication, head, slice)) return Verdict::corrupt;
   if (is_chunk(head) && envelope.chunk_index == 0 && publication.next_chunk != 0)
     send_abort(publication);
 
@@ -69,7 +70,9 @@ Verdict Switch::accept(PortId port, const wire::Record& record, const wire::Batc
   routed.is_train = is_chunk(head);
   routed.first_of_train = is_chunk(head) && envelope.chunk_index == 0;
   routed.skipped = skip;
-  routed.delivered = skip;
+  routed.handled.add(0, skip);
+  if (record.ttl_left_ms > 0)
+    routed.expires_at = now + base::Nanos{record.ttl_left_ms} * base::millisecond;
   // Boundaries are written before the act that makes them visible.
   publication.accepted = accepted;
   publication.accepted_seq += count;
@@ -78,38 +81,29 @@ Verdict Switch::accept(PortId port, const wire::Record& record, const wire::Batc
   publication.row->add(PublicationCounter::batches);
   publication.row->add(PublicationCounter::bytes, head.batch_bytes);
   ++publication.routed_open;
-  route(publication, routed, head, skip);
+  route(publication, routed, skip);
   update_limit(publication);
   return Verdict::taken;
 }
 
-void Switch::route(Publication& publication, Routed& routed, const wire::BatchHead& head,
-                   std::uint32_t skip) {
+void Switch::route(Publication& publication, Routed& routed, std::uint32_t skip) {
   const std::uint32_t count = routed.count - skip;
   // Hold the record over the loop: a drop may settle it at once.
   routed.pending = 1;
   routed.holders = 1;
   stats_.process().add(ProcessCounter::route_hits);
   for (Pair* pair : publication.route) {
-    if (pair->subscription->policy == Policy::lossless) {
-      // The publisher's use of what this subscription granted.
-      const Amount used{count, routed.charge};
-      spend(*pair, used);
-      if (!pair->skips_train) pair->subscription->backlog = pair->subscription->backlog + used;
-      make_hungry(*pair);
-    }
-    if (pair->skips_train) {
-      if (count > 0) pair->skips_train = false;
-      continue;
-    }
-    const std::uint32_t fits = room_for(*pair, routed, head, count);
-    const bool whole_chunk = count == 0 && !pair->drops_train;
-    if (fits > 0 || whole_chunk) enqueue(*pair, routed, skip, fits);
-    if (fits < count) {
-      pair->row->add(PairCounter::dropped_queue_full, count - fits);
-      pair->subscription->row->add(SubscriptionCounter::dropped_queue_full, count - fits);
-    }
+    const bool is_lossless = pair->subscription->policy == Policy::lossless;
+    if (routed.first_of_train) pair->drops_train = false;
+    // The publisher's use of what this subscription granted.
+    if (is_lossless) spend(*pair, {count, routed.charge});
+    if (!pair->skips_train)
+      offer(*pair, routed, skip, count);
+    else if (count > 0)
+      pair->skips_train = false;
+    if (is_lossless) make_hungry(*pair);
   }
+  keys_ = {};
   if (publication.route.empty()) {
     publication.no_subscriber += count;
     publication.row->add(PublicationCounter::no_subscriber, count);
@@ -119,40 +113,6 @@ void Switch::route(Publication& publication, Routed& routed, const wire::BatchHe
   drop_holder(routed);
   --routed.pending;
   if (routed.pending == 0) finish_outcome(routed);
-}
-
-// How many messages of the batch the pair's subscription takes: all of them when it is lossless
-// (its room was granted), a prefix when it drops. A chunk train is taken or dropped as a whole.
-std::uint32_t Switch::room_for(Pair& pair, const Routed& routed, const wire::BatchHead& head,
-                               std::uint32_t count) noexcept {
-  Subscription& subscription = *pair.subscription;
-  if (subscription.policy == Policy::lossless) return count;
-  if (is_chunk(head)) {
-    if (routed.first_of_train) {
-      const Amount needed{1, routed.charge};
-      pair.drops_train = !(subscription.queued + needed).fits(subscription.bound);
-    }
-    return pair.drops_train ? 0 : count;
-  }
-  if (subscription.queued.bytes + routed.charge > subscription.bound.bytes) return 0;
-  const std::uint64_t room = subscription.bound.messages -
-                             std::min(subscription.bound.messages, subscription.queued.messages);
-  return static_cast<std::uint32_t>(std::min<std::uint64_t>(room, count));
-}
-
-void Switch::enqueue(Pair& pair, Routed& routed, std::uint32_t first, std::uint32_t count) {
-  Subscription& subscription = *pair.subscription;
-  const Amount added{count, routed.charge};
-  pair.row->add(PairCounter::handed, count);
-  pair.row->add(PairCounter::taken, count);
-  pair.row->add(PairCounter::queued, count);
-  subscription.queued = subscription.queued + added;
-  queued_ = queued_ + added;
-  ++routed.pending;
-  ++routed.holders;
-  ++pair.entries;
-  subscription.queue.push_back(Entry{&routed, &pair, first, count, 0});
-  note_ready(subscription);
 }
 
 Verdict Switch::accept_void(PortId port, const wire::Record& record) {
@@ -173,6 +133,8 @@ Verdict Switch::accept_void(PortId port, const wire::Record& record) {
   }
   publication->row->set(PublicationCounter::accepted, publication->accepted_seq);
   publication->row->add(PublicationCounter::voided, count);
+  publication->dropped += count;
+  publication->row->add(PublicationCounter::dropped, count);
   note(*publication);
   return Verdict::taken;
 }
@@ -201,7 +163,7 @@ void Switch::send_abort(Publication& publication) {
   routed.holders = 1;
   ++publication.routed_open;
   for (Pair* pair : publication.route) {
-    if (!pair->drops_train && !pair->skips_train) enqueue(*pair, routed, 0, 0);
+    if (!pair->drops_train && !pair->skips_train) enqueue(*pair, routed, 0, 0, nullptr);
     pair->skips_train = false;
   }
   drop_holder(routed);

@@ -57,10 +57,13 @@ void Switch::make_hungry(Pair& pair) {
   if (!is_under(outstanding, mark) && !wants) return;
   pair.is_hungry = true;
   subscription.hungry.push_back(&pair);
-  if (!subscription.wants_service) {
-    subscription.wants_service = true;
-    hungry_.push_back(&subscription);
-  }
+  serve_later(subscription);
+}
+
+void Switch::serve_later(Subscription& subscription) {
+  if (subscription.wants_service || subscription.hungry.is_empty()) return;
+  subscription.wants_service = true;
+  hungry_.push_back(&subscription);
 }
 
 // Serves hungry pairs in turn; the first that cannot be served whole gets what there is and waits
@@ -265,6 +268,7 @@ void Switch::do_timers(base::Nanos now) {
         note(*publication);
     }
     for (auto& subscription : port->subscriptions) {
+      if (subscription) expire(*subscription);
       if (subscription) free_idle_credit(*subscription);
       if (subscription && subscription->blocked_since != 0 &&
           subscription->policy == Policy::lossless && port->suspended_since == 0 &&

@@ -3,6 +3,7 @@
 #include "bus/base/check.hpp"
 #include "bus/delivery/switch.hpp"
 #include "bus/topic.hpp"
+#include "bus/wire/hash.hpp"
 
 // Ports, publications and subscriptions coming and going.
 
@@ -11,10 +12,6 @@ namespace abuzz::delivery {
 namespace {
 
 constexpr std::size_t tombstones_max = 4096;
-
-std::uint16_t number(Error error) noexcept {
-  return static_cast<std::uint16_t>(error);
-}
 
 // How many messages of an entry that is not settled were handled: an end may come in its middle.
 std::uint32_t handled_of(const Subscription& subscription, const Entry& entry) noexcept {
@@ -26,8 +23,8 @@ std::uint32_t handled_of(const Subscription& subscription, const Entry& entry) n
 
 }  // namespace
 
-Switch::Switch(StatsFile& stats, const Config& config, std::uint64_t node_id)
-    : stats_(stats), config_(config), node_id_(node_id) {}
+Switch::Switch(StatsFile& stats, const Config& config, std::uint64_t node_id, mem::Pool& pool)
+    : stats_(stats), config_(config), node_id_(node_id), pool_(pool) {}
 
 Switch::~Switch() {
   is_draining_ = true;
@@ -109,6 +106,7 @@ std::uint16_t Switch::advertise(PortId id, const wire::Advertise& item) {
   publication->publisher_id = item.publisher_id;
   publication->publisher_epoch = item.publisher_epoch;
   publication->topic = item.topic;
+  publication->topic_hash = wire::hash64(item.topic.data(), item.topic.size());
   publication->accepted_seq = item.base_seq;
   const StreamKey key{id, item.publisher_id, item.publisher_epoch};
   for (const Tombstone& tombstone : tombstones_)
@@ -155,7 +153,10 @@ std::uint16_t Switch::check_subscribe(const Port& port, const wire::Subscribe& i
   if (is_reserved(item.pattern)) return number(Error::reserved_topic);
   if (item.subscription == 0 || item.subscription > config_.agent.subscriptions_max)
     return number(Error::subscriptions_limit);
-  if (item.policy > static_cast<std::uint8_t>(Policy::drop_new)) return number(Error::bad_bound);
+  if (item.policy > static_cast<std::uint8_t>(Policy::latest)) return number(Error::bad_bound);
+  const bool is_latest = item.policy == static_cast<std::uint8_t>(Policy::latest);
+  if (is_latest ? item.latest == 0 || item.latest > item.bound_messages : item.latest != 0)
+    return number(Error::bad_bound);
   const std::uint64_t train = config_.limits.payload_bytes_max + 64 * base::kib;
   if (item.bound_messages == 0 || item.bound_messages > (1u << 20) || item.bound_bytes < train ||
       item.bound_bytes > (1ull << 30) || item.window_messages == 0 || item.window_bytes < train)
@@ -187,6 +188,7 @@ wire::Subscribed Switch::subscribe(PortId id, const wire::Subscribe& item, base:
   subscription->handle = item.subscription;
   subscription->pattern = item.pattern;
   subscription->policy = static_cast<Policy>(item.policy);
+  subscription->latest_max = item.latest;
   subscription->bound = {item.bound_messages, item.bound_bytes};
   subscription->window = {item.window_messages, item.window_bytes};
   subscription->stall_limit = base::Nanos{item.stall_ms} * base::millisecond;
@@ -228,7 +230,8 @@ bool Switch::resume_subscription(Subscription& subscription, const wire::Subscri
       if (entry.count > 0 || entry.routed->aborts) entry.pair->sends_train = entry.routed->is_train;
       if (entry.routed->first_of_train) entry.pair->sends_train = false;
     }
-    const Amount amount{entry.count, entry.routed->charge};
+    const Amount amount{entry.count, entry.charge};
+    if (entry.routed->expires_at != 0) ++subscription.expiring;
     subscription.sent = subscription.sent - amount;
     subscription.queued = subscription.queued + amount;
     queued_ = queued_ + amount;
@@ -257,6 +260,7 @@ void Switch::join(Publication& publication, Subscription& subscription) {
     pair->excess = pair->limit - publication.accepted;
     ++publication.lossless_count;
   }
+  if (subscription.policy == Policy::latest) ++publication.latest_count;
   publication.route.push_back(pair.get());
   subscription.pairs.push_back(std::move(pair));
   subscription.share = share_of(subscription);
@@ -276,6 +280,7 @@ void Switch::leave(Pair& pair) {
     subscription.granted = subscription.granted - (pair.limit - publication.accepted - pair.excess);
     --publication.lossless_count;
   }
+  if (subscription.policy == Policy::latest) --publication.latest_count;
   pair.is_hungry = true;  // never again
 }
 
@@ -302,14 +307,13 @@ void Switch::end_subscription(Subscription& subscription, DropReason reason, boo
     } else if (entry.pair != nullptr) {
       drop_holder(*entry.routed);
     }
-    complete(subscription, entry, handled_of(subscription, entry), reason);
+    complete(entry, handled_of(subscription, entry), reason);
     subscription.in_flight.pop_front();
   }
   while (!subscription.queue.is_empty()) {
-    Entry& entry = subscription.queue.front();
+    Entry entry = subscription.queue.take(subscription.queue.front());
     drop_holder(*entry.routed);
-    complete(subscription, entry, 0, reason);
-    subscription.queue.pop_front();
+    complete(entry, 0, reason);
   }
   for (auto& pair : subscription.pairs) stats_.remove_row(pair->row);
   std::vector<Publication*> touched;

@@ -24,8 +24,8 @@ PortId Switch::next_output() {
 bool Switch::has_room(const Subscription& subscription, const Entry& entry) const noexcept {
   const Amount used = subscription.sent - subscription.consumed;
   if (used.messages == 0 && used.bytes == 0) return true;
-  if (entry.routed->charge == 0) return true;
-  return (used + Amount{entry.count, entry.routed->charge}).fits(subscription.window);
+  if (entry.charge == 0) return true;
+  return (used + Amount{entry.count, entry.charge}).fits(subscription.window);
 }
 
 // Chooses what goes next: the oldest entry, or, while the window has no room for it, the next piece
@@ -33,9 +33,9 @@ bool Switch::has_room(const Subscription& subscription, const Entry& entry) cons
 bool Switch::choose(Subscription& subscription) const noexcept {
   subscription.next = 0;
   if (has_room(subscription, subscription.queue.front())) return true;
-  for (std::size_t index = 1; index < subscription.queue.count(); ++index) {
+  for (std::size_t index = 1; index < subscription.queue.places(); ++index) {
     const Entry& entry = subscription.queue.at(index);
-    if (!entry.pair->sends_train) continue;
+    if (SendQueue<Entry>::is_hole(entry) || !entry.pair->sends_train) continue;
     subscription.next = index;
     return true;
   }
@@ -48,6 +48,9 @@ bool Switch::peek(PortId id, Outgoing& outgoing) {
   while (!port->ready.empty()) {
     if (port->next_ready >= port->ready.size()) port->next_ready = 0;
     Subscription& subscription = *port->ready[port->next_ready];
+    while (!subscription.queue.is_empty() && is_expired(subscription.queue.front()))
+      drop_queued(subscription, subscription.queue.front(), subscription.queue.front().count,
+                  DropReason::expired);
     const bool has_next = !subscription.queue.is_empty() && !subscription.is_paused;
     if (has_next && choose(subscription)) {
       const Entry& entry = subscription.queue.at(subscription.next);
@@ -55,6 +58,7 @@ bool Switch::peek(PortId id, Outgoing& outgoing) {
       outgoing.subscription = subscription.handle;
       outgoing.first = entry.first;
       outgoing.count = entry.count;
+      outgoing.ttl_left_ms = ttl_left_ms(*entry.routed);
       outgoing.first_delivery =
           entry.first_delivery != 0 ? entry.first_delivery : subscription.sent_no + 1;
       return true;
@@ -70,10 +74,11 @@ bool Switch::peek(PortId id, Outgoing& outgoing) {
 void Switch::mark_sent(PortId id) {
   Port& port = *find_port(id);
   Subscription& subscription = *port.ready[port.next_ready];
-  Entry entry = subscription.queue.take(subscription.next);
+  Entry entry = subscription.queue.take(subscription.queue.at(subscription.next));
+  forget_place(subscription, entry);
   if (entry.routed->first_of_train) entry.pair->sends_train = true;
   if (entry.count > 0 || entry.routed->aborts) entry.pair->sends_train = false;
-  const Amount amount{entry.count, entry.routed->charge};
+  const Amount amount{entry.count, entry.charge};
   subscription.queued = subscription.queued - amount;
   queued_ = queued_ - amount;
   subscription.sent = subscription.sent + amount;
@@ -118,7 +123,7 @@ bool Switch::settle(PortId port, const wire::Settle& item, base::Nanos now) {
     Entry& entry = subscription.in_flight.front();
     const std::uint64_t last = entry.first_delivery + std::max(entry.count, 1u) - 1;
     if (last > item.done_no) break;
-    complete(subscription, entry, entry.count, DropReason::corrupt);
+    complete(entry, entry.count, DropReason::corrupt);
     subscription.in_flight.pop_front();
     --subscription.received_entries;
     ++subscription.records_settled;
@@ -135,58 +140,63 @@ bool Switch::settle(PortId port, const wire::Settle& item, base::Nanos now) {
     subscription.blocked_since = 0;
     if (subscription.policy == Policy::lossless) {
       subscription.backlog = monus(subscription.backlog, returned);
-      if (!subscription.wants_service && !subscription.hungry.is_empty()) {
-        subscription.wants_service = true;
-        hungry_.push_back(&subscription);
-      }
+      serve_later(subscription);
     }
     if (!subscription.queue.is_empty()) note_ready(subscription);
   }
   return true;
 }
 
-// The subscriber could not use these deliveries; they count as dropped, not as delivered.
+// The subscriber did not handle these deliveries; they count as dropped, not as delivered.
 bool Switch::refuse(PortId port, const wire::Verdict& item) {
   Subscription* found = find_subscription(port, item.subscription);
   if (found == nullptr) return true;
   Subscription& subscription = *found;
-  if (item.count == 0 || item.first_delivery + item.count - 1 > subscription.sent_no) return false;
   const std::uint64_t end = item.first_delivery + item.count;
+  if (item.count == 0 || end - 1 > subscription.sent_no) return false;
+  const DropReason reason =
+      item.reason == number(Error::expired) ? DropReason::expired : DropReason::corrupt;
   for (std::size_t index = 0; index < subscription.in_flight.count(); ++index) {
     Entry& entry = subscription.in_flight.at(index);
-    if (entry.first_delivery < item.first_delivery || entry.count == 0) continue;
-    if (entry.first_delivery + entry.count > end) break;
-    if (entry.pair == nullptr) continue;
-    if (index >= subscription.received_entries) drop_holder(*entry.routed);
-    complete(subscription, entry, 0, DropReason::corrupt);
-    entry.pair = nullptr;  // settled: the settle that follows finds nothing left to count
+    if (entry.pair == nullptr || entry.count == 0) continue;
+    if (entry.first_delivery >= end) break;
+    const std::uint64_t from = std::max(entry.first_delivery, item.first_delivery);
+    const std::uint64_t to = std::min(entry.first_delivery + entry.count, end);
+    // One range for each entry: what is refused twice was counted.
+    if (from >= to || entry.refused_count > 0) continue;
+    entry.refused_first = static_cast<std::uint32_t>(from - entry.first_delivery);
+    entry.refused_count = static_cast<std::uint32_t>(to - from);
+    count_dropped(*entry.pair, entry.refused_count, reason);
+    entry.pair->row->set(PairCounter::queued,
+                         entry.pair->row->get(PairCounter::queued) - entry.refused_count);
   }
   return true;
 }
 
-// Settles one entry: `delivered` of its messages were handled, the others dropped for `reason`.
-void Switch::complete(Subscription& subscription, Entry& entry, std::uint32_t delivered,
-                      DropReason reason) {
+// Settles one entry: of its messages the first `handled` were handled, but for those that were
+// refused, and the others dropped for `reason`.
+void Switch::complete(Entry& entry, std::uint32_t handled, DropReason reason) {
   if (entry.pair == nullptr) return;
   Pair& pair = *entry.pair;
   Routed& routed = *entry.routed;
-  const std::uint32_t dropped = entry.count - delivered;
+  const std::uint32_t refused_end = entry.refused_first + entry.refused_count;
+  const std::uint32_t before = std::min(handled, entry.refused_first);
+  const std::uint32_t after = handled > refused_end ? handled - refused_end : 0;
+  const std::uint32_t delivered = entry.refused_count > 0 ? before + after : handled;
+  const std::uint32_t dropped = entry.count - entry.refused_count - delivered;
   pair.row->add(PairCounter::delivered, delivered);
-  pair.row->set(PairCounter::queued, pair.row->get(PairCounter::queued) - entry.count);
-  if (dropped > 0) {
-    static constexpr PairCounter pair_counters[] = {
-        PairCounter::dropped_queue_full, PairCounter::dropped_peer_gone,
-        PairCounter::dropped_shutdown, PairCounter::dropped_corrupt};
-    static constexpr SubscriptionCounter counters[] = {
-        SubscriptionCounter::dropped_queue_full, SubscriptionCounter::dropped_peer_gone,
-        SubscriptionCounter::dropped_shutdown, SubscriptionCounter::dropped_corrupt};
-    pair.row->add(pair_counters[static_cast<std::size_t>(reason)], dropped);
-    subscription.row->add(counters[static_cast<std::size_t>(reason)], dropped);
+  pair.row->set(PairCounter::queued, pair.row->get(PairCounter::queued) - delivered - dropped);
+  if (dropped > 0) count_dropped(pair, dropped, reason);
+  if (entry.refused_count == 0) {
+    routed.handled.add(entry.first, handled);
+  } else {
+    routed.handled.add(entry.first, before);
+    routed.handled.add(entry.first + refused_end, after);
   }
-  if (delivered > 0) routed.delivered = std::max(routed.delivered, entry.first + delivered);
   --pair.entries;
   ABUZZ_CHECK(routed.pending > 0);
-  if (--routed.pending == 0 || (routed.delivered == routed.count && !routed.is_reported))
+  const bool is_last = --routed.pending == 0;
+  if (is_last || (!routed.is_reported && routed.handled.count() == routed.count))
     finish_outcome(routed);
 }
 
@@ -196,8 +206,8 @@ void Switch::finish_outcome(Routed& routed) {
   Publication& publication = *routed.publication;
   if (!routed.is_reported) {
     routed.is_reported = true;
-    const std::uint32_t dropped = routed.count - routed.delivered;
-    const std::uint32_t delivered = routed.delivered - routed.skipped;
+    const std::uint32_t dropped = routed.count - routed.handled.count();
+    const std::uint32_t delivered = routed.handled.count() - routed.skipped;
     publication.delivered += delivered;
     publication.dropped += dropped;
     publication.row->add(PublicationCounter::delivered, delivered);
@@ -209,6 +219,13 @@ void Switch::finish_outcome(Routed& routed) {
   routed_.release(routed);
   --publication.routed_open;
   if (publication.is_withdrawn) free_departed(publication);
+}
+
+// Rounded up: what has some time left is not sent as having none.
+std::uint32_t Switch::ttl_left_ms(const Routed& routed) const noexcept {
+  if (routed.expires_at == 0) return 0;
+  const base::Nanos left = std::max<base::Nanos>(routed.expires_at - now_, 1);
+  return static_cast<std::uint32_t>((left + base::millisecond - 1) / base::millisecond);
 }
 
 }  // namespace abuzz::delivery

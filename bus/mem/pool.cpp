@@ -79,18 +79,27 @@ Pool::~Pool() {
 }
 
 // HOT: any thread that acquires
-Buffer Pool::try_acquire(std::size_t bytes) noexcept {
+template <class Pop>
+Buffer Pool::acquire(std::size_t bytes, Pop&& pop) noexcept {
   auto fits = state_->classes.begin();
   const auto end = state_->classes.end();
   while (fits != end && (*fits)->block_bytes() < bytes) ++fits;
   if (fits == end) return state_->miss();
-  Block* block = (*fits)->try_pop();
+  Block* block = pop(**fits);
   if (block == nullptr) {
     (*fits)->note_shortage();
-    if (++fits != end) block = (*fits)->try_pop();
+    if (++fits != end) block = pop(**fits);
     if (block == nullptr) return state_->miss();
   }
   return Buffer(block, 0, static_cast<std::uint32_t>(bytes));
+}
+
+Buffer Pool::try_acquire(std::size_t bytes) noexcept {
+  return acquire(bytes, [](SizePool& fits) { return fits.try_pop(); });
+}
+
+Buffer Pool::try_acquire_spare(std::size_t bytes) noexcept {
+  return acquire(bytes, [](SizePool& fits) { return fits.has_spare() ? fits.try_pop() : nullptr; });
 }
 
 Buffer Pool::try_adopt(std::byte* memory, std::size_t bytes, AdoptedRelease on_release,

@@ -74,6 +74,10 @@ class Pool {
   // A buffer of exactly `bytes` in a block of the smallest class that holds it and has one free
   // (a larger class may serve, one step up). Empty on a miss.
   Buffer try_acquire(std::size_t bytes) noexcept;
+  // The same for who can wait, as a publisher can: also a miss while no more than a quarter of what
+  // the class may grow to is left. So what is waiting to be sent never starves what is received,
+  // whose handling may be what the sender waits for.
+  Buffer try_acquire_spare(std::size_t bytes) noexcept;
   // Wraps memory that belongs to somebody else (a received ZeroMQ message). Empty on a miss: then
   // the caller copies or waits.
   Buffer try_adopt(std::byte* memory, std::size_t bytes, AdoptedRelease release, void* context,
@@ -91,6 +95,9 @@ class Pool {
  private:
   friend class Buffer;
   void release(Block* block) noexcept;
+
+  template <class Pop>
+  Buffer acquire(std::size_t bytes, Pop&& pop) noexcept;
 
   struct State;
   std::unique_ptr<State> state_;

@@ -40,6 +40,12 @@ class SizePool {
   std::uint32_t block_bytes() const noexcept { return size_class_.block_bytes; }
   std::uint32_t count_max() const noexcept { return size_class_.count_max; }
 
+  // More than a quarter of count_max() is not out. About: others take and return meanwhile.
+  bool has_spare() const noexcept {
+    const std::uint64_t returns = returns_.load(std::memory_order_relaxed);
+    const std::uint64_t hits = hits_.load(std::memory_order_relaxed);
+    return hits <= returns || (hits - returns) * 4 < std::uint64_t{count_max()} * 3;
+  }
   // A block with one handle, or nullptr.
   Block* try_pop() noexcept;
   // Notes that a try_pop of the class that fits best found nothing: maintain() will grow it.

@@ -19,7 +19,7 @@ std::array<std::uint32_t, 3> windows(const Config& config) noexcept {
 
 Shard::State::State(const Parts& given)
     : parts(given),
-      deliveries(given.stats, given.config, given.node_id),
+      deliveries(given.stats, given.config, given.node_id, given.pool),
       control_scratch(given.hub.traits().part_bytes_max) {
   owing.reserve(1024);
   blocked.reserve(1024);

@@ -23,6 +23,8 @@ const char* verdict_name(delivery::Verdict verdict) noexcept {
       return "more than it had credit for";
     case delivery::Verdict::chunk_order:
       return "order of chunks";
+    case delivery::Verdict::corrupt:
+      return "a body that does not verify";
     case delivery::Verdict::taken:
     case delivery::Verdict::duplicate:
     case delivery::Verdict::draining:
@@ -63,7 +65,8 @@ class Registrar final : public wire::ControlSink {
     is_refused_ |= !state_.deliveries.settle(session_.agent_id, item, now_);
   }
   void on(const wire::Verdict& item) override {
-    state_.parts.stats.process().add(ProcessCounter::corrupt_reported);
+    if (item.reason == static_cast<std::uint32_t>(Error::bad_batch))
+      state_.parts.stats.process().add(ProcessCounter::corrupt_reported);
     is_refused_ |= !state_.deliveries.refuse(session_.agent_id, item);
   }
   void on(const wire::Goodbye&) override { said_goodbye_ = true; }

@@ -116,6 +116,7 @@ void Shard::State::add_delivery(const delivery::Switch::Outgoing& next) {
   record.hops = 1;
   record.message_count = routed.count;
   record.seq = routed.first_seq;
+  record.ttl_left_ms = next.ttl_left_ms;
   if (routed.slice_bytes >= reference_bytes_min) {
     record.part = static_cast<std::uint8_t>(outgoing.part_count);
     record.slice_bytes = routed.slice_bytes;

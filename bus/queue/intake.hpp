@@ -93,16 +93,21 @@ class Intake {
 
     explicit operator bool() const noexcept { return place_ != nullptr; }
 
+    // Whether try_push would take an item now. By the producer's thread.
+    bool has_room() noexcept {
+      if (place_ == nullptr) return false;
+      Place& place = *place_;
+      if (place.pushed - place.popped_seen < Quota) return true;
+      // Pairs with pop: the blocks of what was popped are free again.
+      place.popped_seen = place.popped.load(std::memory_order_acquire);
+      return place.pushed - place.popped_seen < Quota;
+    }
+
     // Returns false when the quota is used up; the item is then unchanged.
     // HOT: the producer's thread
     bool try_push(T&& item) noexcept {
-      if (place_ == nullptr) return false;
+      if (!has_room()) return false;
       Place& place = *place_;
-      if (place.pushed - place.popped_seen >= Quota) {
-        // Pairs with pop: the blocks of what was popped are free again.
-        place.popped_seen = place.popped.load(std::memory_order_acquire);
-        if (place.pushed - place.popped_seen >= Quota) return false;
-      }
       if (!place.queue.try_enqueue(place.token, std::move(item))) return false;
       ++place.pushed;
       return true;

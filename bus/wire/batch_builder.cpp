@@ -65,6 +65,16 @@ std::byte* place_entries(std::byte* entry_zero, std::size_t head_space,
   return first;
 }
 
+bool has_keys(const std::byte* entries, std::size_t count) noexcept {
+  std::uint64_t any = 0;
+  for (std::size_t index = 0; index < count; ++index) {
+    std::uint64_t key;
+    std::memcpy(&key, entries + index * entry_bytes + offsetof(MessageEntry, key), sizeof(key));
+    any |= key;
+  }
+  return any != 0;
+}
+
 }  // namespace
 
 void write_envelope(std::byte* batch, Envelope envelope, std::string_view topic) noexcept {
@@ -127,6 +137,7 @@ BatchBuilder::Sealed BatchBuilder::seal(std::uint32_t count, Envelope envelope,
   std::memcpy(blob_ - blob_gap_bytes, gap, sizeof(gap));
 
   const std::size_t body_offset = body_offset_of(topic.size());
+  if (has_keys(entries, count)) envelope.flags |= batch_has_keys;
   envelope.codec = Codec::raw;
   envelope.raw_bytes = static_cast<std::uint32_t>(body_bytes(count, blob_length));
   envelope.stored_bytes = envelope.raw_bytes;

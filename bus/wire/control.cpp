@@ -115,7 +115,7 @@ flatbuffers::Offset<fb::Control> ControlBuilder::State::write() {
     subscribe_offsets.push_back(
         fb::CreateSubscribe(builder, item.subscription, pattern, item.policy, item.bound_messages,
                             item.bound_bytes, item.window_messages, item.window_bytes,
-                            item.stall_ms, item.resumes, item.resume_received_no));
+                            item.stall_ms, item.resumes, item.resume_received_no, item.latest));
   }
   flatbuffers::Offset<fb::Goodbye> goodbye_at;
   if (goodbye) goodbye_at = fb::CreateGoodbye(builder, goodbye->reason, goodbye->deadline_ms);

@@ -79,6 +79,7 @@ struct Subscribe {
   std::uint32_t stall_ms = 0;
   bool resumes = false;
   std::uint64_t resume_received_no = 0;
+  std::uint32_t latest = 0;
 };
 struct Goodbye {
   std::uint32_t reason = 0, deadline_ms = 0;

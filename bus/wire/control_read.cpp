@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t control_alignment = 8;
 constexpr std::uint32_t tables_max = 4096;
-constexpr std::uint8_t policy_max = 1;
+constexpr std::uint8_t policy_max = 3;
 constexpr std::uint32_t flags_must_understand = 0xffff'0000;
 
 std::string_view text_of(const flatbuffers::String* string) noexcept {
@@ -82,9 +82,9 @@ bool take(const fb::Advertise& from, Advertise& to) noexcept {
   return to.publication != 0 && to.topic.size() <= reserved_topic_bytes_max;
 }
 bool take(const fb::Subscribe& from, Subscribe& to) noexcept {
-  to = {from.subscription(), text_of(from.pattern()),  from.policy(),       from.bound_messages(),
-        from.bound_bytes(),  from.window_messages(),   from.window_bytes(), from.stall_ms(),
-        from.resumes(),      from.resume_received_no()};
+  to = {from.subscription(), text_of(from.pattern()),   from.policy(),       from.bound_messages(),
+        from.bound_bytes(),  from.window_messages(),    from.window_bytes(), from.stall_ms(),
+        from.resumes(),      from.resume_received_no(), from.latest()};
   return to.subscription != 0 && to.policy <= policy_max &&
          to.pattern.size() <= reserved_topic_bytes_max;
 }

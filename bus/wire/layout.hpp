@@ -44,6 +44,7 @@ inline constexpr std::uint8_t record_resume = 1;      // first after a link was 
 inline constexpr std::uint8_t record_may_repeat = 2;  // may have been delivered before
 
 // Envelope flags: the low 16 bits may be ignored, the high 16 must be understood.
+inline constexpr std::uint32_t batch_has_keys = 1u << 0;  // some message has a key that is not 0
 inline constexpr std::uint32_t batch_chunk = 1u << 16;
 inline constexpr std::uint32_t batch_last_chunk = 1u << 17;
 inline constexpr std::uint32_t batch_flags_known = batch_chunk | batch_last_chunk;
@@ -143,6 +144,12 @@ constexpr std::uint64_t charged_bytes(const Envelope& envelope) noexcept {
   if ((envelope.flags & batch_chunk) == 0) return envelope.body_offset + envelope.stored_bytes;
   if (envelope.chunk_index != 0) return 0;
   return envelope.message_bytes + chunk_overhead_bytes * envelope.chunk_count;
+}
+// The same for a delivery that selects `count` of the batch's messages: its part of them.
+constexpr std::uint64_t charged_bytes(const Envelope& envelope, std::uint32_t count) noexcept {
+  const std::uint64_t whole = charged_bytes(envelope);
+  if ((envelope.flags & batch_chunk) != 0 || count >= envelope.message_count) return whole;
+  return (whole * count + envelope.message_count - 1) / envelope.message_count;
 }
 
 // The first 16 bytes of every datagram on the door; their meaning never changes. A FlatBuffer

@@ -35,7 +35,10 @@ class SwitchLimits : public testing::Test {
 
   const Config config_;
   std::unique_ptr<StatsFile> stats_ = StatsFile::create("", {}, 400'000).value();
-  Switch switch_{*stats_, config_, 1};
+  mem::ProcessMemory memory_;
+  static constexpr mem::SizeClass classes[] = {{1024, 4, 4}};
+  mem::Pool pool_{classes, memory_};
+  Switch switch_{*stats_, config_, 1, pool_};
 };
 
 constexpr auto node_limit = static_cast<std::uint16_t>(Error::node_subscriptions_limit);

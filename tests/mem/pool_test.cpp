@@ -75,6 +75,18 @@ TEST_F(PoolTest, ServesFromTheSmallestClassThatFitsAndOneStepUp) {
   EXPECT_EQ(pool.try_acquire(0).bytes(), 0u) << "the bigger block came home";
 }
 
+TEST_F(PoolTest, WhoCanWaitLeavesAQuarterOfEachClassToTheOthers) {
+  CountedMemory memory;
+  const std::array<SizeClass, 1> classes{{{1024, 16, 16}}};
+  Pool pool(classes, memory);
+  std::vector<Buffer> spare;
+  while (Buffer buffer = pool.try_acquire_spare(100)) spare.push_back(std::move(buffer));
+  EXPECT_EQ(spare.size(), 12u);
+  EXPECT_EQ(acquire_all(pool, 100).size(), 4u);
+  spare.pop_back();
+  EXPECT_TRUE(pool.try_acquire_spare(100));
+}
+
 TEST_F(PoolTest, BlocksAreAlignedForAnyHeader) {
   const std::array<SizeClass, 1> classes{SizeClass{512, 16, 16}};
   Pool pool(classes, memory_);

@@ -30,7 +30,7 @@ class Trace {
 
 inline constexpr mem::SizeClass agent_classes[] = {{512, 64, 4096},   {4096, 64, 4096},
                                                    {16384, 16, 1024}, {81920, 16, 1024},
-                                                   {327680, 8, 256},  {1180672, 2, 64}};
+                                                   {327680, 8, 2048}, {1180672, 2, 256}};
 
 // What one subscription saw: per stream strictly rising sequences, or it is an error.
 struct Seen {
@@ -98,11 +98,11 @@ class SimulatedAgent {
   std::size_t publisher_count() const { return publishers_.size(); }
   bool is_live() const { return core_->session().state.read() == client::SessionState::live; }
 
-  SendStatus publish(std::size_t publisher, std::size_t bytes) {
+  SendStatus publish(std::size_t publisher, std::size_t bytes, const MessageOptions& options = {}) {
     payload_.resize(bytes);
     client::PublisherCore& core = *publishers_[publisher];
     fill_payload(payload_, core.pushed() + 1);
-    return core.try_publish(payload_, {});
+    return core.try_publish(payload_, options);
   }
 
  private:

@@ -20,6 +20,8 @@ struct Faults {
   bool cuts = false;
   bool node_kills = false;
   bool agent_kills = false;
+  bool lives = false;  // some messages have a time to live
+  bool naps = false;   // agents are not stepped for a while, and subscribe with every policy
 };
 
 class Simulation {
@@ -64,8 +66,18 @@ class Simulation {
     SimulatedAgent& agent = *agents_.back();
     seen_.push_back(&agent.add_subscription("work.*.item"));
     seen_.push_back(&agent.add_subscription("work.>"));
+    if (faults_.naps) add_lossy(agent);
     agent.add_publisher("work." + name + ".item");
     agent.add_publisher("work." + name + ".other.thing");
+  }
+  void add_lossy(SimulatedAgent& agent) {
+    for (const Policy policy : {Policy::drop_new, Policy::drop_old, Policy::latest}) {
+      SubscribeOptions options;
+      options.policy = policy;
+      options.queue_messages = 40;
+      if (policy == Policy::latest) options.latest_messages = 5;
+      seen_.push_back(&agent.add_subscription("work.>", options));
+    }
   }
   void publish_some() {
     const std::size_t count = random_.below(30);
@@ -75,7 +87,11 @@ class Simulation {
       const std::size_t bytes = kind < 900   ? random_.below(200)
                                 : kind < 995 ? random_.below(20'000)
                                              : random_.below(300'000);
-      trace_.add(static_cast<std::uint64_t>(agent.publish(random_.below(2), bytes)));
+      MessageOptions options;
+      if (faults_.lives && random_.below(3) == 0)
+        options.time_to_live = std::chrono::milliseconds(random_.below(20));
+      options.key = faults_.lives ? random_.below(3) : 0;
+      trace_.add(static_cast<std::uint64_t>(agent.publish(random_.below(2), bytes, options)));
     }
   }
   void inject() {
@@ -92,7 +108,12 @@ class Simulation {
   void advance() {
     node_.clock().advance(tick + static_cast<base::Nanos>(random_.below(tick)));
     node_.step(1);
-    for (auto& agent : agents_) agent->step();
+    if (faults_.naps && random_.below(50) == 0) {
+      sleeper_ = agents_[random_.below(agents_.size())].get();
+      wakes_at_ = node_.clock().now() + static_cast<base::Nanos>(random_.below(200'000'000));
+    }
+    for (auto& agent : agents_)
+      if (agent.get() != sleeper_ || node_.clock().now() >= wakes_at_) agent->step();
     node_.step(1);
   }
 
@@ -106,6 +127,8 @@ class Simulation {
   std::vector<std::unique_ptr<SimulatedAgent>> agents_;
   std::vector<Seen*> seen_;
   int serial_ = 0;
+  const SimulatedAgent* sleeper_ = nullptr;
+  base::Nanos wakes_at_ = 0;
 };
 
 std::uint64_t seed_of_run() {
@@ -220,6 +243,54 @@ TEST(Simulation, EveryMessageHasOneOutcome) {
                 agent->publisher(index).pushed());
     }
   }
+}
+
+// Quiet: every message in one term of every pair. Returns how many were dropped.
+std::uint64_t expect_balance(Simulation& simulation) {
+  std::uint64_t sum = 0;
+  const StatsSnapshot snapshot = simulation.node().core().stats().snapshot();
+  for (const RowSnapshot& pair : snapshot.rows) {
+    if (pair.kind != RowKind::pair) continue;
+    std::uint64_t accepted = 0;
+    for (const RowSnapshot& row : snapshot.rows)
+      if (row.index == pair.ids[0]) accepted = row.get(PublicationCounter::accepted);
+    const std::uint64_t dropped =
+        pair.get(PairCounter::dropped_queue_full) + pair.get(PairCounter::dropped_conflated) +
+        pair.get(PairCounter::dropped_expired) + pair.get(PairCounter::void_after_join);
+    EXPECT_EQ(accepted - pair.get(PairCounter::join), pair.get(PairCounter::delivered) + dropped);
+    EXPECT_EQ(pair.get(PairCounter::queued), 0u);
+    sum += dropped;
+  }
+  return sum;
+}
+
+// Whatever the policies drop: in order, and every message in one term of every pair.
+TEST(Simulation, SleepingSubscribersLoseOnlyWhatIsCounted) {
+  Simulation simulation(seed_of_run(), {.delays = true, .cuts = true, .naps = true});
+  simulation.run(3000);
+  simulation.settle(30'000);
+  expect_order(simulation);
+  EXPECT_GT(expect_balance(simulation), 1000u);
+  for (auto& agent : simulation.agents())
+    for (std::size_t index = 0; index < agent->publisher_count(); ++index)
+      EXPECT_EQ(agent->publisher(index).report().delivered, agent->publisher(index).pushed());
+}
+
+TEST(Simulation, WhatOutlivesItsTimeIsCountedOnce) {
+  Simulation simulation(seed_of_run(), {.delays = true, .cuts = true, .lives = true, .naps = true});
+  simulation.run(3000);
+  simulation.settle(30'000);
+  expect_order(simulation);
+  EXPECT_GT(expect_balance(simulation), 1000u);
+  std::uint64_t expired = 0;
+  for (auto& agent : simulation.agents()) {
+    for (std::size_t index = 0; index < agent->publisher_count(); ++index) {
+      const FlushReport report = agent->publisher(index).report();
+      EXPECT_EQ(report.delivered + report.dropped, agent->publisher(index).pushed());
+      expired += report.dropped;
+    }
+  }
+  EXPECT_GT(expired, 10u);
 }
 
 TEST(Simulation, OneSeedGivesOneTraceCampaign) {

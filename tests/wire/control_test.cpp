@@ -238,8 +238,8 @@ TEST(Control, handles_that_are_zero_are_refused) {
 }
 
 TEST(Control, values_out_of_range_are_refused) {
-  EXPECT_EQ(read_one(Subscribe{.subscription = 1, .pattern = ">", .policy = 1}), Reject::none);
-  EXPECT_EQ(read_one(Subscribe{.subscription = 1, .pattern = ">", .policy = 2}), Reject::control);
+  EXPECT_EQ(read_one(Subscribe{.subscription = 1, .pattern = ">", .policy = 3}), Reject::none);
+  EXPECT_EQ(read_one(Subscribe{.subscription = 1, .pattern = ">", .policy = 4}), Reject::control);
   EXPECT_EQ(read_one(Verdict{.subscription = 1, .first_delivery = 0, .count = 1}), Reject::control);
   EXPECT_EQ(read_one(Verdict{.subscription = 1, .first_delivery = 1, .count = 0}), Reject::control);
   EXPECT_EQ(read_one(Verdict{.subscription = 1, .first_delivery = ~0ull, .count = 1}),

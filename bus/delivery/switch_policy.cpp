@@ -1,0 +1,263 @@
+#include <algorithm>
+
+#include "bus/base/check.hpp"
+#include "bus/delivery/switch.hpp"
+
+// What a subscription takes of a batch, and what it drops when it has fallen behind. What is
+// dropped before it is sent gets no delivery number; each message is counted by its reason.
+
+namespace abuzz::delivery {
+
+namespace {
+
+constexpr PairCounter pair_counters[] = {
+    PairCounter::dropped_queue_full, PairCounter::dropped_peer_gone, PairCounter::dropped_shutdown,
+    PairCounter::dropped_corrupt,    PairCounter::dropped_conflated, PairCounter::dropped_expired};
+constexpr SubscriptionCounter subscription_counters[] = {
+    SubscriptionCounter::dropped_queue_full, SubscriptionCounter::dropped_peer_gone,
+    SubscriptionCounter::dropped_shutdown,   SubscriptionCounter::dropped_corrupt,
+    SubscriptionCounter::dropped_conflated,  SubscriptionCounter::dropped_expired};
+
+std::uint64_t charge_of(const Routed& routed, std::uint32_t count) noexcept {
+  if (routed.is_train || count >= routed.count) return routed.charge;
+  return (routed.charge * count + routed.count - 1) / routed.count;  // as wire::charged_bytes
+}
+
+// A train counts as one message from its first piece on, which holds its charge.
+std::uint32_t messages_of(const Entry& entry) noexcept {
+  return entry.routed->is_train && entry.routed->first_of_train ? 1 : entry.count;
+}
+
+}  // namespace
+
+// Keys decide only where a subscription keeps the latest of each; then the body is verified here.
+// False when it is refused: the publisher's fault. Without a buffer for it all its messages count
+// as having the key 0.
+bool Switch::read_keys(const Publication& publication, const wire::BatchHead& head,
+                       const mem::Buffer& slice) {
+  if ((head.envelope.flags & wire::batch_has_keys) == 0 || publication.latest_count == 0)
+    return true;
+  const wire::Reject reject = wire::verify(slice.share(), pool_, {}, keys_);
+  return reject == wire::Reject::none || reject == wire::Reject::no_buffer;
+}
+
+void Switch::count_dropped(Pair& pair, std::uint64_t count, DropReason reason) noexcept {
+  const auto index = static_cast<std::size_t>(reason);
+  pair.row->add(pair_counters[index], count);
+  pair.subscription->row->add(subscription_counters[index], count);
+}
+
+// HOT: shard thread, once a batch and subscription.
+void Switch::offer(Pair& pair, Routed& routed, std::uint32_t first, std::uint32_t count) {
+  if (routed.is_train) return offer_piece(pair, routed, count);
+  Subscription& subscription = *pair.subscription;
+  switch (subscription.policy) {
+    case Policy::lossless:  // its room was granted
+      return enqueue(pair, routed, first, count, nullptr);
+    case Policy::drop_new: {
+      const Amount free = monus(subscription.bound, subscription.queued);
+      std::uint64_t fits = std::min<std::uint64_t>(free.messages, count);
+      if (charge_of(routed, count) > free.bytes)
+        fits = std::min<std::uint64_t>(fits, free.bytes * routed.count / routed.charge);
+      const auto taken = static_cast<std::uint32_t>(fits);
+      if (taken > 0) enqueue(pair, routed, first, taken, nullptr);
+      if (taken < count) count_dropped(pair, count - taken, DropReason::queue_full);
+      return;
+    }
+    case Policy::drop_old: {
+      const auto most =
+          static_cast<std::uint32_t>(std::min<std::uint64_t>(count, subscription.bound.messages));
+      if (most < count) count_dropped(pair, count - most, DropReason::queue_full);
+      (void)make_room(subscription, {most, charge_of(routed, most)});
+      return enqueue(pair, routed, first + count - most, most, nullptr);
+    }
+    case Policy::latest:
+      return offer_latest(pair, routed, first, count);
+  }
+}
+
+void Switch::offer_latest(Pair& pair, Routed& routed, std::uint32_t first, std::uint32_t count) {
+  Subscription& subscription = *pair.subscription;
+  const std::uint64_t topic = pair.publication->topic_hash;
+  const auto add = [&](std::uint64_t key, std::uint32_t from, std::uint32_t messages) {
+    Conflation::Slot& slot = subscription.conflation.slot(topic, key);
+    conflate(subscription, slot, subscription.latest_max - messages);
+    (void)make_room(subscription, {messages, charge_of(routed, messages)});
+    enqueue(pair, routed, from, messages, &slot);
+  };
+  if (keys_.count() == 0) {
+    const std::uint32_t most = std::min(count, subscription.latest_max);
+    if (most < count) count_dropped(pair, count - most, DropReason::conflated);
+    return add(0, first + count - most, most);
+  }
+  for (std::uint32_t index = first; index < first + count; ++index)
+    add(keys_.entry(index).key, index, 1);
+}
+
+// A chunk train is taken or dropped as a whole, as decided at its first piece.
+void Switch::offer_piece(Pair& pair, Routed& routed, std::uint32_t count) {
+  Subscription& subscription = *pair.subscription;
+  Conflation::Slot* slot = nullptr;
+  if (routed.first_of_train && subscription.policy != Policy::lossless) {
+    const Amount needed{1, routed.charge};
+    if (subscription.policy == Policy::latest) {
+      const std::uint64_t key = keys_.count() > 0 ? keys_.entry(0).key : 0;
+      slot = &subscription.conflation.slot(pair.publication->topic_hash, key);
+      conflate(subscription, *slot, subscription.latest_max - 1);
+    }
+    pair.train_reason = DropReason::queue_full;
+    pair.drops_train = subscription.policy == Policy::drop_new
+                           ? !(subscription.queued + needed).fits(subscription.bound)
+                           : !make_room(subscription, needed);
+  }
+  if (!pair.drops_train) return enqueue(pair, routed, 0, count, slot);
+  if (count > 0) count_dropped(pair, count, pair.train_reason);
+}
+
+void Switch::enqueue(Pair& pair, Routed& routed, std::uint32_t first, std::uint32_t count,
+                     Conflation::Slot* slot) {
+  Subscription& subscription = *pair.subscription;
+  Entry entry{&routed, &pair, first, count, charge_of(routed, count)};
+  entry.slot = slot;
+  const Amount added{count, entry.charge};
+  if (subscription.policy == Policy::lossless) subscription.backlog = subscription.backlog + added;
+  pair.row->add(PairCounter::handed, count);
+  pair.row->add(PairCounter::taken, count);
+  pair.row->add(PairCounter::queued, count);
+  subscription.queued = subscription.queued + added;
+  queued_ = queued_ + added;
+  ++routed.pending;
+  ++routed.holders;
+  ++pair.entries;
+  if (routed.expires_at != 0) ++subscription.expiring;
+  const std::uint32_t messages = messages_of(entry);
+  const std::uint64_t ticket = subscription.queue.push_back(std::move(entry));
+  if (slot != nullptr) {
+    slot->tickets.push_back(std::uint64_t{ticket});
+    slot->messages += messages;
+  }
+  note_ready(subscription);
+}
+
+// Drops the oldest of the slot until `keep` are left.
+void Switch::conflate(Subscription& subscription, Conflation::Slot& slot, std::uint64_t keep) {
+  while (!slot.tickets.is_empty()) {
+    Entry* oldest = subscription.queue.find(slot.tickets.front());
+    if (oldest == nullptr) {  // it left the queue from behind
+      slot.tickets.pop_front();
+      continue;
+    }
+    if (slot.messages <= keep) return;
+    drop_queued(subscription, *oldest, slot.messages - keep, DropReason::conflated);
+  }
+}
+
+// Drops the oldest until `needed` fits into the bound; false if it cannot. What was begun to be
+// sent is not touched.
+bool Switch::make_room(Subscription& subscription, Amount needed) {
+  std::size_t place = 0;
+  while (!(subscription.queued + needed).fits(subscription.bound)) {
+    while (place < subscription.queue.places() &&
+           (SendQueue<Entry>::is_hole(subscription.queue.at(place)) ||
+            is_begun(subscription.queue.at(place))))
+      ++place;
+    if (place >= subscription.queue.places()) return false;
+    const std::uint64_t over =
+        monus(subscription.queued + needed, subscription.bound).bytes > 0
+            ? subscription.bound.messages
+            : subscription.queued.messages + needed.messages - subscription.bound.messages;
+    drop_queued(subscription, subscription.queue.at(place), over, DropReason::queue_full);
+    place = 0;
+  }
+  return true;
+}
+
+// A later piece of a train: its first one is on its way, or it stands further in front.
+bool Switch::is_begun(const Entry& entry) noexcept {
+  return entry.routed->is_train && !entry.routed->first_of_train;
+}
+
+// Drops up to `messages` from the front of an entry that is not sent; a train whole.
+void Switch::drop_queued(Subscription& subscription, Entry& entry, std::uint64_t messages,
+                         DropReason reason) {
+  if (entry.routed->is_train) return drop_queued_train(subscription, entry, reason);
+  if (messages >= entry.count) return drop_entry(subscription, entry, reason);
+  const auto dropped = static_cast<std::uint32_t>(messages);
+  const std::uint64_t charge = charge_of(*entry.routed, entry.count - dropped);
+  take_off(subscription, {dropped, entry.charge - charge});
+  entry.first += dropped;
+  entry.count -= dropped;
+  entry.charge = charge;
+  if (entry.slot != nullptr) entry.slot->messages -= dropped;
+  entry.pair->row->set(PairCounter::queued, entry.pair->row->get(PairCounter::queued) - dropped);
+  count_dropped(*entry.pair, dropped, reason);
+}
+
+// The queue of the subscription got shorter without anything being sent.
+void Switch::take_off(Subscription& subscription, Amount amount) {
+  subscription.queued = subscription.queued - amount;
+  queued_ = queued_ - amount;
+  if (subscription.policy != Policy::lossless) return;
+  subscription.backlog = monus(subscription.backlog, amount);
+  serve_later(subscription);
+}
+
+void Switch::drop_entry(Subscription& subscription, Entry& entry, DropReason reason) {
+  Entry dropped = subscription.queue.take(entry);
+  forget_place(subscription, dropped);
+  take_off(subscription, {dropped.count, dropped.charge});
+  drop_holder(*dropped.routed);
+  complete(dropped, 0, reason);
+}
+
+// `entry` left the queue.
+void Switch::forget_place(Subscription& subscription, Entry& entry) noexcept {
+  if (entry.routed->expires_at != 0) --subscription.expiring;
+  if (entry.slot == nullptr) return;
+  entry.slot->messages -= messages_of(entry);
+  if (entry.slot->tickets.front() == entry.ticket) entry.slot->tickets.pop_front();
+  entry.slot = nullptr;
+}
+
+// Drops all pieces of a train of which none was sent; those to come are dropped at arrival. The
+// same message may stand in the queue again behind the abort of this train: that is another train.
+void Switch::drop_queued_train(Subscription& subscription, Entry& first, DropReason reason) {
+  Pair& pair = *first.pair;
+  const std::uint64_t seq = first.routed->first_seq;
+  std::vector<std::uint64_t>& tickets = tickets_;
+  tickets.clear();
+  bool is_whole = false;
+  for (std::size_t place = 0; place < subscription.queue.places() && !is_whole; ++place) {
+    const Entry& entry = subscription.queue.at(place);
+    if (SendQueue<Entry>::is_hole(entry) || entry.ticket < first.ticket || entry.pair != &pair ||
+        !entry.routed->is_train || entry.routed->first_seq != seq)
+      continue;
+    tickets.push_back(entry.ticket);
+    is_whole = entry.count > 0 || entry.routed->aborts;
+  }
+  if (!is_whole) {
+    pair.drops_train = true;
+    pair.train_reason = reason;
+  }
+  for (const std::uint64_t ticket : tickets)
+    if (Entry* piece = subscription.queue.find(ticket)) drop_entry(subscription, *piece, reason);
+}
+
+// Drops what has outlived its time; all of it, not only what stands in front.
+void Switch::expire(Subscription& subscription) {
+  if (subscription.expiring == 0) return;
+  std::vector<std::uint64_t> expired;
+  for (std::size_t place = 0; place < subscription.queue.places(); ++place) {
+    const Entry& entry = subscription.queue.at(place);
+    if (!SendQueue<Entry>::is_hole(entry) && is_expired(entry)) expired.push_back(entry.ticket);
+  }
+  for (const std::uint64_t ticket : expired)
+    if (Entry* entry = subscription.queue.find(ticket))
+      drop_queued(subscription, *entry, entry->count, DropReason::expired);
+}
+
+bool Switch::is_expired(const Entry& entry) const noexcept {
+  return entry.routed->expires_at != 0 && now_ >= entry.routed->expires_at && !is_begun(entry);
+}
+
+}  // namespace abuzz::delivery

@@ -1,0 +1,219 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bus/base/units.hpp"
+#include "bus/delivery/switch.hpp"
+#include "bus/mem/pool.hpp"
+#include "bus/stats.hpp"
+#include "bus/wire/batch.hpp"
+
+namespace abuzz::delivery::test {
+
+inline constexpr PortId publisher_port = 1;
+inline constexpr PortId subscriber_port = 2;
+inline constexpr std::uint64_t node_id = 77;
+
+struct SubscribeWish {
+  std::uint32_t handle = 1;
+  std::string pattern = "t.*";
+  Policy policy = Policy::lossless;
+  std::uint32_t latest = 0;
+  std::uint64_t bound_messages = 100;
+  std::uint64_t bound_bytes = 4 * base::mib;
+  std::uint64_t window_messages = 1000;
+};
+
+inline std::uint64_t seed_of_run() {
+  const char* text = std::getenv("ABUZZ_SEED");
+  const std::uint64_t seed = text == nullptr ? 1 : std::strtoull(text, nullptr, 10);
+  std::printf("seed %llu (ABUZZ_SEED repeats it)\n", static_cast<unsigned long long>(seed));
+  return seed;
+}
+
+struct Chunk {
+  std::uint32_t index = 0, count = 0;
+  std::uint64_t message_bytes = 0;
+};
+
+// A switch, with a publisher's and a subscriber's port, driven by hand.
+class SwitchTest : public ::testing::Test {
+ protected:
+  SwitchTest() {
+    switch_.open_port(publisher_port);
+    switch_.open_port(subscriber_port);
+  }
+
+  void advertise(std::uint32_t handle, std::string_view topic) {
+    wire::Advertise item;
+    item.publication = item.publisher_id = handle;
+    item.publisher_epoch = 1;
+    item.topic = topic;
+    ASSERT_EQ(switch_.advertise(publisher_port, item), 0);
+    topics_[handle] = std::string(topic);
+    switch_.finish_cycle(now_);
+  }
+  void subscribe(const SubscribeWish& wish) {
+    wire::Subscribe item;
+    item.subscription = wish.handle;
+    item.pattern = wish.pattern;
+    item.policy = static_cast<std::uint8_t>(wish.policy);
+    item.latest = wish.latest;
+    item.bound_messages = wish.bound_messages;
+    item.bound_bytes = wish.bound_bytes;
+    item.window_messages = wish.window_messages;
+    item.window_bytes = 4 * base::mib;
+    item.stall_ms = 1000;
+    ASSERT_EQ(switch_.subscribe(subscriber_port, item, now_).error, 0);
+  }
+
+  // Publishes one batch, a message for each key.
+  Verdict publish(std::uint32_t handle, const std::vector<std::uint64_t>& keys,
+                  std::size_t payload_bytes = 16, std::uint32_t ttl_ms = 0,
+                  const Chunk& chunk = {}) {
+    const std::string& topic = topics_[handle];
+    const auto slots = static_cast<std::uint32_t>(keys.size());
+    const std::size_t each = base::align_up(payload_bytes, 8);
+    mem::Buffer block =
+        pool_.try_acquire(wire::BatchBuilder::bytes_needed(slots, topic.size(), slots * each));
+    if (!block) return Verdict::over_limit;  // too much is queued
+    wire::BatchBuilder builder(block.span(), slots, topic.size());
+    for (const std::uint64_t key : keys) {
+      std::memset(builder.claim(payload_bytes).data(), 1, payload_bytes);
+      builder.commit_entry(payload_bytes, key, 0, 0);
+    }
+    wire::Envelope envelope;
+    envelope.origin = node_id;
+    envelope.agent_id = publisher_port;
+    envelope.publisher_id = handle;
+    envelope.publisher_epoch = 1;
+    envelope.first_seq = next_seq_[handle] + 1;
+    if (chunk.count > 0) {
+      envelope.flags = wire::batch_chunk;
+      if (chunk.index + 1 == chunk.count) envelope.flags |= wire::batch_last_chunk;
+      envelope.chunk_index = chunk.index;
+      envelope.chunk_count = chunk.count;
+      envelope.message_bytes = chunk.message_bytes;
+    }
+    const wire::BatchBuilder::Sealed sealed = builder.seal(slots, envelope, topic);
+    mem::Buffer slice = block.slice(sealed.offset, sealed.bytes);
+    wire::BatchHead head;
+    EXPECT_EQ(wire::BatchHead::parse(slice.span(), head), wire::Reject::none);
+    wire::Record record;
+    record.handle = handle;
+    record.message_count = head.envelope.message_count;
+    record.seq = head.envelope.first_seq;
+    record.ttl_left_ms = ttl_ms;
+    const Verdict verdict = switch_.accept(publisher_port, record, head, std::move(slice), now_);
+    if (verdict == Verdict::taken) next_seq_[handle] += head.envelope.message_count;
+    switch_.finish_cycle(now_);
+    return verdict;
+  }
+  // A message in `pieces` chunks; stops after `sent` of them.
+  void publish_train(std::uint32_t handle, std::uint32_t pieces, std::uint32_t sent) {
+    constexpr std::size_t bytes = 1024;
+    for (std::uint32_t index = 0; index < sent; ++index)
+      ASSERT_EQ(publish(handle, {0}, bytes, 0, {index, pieces, pieces * bytes}), Verdict::taken);
+  }
+
+  struct Got {
+    std::uint32_t publication = 0;
+    std::uint64_t seq = 0;
+    bool operator==(const Got&) const = default;
+  };
+  // Sends up to `records_max` records to the subscriber; returns the messages, one by one.
+  std::vector<Got> send(std::size_t records_max = 10'000) {
+    std::vector<Got> got;
+    Switch::Outgoing next;
+    while (records_max-- > 0 && switch_.peek(subscriber_port, next)) {
+      for (std::uint32_t index = 0; index < next.count; ++index)
+        got.push_back(
+            {next.routed->publication->handle, next.routed->first_seq + next.first + index});
+      last_ttl_ms_ = next.ttl_left_ms;
+      Step step{next.first_delivery + next.count - 1, next.count, 0};
+      wire::BatchHead head;
+      if (!next.routed->aborts &&
+          wire::BatchHead::parse(next.routed->slice.span(), head) == wire::Reject::none)
+        step.bytes = wire::charged_bytes(head.envelope, next.count);
+      under_way_[next.subscription].push_back(step);
+      switch_.mark_sent(subscriber_port);
+    }
+    return got;
+  }
+  // The subscription handled up to `records` of those that were sent to it.
+  void settle(std::uint32_t handle = 1, std::size_t records = 10'000) {
+    wire::Settle& told = told_[handle];
+    std::deque<Step>& steps = under_way_[handle];
+    told.subscription = handle;
+    while (records-- > 0 && !steps.empty()) {
+      ++told.received_no;
+      told.done_no = std::max(told.done_no, steps.front().last_delivery);
+      told.consumed_messages += steps.front().messages;
+      told.consumed_bytes += steps.front().bytes;
+      steps.pop_front();
+    }
+    ASSERT_TRUE(switch_.settle(subscriber_port, told, now_));
+    switch_.finish_cycle(now_);
+  }
+
+  RowSnapshot row_of(RowKind kind, std::size_t index) const {
+    const StatsSnapshot snapshot = stats_->snapshot();
+    for (const RowSnapshot& row : snapshot.rows)
+      if (row.kind == kind && index-- == 0) return row;
+    return {};
+  }
+  RowSnapshot subscription_row(std::size_t index = 0) const {
+    return row_of(RowKind::subscription, index);
+  }
+  RowSnapshot publication_row(std::size_t index = 0) const {
+    return row_of(RowKind::publication, index);
+  }
+  // For every pair: each message since it joined is in exactly one term.
+  void expect_balance() const {
+    const StatsSnapshot snapshot = stats_->snapshot();
+    for (const RowSnapshot& pair : snapshot.rows) {
+      if (pair.kind != RowKind::pair) continue;
+      std::uint64_t accepted = 0;
+      for (const RowSnapshot& row : snapshot.rows)
+        if (row.index == pair.ids[0]) accepted = row.get(PublicationCounter::accepted);
+      const std::uint64_t dropped =
+          pair.get(PairCounter::dropped_queue_full) + pair.get(PairCounter::dropped_peer_gone) +
+          pair.get(PairCounter::dropped_shutdown) + pair.get(PairCounter::dropped_corrupt) +
+          pair.get(PairCounter::dropped_conflated) + pair.get(PairCounter::dropped_expired);
+      EXPECT_EQ(accepted - pair.get(PairCounter::join), pair.get(PairCounter::delivered) + dropped +
+                                                            pair.get(PairCounter::queued) +
+                                                            pair.get(PairCounter::void_after_join))
+          << pair.text;
+    }
+  }
+
+  const Config config_;
+  mem::ProcessMemory memory_;
+  mem::Pool pool_{classes, memory_};
+  std::unique_ptr<StatsFile> stats_ = StatsFile::create("", {}, 256).value();
+  base::Nanos now_ = base::second;
+  Switch switch_{*stats_, config_, node_id, pool_};
+  std::map<std::uint32_t, std::string> topics_;
+  std::map<std::uint32_t, std::uint64_t> next_seq_;
+  std::uint32_t last_ttl_ms_ = 0;
+
+ private:
+  struct Step {
+    std::uint64_t last_delivery;
+    std::uint64_t messages, bytes;
+  };
+  std::map<std::uint32_t, std::deque<Step>> under_way_;
+  std::map<std::uint32_t, wire::Settle> told_;
+  static constexpr mem::SizeClass classes[] = {{1024, 4096, 4096}, {16384, 512, 512}};
+};
+
+}  // namespace abuzz::delivery::test
