@@ -101,7 +101,10 @@ void Switch::route(Publication& publication, Routed& routed, std::uint32_t skip)
       offer(*pair, routed, skip, count);
     else if (count > 0)
       pair->skips_train = false;
-    if (is_lossless) make_hungry(*pair);
+    if (!is_lossless) continue;
+    // A Want that overtook this batch was cut to the bound; now there may be more of it.
+    ask(*pair);
+    make_hungry(*pair);
   }
   keys_ = {};
   if (publication.route.empty()) {

@@ -7,13 +7,17 @@
 // holds its publishers and nobody else.
 //
 // Rule: for each lossless subscription, backlog + granted <= bound. Accepting a batch moves its
-// size from granted to backlog; only draining makes room to grant again. A publication's limit is
-// the least of what its lossless subscriptions granted, or a plain window when there are none.
+// size from granted to backlog; only draining makes room to grant again. One batch may pass the
+// bound when nothing is queued, or a bound below its size would hold it for ever. A publication's
+// limit is the least of what its lossless subscriptions granted, or a plain window when there are
+// none.
 
 namespace abuzz::delivery {
 
 namespace {
 
+// Messages only: every bound has room for more bytes than a batch or a train.
+constexpr Amount largest_batch{4096, 0};
 constexpr Amount plain_window{16'384, 2 * base::mib};
 constexpr base::Nanos slow_news_interval = 50 * base::millisecond;
 
@@ -83,7 +87,10 @@ void Switch::grant(Subscription& subscription) {
     const Amount half{free.messages / 2, free.bytes / 2};
     pair->target = is_active ? most(subscription.share, half) : subscription.share;
     const Amount missing = monus(most(pair->target, pair->want), outstanding);
-    const Amount given = least(missing, free);
+    const bool may_pass = pair->want.messages > subscription.bound.messages &&
+                          subscription.backlog.messages == 0 &&
+                          subscription.granted.fits(subscription.bound);
+    const Amount given = least(missing, may_pass ? most(free, missing) : free);
     if (given.messages > 0 || given.bytes > 0) {
       pair->limit = pair->limit + given;
       subscription.granted = subscription.granted + given;
@@ -132,16 +139,17 @@ void Switch::update_limit(Publication& publication) {
 void Switch::ask(Pair& pair) {
   const Publication& publication = *pair.publication;
   if (!is_under(publication.limit, publication.limit_wanted)) return;
-  pair.want =
-      least(monus(publication.limit_wanted, publication.accepted), pair.subscription->bound);
+  pair.want = least(monus(publication.limit_wanted, publication.accepted),
+                    most(pair.subscription->bound, largest_batch));
   make_hungry(pair);
 }
 
 void Switch::want(PortId port, const wire::Want& item) {
   Publication* publication = find_publication(port, item.publication);
   if (publication == nullptr) return;
-  // Nobody waits for more than one batch or one train.
-  const Amount most_wanted = publication->accepted + Amount{16'384, 64 * base::mib};
+  // Nobody waits for more than one batch or one train beyond what it may send: measured from the
+  // limit, because what was sent before the Want may not have been accepted yet.
+  const Amount most_wanted = publication->limit + Amount{16'384, 64 * base::mib};
   publication->limit_wanted = least({item.limit_messages, item.limit_bytes}, most_wanted);
   for (Pair* pair : publication->route) ask(*pair);
   note(*publication);

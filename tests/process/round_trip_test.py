@@ -1,6 +1,7 @@
 """pub and sub: what goes in comes out, in order, once, in the form that was asked for."""
 
 import json
+import os
 import unittest
 
 from bus_case import PATIENCE, BusCase
@@ -79,6 +80,28 @@ class RoundTrip(BusCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         for reader in readers:
             self.assertEqual(self.finish(reader)[:2], (0, "x\n" * 50))
+
+    def test_a_queue_shorter_than_a_batch_holds_nobody_for_ever(self):
+        # The lines fit into the pipe to this test, which reads them at the end.
+        for queue in (1, 10, 100, 1000, 3000):
+            with self.subTest(queue=queue):
+                topic = f"queue.of-{queue}"
+                reader = self.subscribe(topic, "--raw", "--queue", str(queue), "--count", "10000",
+                                        "--timeout", f"{PATIENCE}s")
+                lines = "".join(f"{i}\n" for i in range(10_000))
+                done = self.abuzz("pub", topic, "-", stdin=lines)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                code, out, err = self.finish(reader)
+                self.assertEqual((code, out == lines), (0, True), err)
+
+    def test_credit_that_is_asked_for_ahead_of_the_data_is_given(self):
+        # Many full batches at once: what is wanted next is more than the queue holds beside them.
+        path = os.path.join(self.base, "text")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("the quick brown fox jumps over a lazy dog\n" * 1_000_000)
+        done = self.abuzz("demo", path, "--top", "0", "--timeout", "10s")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("equal to the count by one process", done.stdout)
 
     def test_patterns_that_do_not_match_get_nothing(self):
         reader = self.subscribe("a.*", "--timeout", "500ms")
