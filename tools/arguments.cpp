@@ -15,11 +15,9 @@ class HelpFormat : public CLI::Formatter {
  public:
   explicit HelpFormat(std::string usage) : usage_(std::move(usage)) {}
   std::string make_usage(const CLI::App* /*app*/, std::string /*name*/) const override {
-    return "Usage: " + usage_ + "\n";
+    return "\nUsage: " + usage_ + "\n";
   }
-  std::string make_footer(const CLI::App* app) const override {
-    return app->get_footer().empty() ? "" : "\n" + app->get_footer();
-  }
+  std::string make_footer(const CLI::App* app) const override { return app->get_footer(); }
 
  private:
   std::string usage_;

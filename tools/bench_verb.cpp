@@ -86,8 +86,8 @@ std::optional<int> read_options(const std::vector<std::string>& words,
   arguments.value(
       "--size", [&](const std::string& text) { return read_sizes(text, options.sizes); },
       "Payload bytes, one after the other; default 64", "BYTES,...");
-  arguments.duration("--duration", duration, "Of one run; default 2s");
-  arguments.count("--runs", runs, "Of each system and size, in turns; default 5", 1, 1000);
+  arguments.duration("--duration", duration, "How long each run lasts; default 2s");
+  arguments.count("--runs", runs, "How many of each system and size, in turns; default 5", 1, 1000);
   arguments.value(
       "--vs", [&](const std::string& text) { return read_systems(text, peers); },
       "Measure these beside Abuzz, in turns: zmq", "PEER,...");
@@ -97,7 +97,7 @@ std::optional<int> read_options(const std::vector<std::string>& words,
   arguments.flag("--poll", options.is_polling, "Abuzz's side receives by poll, not by handler");
   arguments.text("--out", options.out_file, "Write every run to this file, as JSON", "FILE");
   arguments.flag("--json", options.is_json, "Print that JSON instead of the tables");
-  arguments.note("Examples:");
+  arguments.note("Takes --config and --set like every verb. Examples:");
   arguments.note("  abuzz bench pubsub --vs zmq");
   arguments.note("  abuzz bench pubsub --size 64,1k,64k --vs zmq --out result.json");
   arguments.note("  abuzz bench pingpong --vs zmq --duration 1s");

@@ -25,10 +25,7 @@ namespace {
 constexpr const char* summary =
     "Set a small team of agents to work: a reader publishes the lines of texts, indexers count\n"
     "their words, a collector merges the counts. Each is a process; all they share is the bus.\n"
-    "The result is compared with a count by one process alone.\n"
-    "\n"
-    "Usage: abuzz demo [PATH]... [OPTIONS]\n"
-    "PATH is a file or a folder; default /usr/share/common-licenses";
+    "The result is compared with a count by one process alone.";
 
 // Paths may stand anywhere among the flags; behind "--" everything is one.
 std::vector<std::string> take_paths(const std::vector<std::string>& words,
@@ -53,12 +50,19 @@ std::vector<std::string> take_paths(const std::vector<std::string>& words,
 
 std::optional<int> read_options(const std::vector<std::string>& words, DemoOptions& options) {
   Arguments arguments("demo", summary);
+  std::string none;  // take_paths has them all
+  arguments.optional("PATH", none,
+                     "Files and folders, any number; default /usr/share/common-licenses");
   arguments.count("--indexers", options.indexers, "How many agents count; default 3", 1, 64);
   arguments.count("--top", options.top, "How many words to show; default 10", 0, 1000);
   arguments.duration("--timeout", options.timeout,
                      "Give up (exit 5) after this long without progress; default 30s");
   arguments.flag("--json", options.is_json, "Print the result as JSON");
-  arguments.note("Exit codes: 0 the counts are equal and nothing was lost, 6 they are not.");
+  arguments.note("Takes --config and --set like every verb.");
+  arguments.note(
+      "Exit codes: 0 the counts are equal and nothing was lost, 6 they are not. Examples:");
+  arguments.note("  abuzz demo");
+  arguments.note("  abuzz demo ~/texts notes.txt --top 20");
   const auto code = arguments.parse(take_paths(words, options.paths));
   if (options.paths.empty()) options.paths.emplace_back("/usr/share/common-licenses");
   return code;

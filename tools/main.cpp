@@ -36,7 +36,8 @@ Understand it
   errors [ID]        what an ABZ id means and what to do
   version            which Abuzz this is
 
-Every verb has --help and --json. --config FILE names a config file. A node starts by itself.
+Every verb has --help (also: abuzz help VERB) and --json. --config FILE names a config file.
+A node starts by itself.
 
 Try in two terminals:
   abuzz sub 'demo.>'
@@ -83,8 +84,16 @@ constexpr std::array<Verb, 12> verbs{{{"pub", run_pub},
                                       {"version", run_version},
                                       {"--version", run_version}}};
 
+// `abuzz help node run` says what `abuzz node run --help` says.
+Words without_help(const Words& words) {
+  if (words.size() < 2 || words.front() != "help") return words;
+  Words asked(words.begin() + 1, words.end());
+  asked.emplace_back("--help");
+  return asked;
+}
+
 int run(const Words& words) {
-  const VerbLine line = split_verb(words);
+  const VerbLine line = split_verb(without_help(words));
   for (const Verb& verb : verbs) {
     if (verb.name == line.verb) return verb.run(line.words);
   }

@@ -77,6 +77,7 @@ GOOD = [
     ["config", "explain", "node.idle_exit"], ["config", "explain", "node"], ["config", "init", "-"],
     ["doctor"], ["doctor", "--json"], ["node", "stop"], ["node", "stop", "--json"],
     ["pub", "--help"], ["sub", "--help"], ["node", "--help"], ["node", "run", "--help"],
+    ["help"], ["help", "pub"], ["help", "node", "run"],
     ["config", "--help"], ["bench", "--help"], ["demo", "--help"],
 ]
 
@@ -103,6 +104,12 @@ class ExitCodes(BusCase):
                 self.assertEqual((done.returncode, done.stderr), (0, ""))
                 self.assertNotEqual(done.stdout, "")
         self.assertEqual(self.processes(), {})
+
+    def test_help_of_a_verb_is_that_of_its_flag(self):
+        for words in (["pub"], ["node"], ["node", "run"], ["bench"]):
+            self.assertEqual(self.abuzz("help", *words).stdout,
+                             self.abuzz(*words, "--help").stdout)
+        self.assert_fails(self.abuzz("help", "pbu"), 2, "ABZ-1004")
 
     def test_a_full_disk_is_told(self):
         with open("/dev/full", "wb") as full:
