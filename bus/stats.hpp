@@ -70,6 +70,7 @@ enum class ProcessCounter : std::uint16_t {
   corrupt_reported,
   memory_refused,
   state,
+  held_bytes,
 };
 enum class AgentCounter : std::uint16_t {
   state,

@@ -64,6 +64,7 @@ constexpr CounterInfo counters[] = {
     counter(process, P::corrupt_reported, "corrupt batches reported", "batches"),
     counter(process, P::memory_refused, "refused by the memory budget", "1"),
     gauge(process, P::state, "state", "state"),
+    gauge(process, P::held_bytes, "bytes of batches held", "bytes"),
 
     gauge(agent, A::state, "state", "state"),
     gauge(agent, A::session_epoch, "session epoch", "1"),

@@ -93,9 +93,13 @@ bool PublisherCore::open_segment(std::size_t payload_bytes) {
   const std::size_t fixed =
       Segment::head_bytes + wire::BatchBuilder::bytes_needed(0, topic_.size(), 0) + 64;
   const std::size_t each = sizeof(wire::MessageEntry) + base::align_up(payload_bytes, 8);
+  const std::uint32_t bound = news_->batch_messages_max.read();
+  const std::size_t slots_max = bound == 0
+                                    ? agent_->batch_messages_max()
+                                    : std::min<std::size_t>(bound, agent_->batch_messages_max());
   const std::size_t slots = std::clamp<std::size_t>(
       (std::min(class_bytes - fixed, agent_->batch_bytes_max())) / std::max<std::size_t>(each, 40),
-      1, agent_->batch_messages_max());
+      1, slots_max);
   // No batch is longer than its limit.
   mem::Buffer usable = block.slice(0, std::min(class_bytes, fixed + agent_->batch_bytes_max()));
   Segment::create(usable, static_cast<std::uint32_t>(slots), topic_.size());

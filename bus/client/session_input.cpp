@@ -167,8 +167,10 @@ void Session::on(const wire::Outcome& item) {
 }
 
 void Session::on(const wire::Interest& item) {
-  if (Stream* stream = find_stream(item.publication))
+  if (Stream* stream = find_stream(item.publication)) {
     stream->news->match_count.publish(item.match_count);
+    stream->news->batch_messages_max.publish(item.queue_messages);
+  }
   changed();
 }
 

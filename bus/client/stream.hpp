@@ -33,6 +33,8 @@ struct StreamNews {
   base::Position<std::uint64_t> accepted_seq{0};
   base::Position<std::uint64_t> delivered{0}, no_subscriber{0}, dropped{0}, unknown{0};
   base::Position<std::uint32_t> match_count{0};
+  // A batch has no more messages than the shortest queue that holds publishers; 0: no such bound.
+  base::Position<std::uint32_t> batch_messages_max{0};
   base::Position<std::uint64_t> held_by{0};
   base::Position<std::uint16_t> error{0};  // of a refused publication
   base::Position<StreamState> state{StreamState::advertising};

@@ -141,6 +141,7 @@ class Switch {
   void offer_piece(Pair& pair, Routed& routed, std::uint32_t count);
   void enqueue(Pair& pair, Routed& routed, std::uint32_t first, std::uint32_t count,
                Conflation::Slot* slot);
+  void copy_out(Routed& routed);
   void conflate(Subscription& subscription, Conflation::Slot& slot, std::uint64_t keep);
   bool make_room(Subscription& subscription, Amount needed);
   static bool is_begun(const Entry& entry) noexcept;
@@ -169,6 +170,11 @@ class Switch {
   void serve_later(Subscription& subscription);
   void ask(Pair& pair);
   void spend(Pair& pair, Amount used) noexcept;
+  void check_memory();
+  std::uint64_t memory_left() const noexcept;
+  bool is_over_budget(const Subscription& subscription) const noexcept;
+  const Pair* starving_pair(Subscription& subscription) const noexcept;
+  static std::uint32_t shortest_queue(const Publication& publication) noexcept;
   void update_limit(Publication& publication);
   void note(Publication& publication);
   void note_output(Port& port);
@@ -208,6 +214,8 @@ class Switch {
   std::size_t subscription_count_ = 0;
   std::size_t publication_count_ = 0;
   std::uint32_t generation_ = 0;
+  std::uint64_t held_bytes_ = 0;  // of batches in queues and in flight
+  bool is_full_ = false;          // they take all they may
   bool is_draining_ = false;
 };
 

@@ -63,6 +63,7 @@ Verdict Switch::accept(PortId port, const wire::Record& record, const wire::Batc
   routed.publication = &publication;
   routed.slice = std::move(slice);
   routed.slice_bytes = static_cast<std::uint32_t>(routed.slice.bytes());
+  held_bytes_ += routed.slice_bytes;
   routed.lane = envelope.lane;
   routed.first_seq = envelope.first_seq;
   routed.count = envelope.message_count;

@@ -73,7 +73,7 @@ void Switch::serve_later(Subscription& subscription) {
 // Serves hungry pairs in turn; the first that cannot be served whole gets what there is and waits
 // at the head, so that partial grants never spread.
 void Switch::grant(Subscription& subscription) {
-  while (!subscription.hungry.is_empty()) {
+  while (!is_over_budget(subscription) && !subscription.hungry.is_empty()) {
     Pair* pair = subscription.hungry.front();
     if (pair == nullptr) {
       subscription.hungry.pop_front();
@@ -84,7 +84,7 @@ void Switch::grant(Subscription& subscription) {
     const Amount free = monus(subscription.bound, subscription.backlog + subscription.granted);
     // Who used credit since the last look gets half of what is free; who did not, its share.
     const bool is_active = publication.accepted_seq != pair->seen_seq;
-    const Amount half{free.messages / 2, free.bytes / 2};
+    const Amount half{free.messages / 2, std::min(free.bytes / 2, memory_left() / 8)};
     pair->target = is_active ? most(subscription.share, half) : subscription.share;
     const Amount missing = monus(most(pair->target, pair->want), outstanding);
     const bool may_pass = pair->want.messages > subscription.bound.messages &&
@@ -108,6 +108,7 @@ void Switch::grant(Subscription& subscription) {
 
 void Switch::finish_cycle(base::Nanos now) {
   now_ = now;
+  check_memory();
   for (std::size_t index = 0; index < hungry_.size(); ++index) {
     Subscription& subscription = *hungry_[index];
     subscription.wants_service = false;
@@ -116,10 +117,43 @@ void Switch::finish_cycle(base::Nanos now) {
   hungry_.clear();
 }
 
+// While the batches in all queues take more than their part of the node's budget, who publishes to
+// a subscription that holds some of them gets no more credit: publishers are held, and nothing is
+// lost. The other part is for the credit that is out, and for everything else.
+void Switch::check_memory() {
+  stats_.process().set(ProcessCounter::held_bytes, held_bytes_);
+  if (!is_full_) {
+    is_full_ = memory_left() == 0;
+    if (is_full_) stats_.process().add(ProcessCounter::memory_refused);
+    return;
+  }
+  if (memory_left() < config_.node.memory_budget_bytes / 16) return;
+  is_full_ = false;
+  for (auto& [id, port] : ports_) {
+    for (auto& subscription : port->subscriptions)
+      if (subscription) serve_later(*subscription);
+    for (auto& publication : port->publications)
+      if (publication) update_limit(*publication);
+  }
+}
+
+std::uint64_t Switch::memory_left() const noexcept {
+  const std::uint64_t most_bytes = config_.node.memory_budget_bytes / 2;
+  return most_bytes > held_bytes_ ? most_bytes - held_bytes_ : 0;
+}
+
+bool Switch::is_over_budget(const Subscription& subscription) const noexcept {
+  constexpr std::uint64_t harmless_bytes = 64 * base::kib;
+  return is_full_ &&
+         subscription.queued.bytes + subscription.sent.bytes - subscription.consumed.bytes >
+             harmless_bytes;
+}
+
 void Switch::update_limit(Publication& publication) {
   Amount limit = publication.accepted + plain_window;
   bool is_first = true;
   for (const Pair* pair : publication.route) {
+    if (is_first && is_over_budget(*pair->subscription)) limit = publication.limit;
     if (pair->subscription->policy != Policy::lossless) continue;
     limit = is_first ? pair->limit : least(limit, pair->limit);
     is_first = false;
@@ -186,6 +220,17 @@ void Switch::note_ready(Subscription& subscription) {
   note_output(*subscription.port);
 }
 
+std::uint32_t Switch::shortest_queue(const Publication& publication) noexcept {
+  std::uint64_t least_messages = 0;
+  for (const Pair* pair : publication.route) {
+    const Subscription& subscription = *pair->subscription;
+    if (subscription.policy != Policy::lossless) continue;
+    if (least_messages == 0 || subscription.bound.messages < least_messages)
+      least_messages = subscription.bound.messages;
+  }
+  return static_cast<std::uint32_t>(least_messages);
+}
+
 void Switch::tell(Publication& publication, wire::ControlBuilder& control) {
   publication.is_dirty = false;
   control.add(wire::Credit{publication.handle, publication.is_fresh ? wire::credit_is_fresh : 0,
@@ -218,7 +263,8 @@ void Switch::tell(Publication& publication, wire::ControlBuilder& control) {
     publication.interest_changed = false;
     publication.match_told = static_cast<std::uint32_t>(publication.route.size());
     control.add(wire::Interest{publication.handle, publication.match_told,
-                               publication.lossless_count, generation_});
+                               publication.lossless_count, generation_,
+                               shortest_queue(publication)});
   }
 }
 
@@ -242,16 +288,30 @@ bool Switch::collect_control(PortId id, wire::ControlBuilder& control) {
   return added;
 }
 
+// The pair that is to be served next, if the queue could not serve it even when it is empty: others
+// hold the credit.
+const Pair* Switch::starving_pair(Subscription& subscription) const noexcept {
+  for (std::size_t index = 0; index < subscription.hungry.count(); ++index) {
+    const Pair* pair = subscription.hungry.at(index);
+    if (pair == nullptr) continue;
+    const Amount outstanding = pair->limit - pair->publication->accepted;
+    const Amount missing = monus(most(pair->target, pair->want), outstanding);
+    return (subscription.granted + missing).fits(subscription.bound) ? nullptr : pair;
+  }
+  return nullptr;
+}
+
 // Credit that lies idle is honoured beyond the bound, like that of a publication that was there
 // before the subscription: limits never shrink, and it must not starve those that have something
 // to send.
 void Switch::free_idle_credit(Subscription& subscription) {
   if (subscription.policy != Policy::lossless || subscription.hungry.is_empty()) return;
+  const Pair* starving = starving_pair(subscription);
   for (auto& pair : subscription.pairs) {
     if (pair->publication->is_withdrawn) continue;
     const bool is_idle = pair->seen_seq == pair->publication->accepted_seq;
     pair->seen_seq = pair->publication->accepted_seq;
-    if (!is_idle) continue;
+    if (!is_idle || starving == nullptr || pair.get() == starving) continue;
     const Amount outstanding = pair->limit - pair->publication->accepted;
     subscription.granted = subscription.granted - (outstanding - pair->excess);
     pair->excess = outstanding;

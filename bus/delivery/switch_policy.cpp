@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstring>
 
 #include "bus/base/check.hpp"
 #include "bus/delivery/switch.hpp"
@@ -17,6 +18,9 @@ constexpr SubscriptionCounter subscription_counters[] = {
     SubscriptionCounter::dropped_queue_full, SubscriptionCounter::dropped_peer_gone,
     SubscriptionCounter::dropped_shutdown,   SubscriptionCounter::dropped_corrupt,
     SubscriptionCounter::dropped_conflated,  SubscriptionCounter::dropped_expired};
+
+// A queue with this many places is that of a subscriber which does not keep up.
+constexpr std::size_t waiting_min = 64;
 
 std::uint64_t charge_of(const Routed& routed, std::uint32_t count) noexcept {
   if (routed.is_train || count >= routed.count) return routed.charge;
@@ -130,6 +134,7 @@ void Switch::enqueue(Pair& pair, Routed& routed, std::uint32_t first, std::uint3
   ++routed.holders;
   ++pair.entries;
   if (routed.expires_at != 0) ++subscription.expiring;
+  if (subscription.queue.places() >= waiting_min) copy_out(routed);
   const std::uint32_t messages = messages_of(entry);
   const std::uint64_t ticket = subscription.queue.push_back(std::move(entry));
   if (slot != nullptr) {
@@ -137,6 +142,17 @@ void Switch::enqueue(Pair& pair, Routed& routed, std::uint32_t first, std::uint3
     slot->messages += messages;
   }
   note_ready(subscription);
+}
+
+// A small batch came in a frame with others, which it keeps alive. Where it will wait long, it gets
+// a buffer of its own.
+void Switch::copy_out(Routed& routed) {
+  const std::size_t bytes = routed.slice.bytes();
+  if (routed.slice.block_bytes() <= 4 * bytes + 4 * base::kib) return;
+  mem::Buffer copy = pool_.try_acquire_spare(bytes);
+  if (!copy) return;
+  std::memcpy(copy.data(), routed.slice.data(), bytes);
+  routed.slice = std::move(copy);
 }
 
 // Drops the oldest of the slot until `keep` are left.

@@ -106,7 +106,9 @@ void Switch::release_received(Subscription& subscription, std::uint64_t received
 
 void Switch::drop_holder(Routed& routed) {
   ABUZZ_CHECK(routed.holders > 0);
-  if (--routed.holders == 0) routed.slice.reset();
+  if (--routed.holders > 0) return;
+  held_bytes_ -= routed.slice.bytes();
+  routed.slice.reset();
 }
 
 bool Switch::settle(PortId port, const wire::Settle& item, base::Nanos now) {

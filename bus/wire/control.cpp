@@ -160,8 +160,9 @@ void ControlBuilder::add(const Outcome& item) {
               fb::Outcome(item.publication, 0, item.delivered, item.no_subscriber, item.dropped));
 }
 void ControlBuilder::add(const Interest& item) {
-  state_->add(state_->interests, fb::Interest(item.publication, item.match_count,
-                                              item.lossless_count, item.generation));
+  state_->add(state_->interests,
+              fb::Interest(item.publication, item.match_count, item.lossless_count, item.generation,
+                           item.queue_messages, 0));
 }
 void ControlBuilder::add(const Held& item) {
   state_->add(state_->held, fb::Held(item.publication, item.since_ms, item.agent_id));

@@ -27,6 +27,7 @@ struct Outcome {
 };
 struct Interest {
   std::uint32_t publication = 0, match_count = 0, lossless_count = 0, generation = 0;
+  std::uint32_t queue_messages = 0;
 };
 struct Held {
   std::uint32_t publication = 0, since_ms = 0;

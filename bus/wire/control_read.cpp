@@ -31,8 +31,9 @@ bool take(const fb::Outcome& from, Outcome& to) noexcept {
   return to.publication != 0 && from.reserved() == 0;
 }
 bool take(const fb::Interest& from, Interest& to) noexcept {
-  to = {from.publication(), from.match_count(), from.lossless_count(), from.generation()};
-  return to.publication != 0 && to.lossless_count <= to.match_count;
+  to = {from.publication(), from.match_count(), from.lossless_count(), from.generation(),
+        from.queue_messages()};
+  return to.publication != 0 && to.lossless_count <= to.match_count && from.reserved() == 0;
 }
 bool take(const fb::Held& from, Held& to) noexcept {
   to = {from.publication(), from.since_ms(), from.agent_id()};

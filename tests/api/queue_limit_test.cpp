@@ -86,19 +86,33 @@ TEST_F(QueueLimit, ALosslessQueueTakesItsLimitAndHoldsTheNextMessage) {
   }
 }
 
-// In batches, as fast as it goes. Credit that lay idle is honoured beyond the bound (DECISIONS.md):
-// the queue may pass it by what one publisher waits for, a batch.
+// A batch may hold more messages than the queue: it is never cut.
+TEST_F(QueueLimit, ABurstIntoAQueueSmallerThanABatchGoesOnWhenThereIsRoom) {
+  for (const std::uint32_t limit : {1u, 2u, 10u, 100u}) {
+    Agent reader = connect("reader"), writer = connect("writer");
+    SubscribeOptions options;
+    options.queue_messages = limit;
+    options.stall_limit = 1h;
+    Subscription inbox = reader.subscribe("burst", options).value();
+    Publisher publisher = writer.publisher("burst").value();
+    const std::uint64_t sent = fill(publisher, std::string(64, 'x'), 20'000);
+    EXPECT_EQ(drain(inbox, sent), sent) << limit;
+    EXPECT_EQ(publisher.flush(5s).delivered, sent);
+    expect_balanced();
+  }
+}
+
+// In batches, as fast as it goes.
 TEST_F(QueueLimit, AFullLosslessQueueHoldsItsPublisherAndLosesNothing) {
   struct Case {
     std::size_t payload_bytes;
     std::uint64_t messages, queue_max;
   };
-  const std::uint64_t batch_bytes = config_.limits.batch_bytes_max;
   const std::uint64_t queue_messages = config_.subscription.queue_messages;
   const std::uint64_t queue_bytes = config_.subscription.queue_bytes;
   const Case cases[] = {
-      {64, 200'000, queue_messages + config_.limits.batch_messages_max},
-      {32 * 1024, 2000, (queue_bytes + batch_bytes) / (32 * 1024)},
+      {64, 200'000, queue_messages},
+      {32 * 1024, 2000, queue_bytes / (32 * 1024)},
       {1 << 20, 64, queue_bytes / (1 << 20)},
   };
   for (const Case& one : cases) {
@@ -153,8 +167,7 @@ TEST_F(QueueLimit, ADroppingQueueCountsWhatIsOverItsLimit) {
   }
 }
 
-// Blocks stay inside the budget; frames that are kept where ZeroMQ received them come on top, and
-// are bounded by the queues that hold them.
+// Pooled blocks stay inside the budget, and batches in queues as well.
 TEST_F(QueueLimit, TheMemoryBudgetHoldsPublishersAndNothingIsLost) {
   node_.reset();
   config_.node.memory_budget_bytes = 16 * mib;
@@ -178,6 +191,7 @@ TEST_F(QueueLimit, TheMemoryBudgetHoldsPublishersAndNothingIsLost) {
     std::vector<std::uint64_t> sent;
     for (Publisher& publisher : publishers) sent.push_back(fill(publisher, payload, 100'000));
     EXPECT_LE(process(ProcessCounter::pool_bytes_held), 16 * mib);
+    EXPECT_LE(process(ProcessCounter::held_bytes), 16 * mib);
     EXPECT_LE(process(ProcessCounter::queued_bytes), streams * config_.subscription.queue_bytes);
     // Who asks for none of it goes on.
     ASSERT_EQ(talker.publish("x", 5s), SendStatus::queued);

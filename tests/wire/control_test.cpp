@@ -31,7 +31,8 @@ class Listing final : public ControlSink {
     line("outcome", i.publication, i.delivered, i.no_subscriber, i.dropped);
   }
   void on(const Interest& i) override {
-    line("interest", i.publication, i.match_count, i.lossless_count, i.generation);
+    line("interest", i.publication, i.match_count, i.lossless_count, i.generation,
+         i.queue_messages);
   }
   void on(const Settle& i) override {
     line("settle", i.subscription, i.received_no, i.done_no, i.consumed_messages, i.consumed_bytes);
@@ -92,8 +93,11 @@ void add_everything(ControlBuilder& builder) {
                      .done_no = 24,
                      .consumed_messages = 26,
                      .consumed_bytes = 27});
-  builder.add(
-      Interest{.publication = 28, .match_count = 30, .lossless_count = 29, .generation = 31});
+  builder.add(Interest{.publication = 28,
+                       .match_count = 30,
+                       .lossless_count = 29,
+                       .generation = 31,
+                       .queue_messages = 32});
   builder.add(Outcome{.publication = 32, .delivered = 33, .no_subscriber = 34, .dropped = 35});
   builder.add(
       Credit{.publication = 36, .accepted_seq = 37, .limit_messages = 38, .limit_bytes = 39});
@@ -126,7 +130,7 @@ TEST(Control,
             "withdraw 41\n"
             "credit 36 37 38 39\n"
             "outcome 32 33 34 35\n"
-            "interest 28 30 29 31\n"
+            "interest 28 30 29 31 32\n"
             "verdict 19 20 21 22\n"
             "settle 23 25 24 26 27\n"
             "unsubscribe 40\n"

@@ -184,9 +184,11 @@ TEST(Golden, control_items_are_the_same_bytes) {
           .publication = 9, .accepted_seq = 43, .limit_messages = 16'384, .limit_bytes = 1 << 20});
   compare_control("outcome",
                   Outcome{.publication = 9, .delivered = 40, .no_subscriber = 2, .dropped = 1});
-  compare_control(
-      "interest",
-      Interest{.publication = 9, .match_count = 2, .lossless_count = 1, .generation = 5});
+  compare_control("interest", Interest{.publication = 9,
+                                       .match_count = 2,
+                                       .lossless_count = 1,
+                                       .generation = 5,
+                                       .queue_messages = 1024});
   compare_control("settle", Settle{.subscription = 1,
                                    .received_no = 103,
                                    .done_no = 102,
