@@ -65,7 +65,7 @@ void AgentCore::step_now() {
   if (has_deliveries) doorbell_.ring();
 }
 
-std::size_t AgentCore::do_work(Readable readable) {
+std::size_t AgentCore::do_work(Readable& readable) {
   if (is_forked()) return 0;
   std::size_t done = 0;
   bool has_news = false;

@@ -48,7 +48,12 @@ class AgentCore {
 
   // --- Stepping. ---
   // The session's work, then handlers, once. Returns the number of things done.
-  std::size_t do_work(Readable readable = {});
+  // `readable` is cleared once the session knows of it; the next call may have to tell it.
+  std::size_t do_work(Readable& readable);
+  std::size_t do_work() {
+    Readable nothing;
+    return do_work(nothing);
+  }
   // The session's work only; never blocks. Wakes the agent's thread when there is something to
   // handle.
   void step_now();

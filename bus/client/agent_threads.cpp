@@ -83,7 +83,7 @@ void AgentThreads::run() {
   // A handler that forked returns in the child too: there this is the only thread.
   while (!stopping_.read() && !core_.is_forked()) {
     cycles_.publish(cycles_.hint() + 1);
-    if (core_.do_work(std::exchange(readable_, {})) > 0) continue;
+    if (core_.do_work(readable_) > 0) continue;
     if (core_.session().wants_launch.read() && launch_) launch_();
     sleep();
   }
@@ -94,7 +94,7 @@ void AgentThreads::sleep() {
   base::Doorbell& bell = core_.doorbell();
   bell.arm();
   // Looked at again after arming: what came before the arming rings nobody.
-  if (core_.do_work() > 0 || core_.has_input() || stopping_.read()) {
+  if (core_.do_work(readable_) > 0 || core_.has_input() || stopping_.read()) {
     bell.disarm();
     return;
   }
