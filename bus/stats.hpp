@@ -14,7 +14,8 @@
 
 // The counters of a node or an agent, in a mapped file that any tool of the same user may read at
 // any time, also after kill -9 of the owner. The file is rows of 576 bytes: row 0 is the process,
-// others are agents, publications, subscriptions and pairs (publication x subscription).
+// others are agents, publications, subscriptions and pairs (publication x subscription), and what
+// is remembered of those that ended.
 //
 // Counters are monotone (labels say where one is a gauge). Ids are append-only; label and unit of
 // every id stand in the file too, so an older tool can print a newer file.
@@ -27,7 +28,9 @@ enum class RowKind : std::uint16_t {
   agent = 2,
   publication = 3,
   subscription = 4,
-  pair = 5
+  pair = 5,
+  topic = 6,     // what the publications and pairs of a topic that have ended add up to
+  departed = 7,  // a subscription that ended because its agent was gone; only the latest few
 };
 inline constexpr std::size_t row_counters_max = 40;
 // Room in the file, the terminating zero included.
@@ -106,6 +109,9 @@ enum class PublicationCounter : std::uint16_t {
   resent,
   held_ns,
   lane,
+  base,     // node: accepted by earlier nodes, or before this one forgot the stream
+  routed,   // node: to at least one subscription
+  unknown,  // agent: accepted by earlier nodes, which did not tell the outcome
 };
 enum class SubscriptionCounter : std::uint16_t {
   policy,
@@ -130,6 +136,11 @@ enum class SubscriptionCounter : std::uint16_t {
   pool_misses,
   dropped_conflated,
   dropped_expired,
+  queued_batches,  // node: entries that wait or are in flight
+  delivered,       // node
+  refused,
+  unknown_peer_gone,
+  done_before,  // agent: settled with earlier nodes, whose numbers ended there
 };
 enum class PairCounter : std::uint16_t {
   join,
@@ -147,7 +158,33 @@ enum class PairCounter : std::uint16_t {
   void_after_join,
   dropped_conflated,
   dropped_expired,
+  matched,    // every message since it joined is in one of the other terms
+  in_flight,  // sent, not settled; `queued` is what was not sent
 };
+// Each is the sum of the counter of the same name over rows that were removed.
+enum class TopicCounter : std::uint16_t {
+  publications,
+  accepted,  // since their base
+  routed,
+  no_subscriber,
+  voided,
+  pairs,
+  matched,
+  delivered,
+  queued,  // what was left at the end, as in_flight: 0 unless something is wrong
+  in_flight,
+  dropped_queue_full,
+  dropped_peer_gone,
+  dropped_shutdown,
+  dropped_corrupt,
+  dropped_too_large,
+  dropped_conflated,
+  dropped_expired,
+  unknown_peer_gone,
+  unknown_node_lost,
+  void_after_join,
+};
+enum class DepartedCounter : std::uint16_t { at_ns, stalled, delivered, dropped, unknown };
 // Values of ProcessCounter::state and AgentCounter::state.
 enum class PeerState : std::uint64_t { none, starting, ready, stalled, draining, gone };
 
@@ -275,5 +312,7 @@ ABUZZ_EXPORT Result<StatsSnapshot> read_stats(const std::string& path);
 //   publication:  {agent_id, publisher_id, publisher_epoch, handle}     text topic
 //   subscription: {agent_id, handle}                                    text pattern
 //   pair:         {row index of the publication, row index of the subscription}
+//   topic:        {}                     text topic; empty: of all topics that have no row
+//   departed:     {agent_id, handle}     text pattern, text2 name of the agent
 
 }  // namespace abuzz

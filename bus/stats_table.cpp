@@ -10,7 +10,7 @@ namespace {
 
 constexpr RowKind process = RowKind::process, agent = RowKind::agent;
 constexpr RowKind publication = RowKind::publication, subscription = RowKind::subscription;
-constexpr RowKind pair = RowKind::pair;
+constexpr RowKind pair = RowKind::pair, topic = RowKind::topic, departed = RowKind::departed;
 
 template <class Id>
 constexpr CounterInfo counter(RowKind kind, Id id, const char* label, const char* unit,
@@ -27,6 +27,8 @@ using A = AgentCounter;
 using Pub = PublicationCounter;
 using Sub = SubscriptionCounter;
 using Pr = PairCounter;
+using T = TopicCounter;
+using D = DepartedCounter;
 
 // Ids of one kind are consecutive and ascending. The unit "at ns": a moment of the monotonic clock.
 constexpr CounterInfo counters[] = {
@@ -98,6 +100,9 @@ constexpr CounterInfo counters[] = {
     counter(publication, Pub::resent, "sent again", "messages"),
     counter(publication, Pub::held_ns, "time held", "ns"),
     gauge(publication, Pub::lane, "lane", "lane"),
+    gauge(publication, Pub::base, "accepted by earlier nodes", "messages"),
+    counter(publication, Pub::routed, "routed to subscriptions", "messages"),
+    counter(publication, Pub::unknown, "unknown, node lost", "messages"),
 
     gauge(subscription, Sub::policy, "policy", "policy"),
     gauge(subscription, Sub::sent_no, "last number sent", "1"),
@@ -121,6 +126,11 @@ constexpr CounterInfo counters[] = {
     counter(subscription, Sub::pool_misses, "pool misses", "buffers"),
     counter(subscription, Sub::dropped_conflated, "dropped, conflated", "messages"),
     counter(subscription, Sub::dropped_expired, "dropped, expired", "messages"),
+    gauge(subscription, Sub::queued_batches, "queued batches", "batches"),
+    counter(subscription, Sub::delivered, "delivered", "messages"),
+    counter(subscription, Sub::refused, "refused", "messages"),
+    counter(subscription, Sub::unknown_peer_gone, "unknown, peer gone", "messages"),
+    counter(subscription, Sub::done_before, "settled with earlier nodes", "messages"),
 
     gauge(pair, Pr::join, "first sequence", "1"),
     counter(pair, Pr::handed, "handed over", "messages"),
@@ -137,6 +147,35 @@ constexpr CounterInfo counters[] = {
     counter(pair, Pr::void_after_join, "void", "messages"),
     counter(pair, Pr::dropped_conflated, "dropped, conflated", "messages"),
     counter(pair, Pr::dropped_expired, "dropped, expired", "messages"),
+    counter(pair, Pr::matched, "matched", "messages"),
+    gauge(pair, Pr::in_flight, "in flight", "messages"),
+
+    counter(topic, T::publications, "publishers that ended", "1"),
+    counter(topic, T::accepted, "accepted by the node", "messages"),
+    counter(topic, T::routed, "routed to subscriptions", "messages"),
+    counter(topic, T::no_subscriber, "without a subscriber", "messages"),
+    counter(topic, T::voided, "void", "messages"),
+    counter(topic, T::pairs, "pairs that ended", "1"),
+    counter(topic, T::matched, "matched", "messages"),
+    counter(topic, T::delivered, "delivered", "messages"),
+    counter(topic, T::queued, "left in a queue", "messages"),
+    counter(topic, T::in_flight, "left in flight", "messages"),
+    counter(topic, T::dropped_queue_full, "dropped, queue full", "messages"),
+    counter(topic, T::dropped_peer_gone, "dropped, peer gone", "messages"),
+    counter(topic, T::dropped_shutdown, "dropped, shutdown", "messages"),
+    counter(topic, T::dropped_corrupt, "dropped, corrupt", "messages"),
+    counter(topic, T::dropped_too_large, "dropped, too large", "messages"),
+    counter(topic, T::dropped_conflated, "dropped, conflated", "messages"),
+    counter(topic, T::dropped_expired, "dropped, expired", "messages"),
+    counter(topic, T::unknown_peer_gone, "unknown, peer gone", "messages"),
+    counter(topic, T::unknown_node_lost, "unknown, node lost", "messages"),
+    counter(topic, T::void_after_join, "void of pairs", "messages"),
+
+    gauge(departed, D::at_ns, "ended", "at ns"),
+    gauge(departed, D::stalled, "stood still", "1"),
+    counter(departed, D::delivered, "delivered", "messages"),
+    counter(departed, D::dropped, "dropped", "messages"),
+    counter(departed, D::unknown, "unknown", "messages"),
 };
 
 constexpr bool fits(const CounterInfo& info) {

@@ -118,6 +118,7 @@ void Session::begin_outcomes(Stream& stream, std::uint64_t accepted_seq) {
   const std::uint64_t accepted = std::max(accepted_seq, stream.accepted_seq);
   if (accepted > known) stream.unknown += accepted - known;
   told.unknown.publish(stream.unknown);
+  if (stream.row != nullptr) stream.row->set(PublicationCounter::unknown, stream.unknown);
 }
 
 void Session::on(const wire::Credit& item) {

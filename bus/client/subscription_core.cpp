@@ -46,6 +46,8 @@ SubscriptionCore::StreamMemory& SubscriptionCore::remember(const wire::Envelope&
 // Counters start over with each registration at a node.
 void SubscriptionCore::take_generation(const Delivery& delivery) noexcept {
   if (delivery.generation == counted_generation.hint()) return;
+  row_->add(SubscriptionCounter::done_before, done_no.hint());
+  row_->set(SubscriptionCounter::done_no, 0);
   done_no.publish(0);
   consumed_messages.publish(0);
   consumed_bytes.publish(0);
@@ -206,6 +208,7 @@ void SubscriptionCore::reject(const Delivery& delivery, std::uint64_t charge, Er
     verdict.count = delivery.count;
     (void)verdicts->try_push(std::move(verdict));
   }
+  row_->add(SubscriptionCounter::refused, delivery.count);
   consume(delivery.count, charge);
   view_ = {};
   finish();
@@ -244,16 +247,21 @@ std::size_t SubscriptionCore::handle_some(const Handler& given, std::size_t max)
 void SubscriptionCore::note_handled() noexcept {
   if (current_.count == 0) return;
   const std::uint32_t handled = whole_ ? next_ : next_ - current_.first;
-  if (handled > 0) done_no.publish(current_.first_delivery + handled - 1);
+  if (handled > 0) set_done(current_.first_delivery + handled - 1);
 }
 
 void SubscriptionCore::finish() noexcept {
-  if (current_.count > 0) done_no.publish(current_.first_delivery + current_.count - 1);
+  if (current_.count > 0) set_done(current_.first_delivery + current_.count - 1);
   leave_batch();
 }
 
+// The counter first: it is never behind what the node is told.
+void SubscriptionCore::set_done(std::uint64_t number) noexcept {
+  row_->set(SubscriptionCounter::done_no, number);
+  done_no.publish(number);
+}
+
 void SubscriptionCore::leave_batch() noexcept {
-  row_->set(SubscriptionCounter::done_no, done_no.hint());
   view_ = {};
   whole_.reset();
   current_ = {};

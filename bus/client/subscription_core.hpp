@@ -119,6 +119,7 @@ class SubscriptionCore {
   void drop_train(StreamMemory& stream);
   void consume(std::uint64_t messages, std::uint64_t bytes) noexcept;
   void finish() noexcept;
+  void set_done(std::uint64_t number) noexcept;
   void leave_batch() noexcept;
   bool is_expired() const;
   void reject(const Delivery& delivery, std::uint64_t charge, Error reason);

@@ -97,6 +97,7 @@ struct Entry {
   std::uint64_t first_delivery = 0;  // given when it is sent first
   std::uint64_t ticket = 0;          // the queue's
   Conflation::Slot* slot = nullptr;  // of latest, while it is queued
+  bool is_sent = false;              // it is in flight; false again when it must be sent again
   std::uint32_t refused_first = 0;   // of the messages, those that the subscriber refused
   std::uint32_t refused_count = 0;
 };
@@ -166,6 +167,7 @@ struct Subscription {
   std::size_t next = 0;                    // place in queue: what peek chose
   std::uint32_t expiring = 0;              // entries in queue that have a time to live
   Amount queued;                           // sum over queue
+  std::size_t batches_shown = 0;           // in queue and in flight, as in the counter file
   Amount sent;                             // in all
   Amount consumed;                         // in all, as settled
   Amount backlog;                          // lossless: accepted for it, not consumed
@@ -186,6 +188,8 @@ struct Subscription {
 struct Port {
   PortId id = 0;
   std::uint64_t agent_id = 0;
+  std::string name;                                          // of the agent
+  bool said_goodbye = false;                                 // what it handled is told in full
   base::Nanos suspended_since = 0;                           // 0: its link is up
   std::vector<std::unique_ptr<Publication>> publications;    // by handle - 1
   std::vector<std::unique_ptr<Subscription>> subscriptions;  // by handle - 1

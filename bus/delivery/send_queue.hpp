@@ -19,6 +19,7 @@ template <class Entry>
 class SendQueue {
  public:
   bool is_empty() const noexcept { return live_ == 0; }
+  std::size_t count() const noexcept { return live_; }
   // Places, holes included, for at().
   std::size_t places() const noexcept { return ring_.count(); }
   // Requires: index < places().

@@ -10,6 +10,7 @@
 
 #include "bus/base/units.hpp"
 #include "bus/config.hpp"
+#include "bus/delivery/closed_totals.hpp"
 #include "bus/delivery/records.hpp"
 #include "bus/delivery/routed_store.hpp"
 #include "bus/error.hpp"
@@ -43,8 +44,10 @@ enum class Verdict : std::uint8_t {
 //
 // Threads: one. Ownership: owns all records; `stats` outlives it.
 // Invariants (checked by tests through the counter rows, numbers as in schema/wire.md):
-//   accepted - join = handed + dropped            end of every step, per pair
-//   taken = delivered + dropped + queued          end of every step, per pair
+//   accepted - base = routed + no_subscriber + void   end of every step, per publication
+//   accepted - join = matched                         end of every step, per pair on a route
+//   matched = delivered + queued + in_flight + dropped + unknown + void     the same, per pair
+// Each term has a counter of its own.
 //   backlog + granted <= bound, per lossless subscription, but for what was granted before it
 // joined Cost: accept is one hash-free handle lookup and a step per matching subscription; no
 // allocation once the rings have grown. Patterns are matched when something registers, never per
@@ -59,10 +62,13 @@ class Switch {
 
   // --- Ports. One for each agent, named by its id. ---
   // A new port, or a suspended one of the same agent, whose subscriptions may then be resumed.
-  void open_port(PortId id);
+  void open_port(PortId id, std::string_view agent_name = {});
   // The link is lost, the agent may come back: queues are kept inside their bounds.
   void suspend_port(PortId id, base::Nanos now);
-  // The agent is gone: its queues are dropped for `reason`.
+  // The agent is leaving: what it does not say to have handled by now, it did not handle.
+  void note_goodbye(PortId id) noexcept;
+  // The agent is gone: its queues are dropped for `reason`. Where it said no goodbye, what was in
+  // flight to it and not settled is unknown.
   void close_port(PortId id, DropReason reason);
 
   // --- Registrations: from control items of the agent. Answers are ABZ- numbers, 0 for none. ---
@@ -152,6 +158,7 @@ class Switch {
   void take_off(Subscription& subscription, Amount amount);
   static void forget_place(Subscription& subscription, Entry& entry) noexcept;
   static void count_dropped(Pair& pair, std::uint64_t count, DropReason reason) noexcept;
+  static void count_unknown(Pair& pair, std::uint64_t count) noexcept;
   void expire(Subscription& subscription);
   bool is_expired(const Entry& entry) const noexcept;
 
@@ -163,6 +170,7 @@ class Switch {
   void drop_holder(Routed& routed);
 
   // switch_credit.cpp
+  static void show_queue(Subscription& subscription);
   Amount share_of(const Subscription& subscription) const noexcept;
   void grant(Subscription& subscription);
   void free_idle_credit(Subscription& subscription);
@@ -194,6 +202,7 @@ class Switch {
   std::vector<Subscription*> hungry_;                   // to be served by finish_cycle
   Ring<PortId> outputs_;
   RoutedStore routed_;
+  ClosedTotals closed_;
   wire::BatchView keys_;                // of the batch that is routed now, where keys decide
   std::vector<std::uint64_t> tickets_;  // scratch
   // Streams of agents that left lately, so that what they resend is recognised.

@@ -98,10 +98,12 @@ void Switch::route(Publication& publication, Routed& routed, std::uint32_t skip)
     if (routed.first_of_train) pair->drops_train = false;
     // The publisher's use of what this subscription granted.
     if (is_lossless) spend(*pair, {count, routed.charge});
-    if (!pair->skips_train)
+    if (!pair->skips_train) {
+      pair->row->add(PairCounter::matched, count);
       offer(*pair, routed, skip, count);
-    else if (count > 0)
+    } else if (count > 0) {
       pair->skips_train = false;
+    }
     if (!is_lossless) continue;
     // A Want that overtook this batch was cut to the bound; now there may be more of it.
     ask(*pair);
@@ -113,6 +115,8 @@ void Switch::route(Publication& publication, Routed& routed, std::uint32_t skip)
     publication.row->add(PublicationCounter::no_subscriber, count);
     routed.is_reported = true;
     if (publication.tells_at_once) note(publication);
+  } else {
+    publication.row->add(PublicationCounter::routed, count);
   }
   drop_holder(routed);
   --routed.pending;
@@ -133,6 +137,7 @@ Verdict Switch::accept_void(PortId port, const wire::Record& record) {
   publication->limit.messages += count;
   for (Pair* pair : publication->route) {
     pair->limit.messages += count;
+    pair->row->add(PairCounter::matched, count);
     pair->row->add(PairCounter::void_after_join, count);
   }
   publication->row->set(PublicationCounter::accepted, publication->accepted_seq);
@@ -168,6 +173,8 @@ void Switch::send_abort(Publication& publication) {
   ++publication.routed_open;
   for (Pair* pair : publication.route) {
     if (!pair->drops_train && !pair->skips_train) enqueue(*pair, routed, 0, 0, nullptr);
+    // The message that it was not to see will not be: what has its sequence next is for it.
+    if (pair->skips_train) pair->row->set(PairCounter::join, publication.accepted_seq);
     pair->skips_train = false;
   }
   drop_holder(routed);

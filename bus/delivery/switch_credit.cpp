@@ -319,6 +319,18 @@ void Switch::free_idle_credit(Subscription& subscription) {
   grant(subscription);
 }
 
+// What stands in the queue, for people to see. Counted from the queue itself, so that a pair that
+// believes otherwise is found out.
+void Switch::show_queue(Subscription& subscription) {
+  const std::size_t batches = subscription.queue.count() + subscription.in_flight.count();
+  if (batches == 0 && subscription.batches_shown == 0) return;
+  subscription.batches_shown = batches;
+  StatsRow& row = *subscription.row;
+  row.set(SubscriptionCounter::queued_batches, batches);
+  row.set(SubscriptionCounter::queued_messages, subscription.queued.messages);
+  row.set(SubscriptionCounter::queued_bytes, subscription.queued.bytes);
+}
+
 void Switch::do_timers(base::Nanos now) {
   now_ = now;
   if (now < slow_news_at_) return;
@@ -338,6 +350,7 @@ void Switch::do_timers(base::Nanos now) {
     for (auto& subscription : port->subscriptions) {
       if (subscription) expire(*subscription);
       if (subscription) free_idle_credit(*subscription);
+      if (subscription) show_queue(*subscription);
       if (subscription && subscription->blocked_since != 0 &&
           subscription->policy == Policy::lossless && port->suspended_since == 0 &&
           now - subscription->blocked_since > subscription->stall_limit) {

@@ -51,6 +51,11 @@ void Switch::count_dropped(Pair& pair, std::uint64_t count, DropReason reason) n
   pair.subscription->row->add(subscription_counters[index], count);
 }
 
+void Switch::count_unknown(Pair& pair, std::uint64_t count) noexcept {
+  pair.row->add(PairCounter::unknown_peer_gone, count);
+  pair.subscription->row->add(SubscriptionCounter::unknown_peer_gone, count);
+}
+
 // HOT: shard thread, once a batch and subscription.
 void Switch::offer(Pair& pair, Routed& routed, std::uint32_t first, std::uint32_t count) {
   if (routed.is_train) return offer_piece(pair, routed, count);

@@ -24,7 +24,7 @@ std::uint32_t handled_of(const Subscription& subscription, const Entry& entry) n
 }  // namespace
 
 Switch::Switch(StatsFile& stats, const Config& config, std::uint64_t node_id, mem::Pool& pool)
-    : stats_(stats), config_(config), node_id_(node_id), pool_(pool) {}
+    : stats_(stats), config_(config), node_id_(node_id), pool_(pool), closed_(stats) {}
 
 Switch::~Switch() {
   is_draining_ = true;
@@ -48,14 +48,20 @@ Subscription* Switch::find_subscription(PortId id, std::uint32_t handle) noexcep
   return port->subscriptions[handle - 1].get();
 }
 
-void Switch::open_port(PortId id) {
+void Switch::open_port(PortId id, std::string_view agent_name) {
   auto& port = ports_[id];
   if (!port) {
     port = std::make_unique<Port>();
     port->id = id;
     port->agent_id = id;
   }
+  port->name = agent_name;
+  port->said_goodbye = false;
   port->suspended_since = 0;
+}
+
+void Switch::note_goodbye(PortId id) noexcept {
+  if (Port* port = find_port(id)) port->said_goodbye = true;
 }
 
 // Numbers on the next link start over, so nothing is said or sent on it about what the agent has
@@ -117,6 +123,7 @@ std::uint16_t Switch::advertise(PortId id, const wire::Advertise& item) {
   const std::uint64_t ids[] = {id, item.publisher_id, item.publisher_epoch, item.publication};
   publication->row = stats_.add_row(RowKind::publication, ids, item.topic);
   if (publication->row == nullptr) return number(Error::memory_budget);
+  publication->row->set(PublicationCounter::base, publication->accepted_seq);
   publication->row->set(PublicationCounter::accepted, publication->accepted_seq);
   slot = std::move(publication);
   ++publication_count_;
@@ -230,6 +237,13 @@ bool Switch::resume_subscription(Subscription& subscription, const wire::Subscri
       if (entry.count > 0 || entry.routed->aborts) entry.pair->sends_train = entry.routed->is_train;
       if (entry.routed->first_of_train) entry.pair->sends_train = false;
     }
+    if (entry.pair != nullptr) {
+      StatsRow& row = *entry.pair->row;
+      const std::uint32_t messages = entry.count - entry.refused_count;
+      row.set(PairCounter::in_flight, row.get(PairCounter::in_flight) - messages);
+      row.add(PairCounter::queued, messages);
+    }
+    entry.is_sent = false;
     const Amount amount{entry.count, entry.charge};
     if (entry.routed->expires_at != 0) ++subscription.expiring;
     subscription.sent = subscription.sent - amount;
@@ -315,7 +329,14 @@ void Switch::end_subscription(Subscription& subscription, DropReason reason, boo
     drop_holder(*entry.routed);
     complete(entry, 0, reason);
   }
-  for (auto& pair : subscription.pairs) stats_.remove_row(pair->row);
+  if (reason == DropReason::peer_gone && !port.said_goodbye)
+    closed_.note_departed(
+        {port.agent_id, subscription.handle, subscription.pattern, port.name, tell},
+        *subscription.row, now_);
+  for (auto& pair : subscription.pairs) {
+    closed_.add_pair(pair->publication->topic, *pair->row);
+    stats_.remove_row(pair->row);
+  }
   std::vector<Publication*> touched;
   for (auto& pair : subscription.pairs)
     if (pair->publication->is_withdrawn) touched.push_back(pair->publication);
@@ -373,10 +394,12 @@ void Switch::free_departed(Publication& publication) {
       if (!subscription) continue;
       std::erase_if(subscription->pairs, [&](const std::unique_ptr<Pair>& pair) {
         if (pair->publication != &publication) return false;
+        closed_.add_pair(publication.topic, *pair->row);
         stats_.remove_row(pair->row);
         return true;
       });
     }
+  closed_.add_publication(publication.topic, *publication.row);
   stats_.remove_row(publication.row);
   std::erase_if(departed_, [&](const std::unique_ptr<Publication>& departed) {
     return departed.get() == &publication;

@@ -87,6 +87,10 @@ void Switch::mark_sent(PortId id) {
     subscription.sent_no += entry.count;
     subscription.row->set(SubscriptionCounter::sent_no, subscription.sent_no);
   }
+  StatsRow& row = *entry.pair->row;
+  row.set(PairCounter::queued, row.get(PairCounter::queued) - entry.count);
+  row.add(PairCounter::in_flight, entry.count);
+  entry.is_sent = true;
   ++subscription.records_sent;
   subscription.in_flight.push_back(std::move(entry));
   ++port.next_ready;  // the next one in turn
@@ -169,14 +173,16 @@ bool Switch::refuse(PortId port, const wire::Verdict& item) {
     entry.refused_first = static_cast<std::uint32_t>(from - entry.first_delivery);
     entry.refused_count = static_cast<std::uint32_t>(to - from);
     count_dropped(*entry.pair, entry.refused_count, reason);
-    entry.pair->row->set(PairCounter::queued,
-                         entry.pair->row->get(PairCounter::queued) - entry.refused_count);
+    StatsRow& row = *entry.pair->row;
+    row.set(PairCounter::in_flight, row.get(PairCounter::in_flight) - entry.refused_count);
+    subscription.row->add(SubscriptionCounter::refused, entry.refused_count);
   }
   return true;
 }
 
 // Settles one entry: of its messages the first `handled` were handled, but for those that were
-// refused, and the others dropped for `reason`.
+// refused, and the others dropped for `reason`; but what a subscriber had when it died without a
+// goodbye may have been handled.
 void Switch::complete(Entry& entry, std::uint32_t handled, DropReason reason) {
   if (entry.pair == nullptr) return;
   Pair& pair = *entry.pair;
@@ -186,9 +192,14 @@ void Switch::complete(Entry& entry, std::uint32_t handled, DropReason reason) {
   const std::uint32_t after = handled > refused_end ? handled - refused_end : 0;
   const std::uint32_t delivered = entry.refused_count > 0 ? before + after : handled;
   const std::uint32_t dropped = entry.count - entry.refused_count - delivered;
+  const PairCounter place = entry.is_sent ? PairCounter::in_flight : PairCounter::queued;
+  const bool is_unknown =
+      entry.is_sent && reason == DropReason::peer_gone && !pair.subscription->port->said_goodbye;
   pair.row->add(PairCounter::delivered, delivered);
-  pair.row->set(PairCounter::queued, pair.row->get(PairCounter::queued) - delivered - dropped);
-  if (dropped > 0) count_dropped(pair, dropped, reason);
+  pair.subscription->row->add(SubscriptionCounter::delivered, delivered);
+  pair.row->set(place, pair.row->get(place) - delivered - dropped);
+  if (dropped > 0 && is_unknown) count_unknown(pair, dropped);
+  if (dropped > 0 && !is_unknown) count_dropped(pair, dropped, reason);
   if (entry.refused_count == 0) {
     routed.handled.add(entry.first, handled);
   } else {

@@ -85,7 +85,7 @@ void Shard::State::admit(const ShardOrder& order, base::Nanos now) {
     session->row->set(AgentCounter::state, static_cast<std::uint64_t>(PeerState::starting));
     session->row->set(AgentCounter::connected_at_ns, static_cast<std::uint64_t>(now));
   }
-  deliveries.open_port(order.agent_id);
+  deliveries.open_port(order.agent_id, order.name);
   parts.hub.admit(order.session, order.secret);
   by_agent[order.agent_id] = session.get();
   sessions[order.session] = std::move(session);
@@ -100,6 +100,7 @@ void Shard::State::end_session(SessionId id, bool agent_gone, base::Nanos now) {
   parts.hub.expel(id);
   if (find_agent(session->agent_id) == session) {
     by_agent.erase(session->agent_id);
+    if (session->said_goodbye) deliveries.note_goodbye(session->agent_id);
     if (agent_gone) {
       deliveries.close_port(session->agent_id, delivery::DropReason::peer_gone);
     } else {

@@ -185,14 +185,22 @@ class SwitchTest : public ::testing::Test {
       std::uint64_t accepted = 0;
       for (const RowSnapshot& row : snapshot.rows)
         if (row.index == pair.ids[0]) accepted = row.get(PublicationCounter::accepted);
+      EXPECT_EQ(accepted - pair.get(PairCounter::join), pair.get(PairCounter::matched));
       const std::uint64_t dropped =
           pair.get(PairCounter::dropped_queue_full) + pair.get(PairCounter::dropped_peer_gone) +
           pair.get(PairCounter::dropped_shutdown) + pair.get(PairCounter::dropped_corrupt) +
           pair.get(PairCounter::dropped_conflated) + pair.get(PairCounter::dropped_expired);
-      EXPECT_EQ(accepted - pair.get(PairCounter::join), pair.get(PairCounter::delivered) + dropped +
-                                                            pair.get(PairCounter::queued) +
-                                                            pair.get(PairCounter::void_after_join))
+      EXPECT_EQ(pair.get(PairCounter::matched),
+                pair.get(PairCounter::delivered) + dropped + pair.get(PairCounter::queued) +
+                    pair.get(PairCounter::in_flight) + pair.get(PairCounter::void_after_join))
           << pair.text;
+    }
+    for (const RowSnapshot& row : snapshot.rows) {
+      if (row.kind != RowKind::publication) continue;
+      EXPECT_EQ(row.get(PublicationCounter::accepted) - row.get(PublicationCounter::base),
+                row.get(PublicationCounter::routed) + row.get(PublicationCounter::no_subscriber) +
+                    row.get(PublicationCounter::voided))
+          << row.text;
     }
   }
 

@@ -257,8 +257,10 @@ std::uint64_t expect_balance(Simulation& simulation) {
     const std::uint64_t dropped =
         pair.get(PairCounter::dropped_queue_full) + pair.get(PairCounter::dropped_conflated) +
         pair.get(PairCounter::dropped_expired) + pair.get(PairCounter::void_after_join);
-    EXPECT_EQ(accepted - pair.get(PairCounter::join), pair.get(PairCounter::delivered) + dropped);
+    EXPECT_EQ(accepted - pair.get(PairCounter::join), pair.get(PairCounter::matched));
+    EXPECT_EQ(pair.get(PairCounter::matched), pair.get(PairCounter::delivered) + dropped);
     EXPECT_EQ(pair.get(PairCounter::queued), 0u);
+    EXPECT_EQ(pair.get(PairCounter::in_flight), 0u);
     sum += dropped;
   }
   return sum;
