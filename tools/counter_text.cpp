@@ -10,7 +10,7 @@
 namespace abuzz::tools {
 namespace {
 
-constexpr std::array<std::string_view, 2> policies{"lossless", "drop_new"};
+constexpr std::array<std::string_view, 4> policies{"lossless", "drop_new", "drop_old", "latest"};
 constexpr std::array<std::string_view, 4> lanes{"control", "high", "normal", "bulk"};
 
 template <std::size_t N>
@@ -30,9 +30,13 @@ std::string counter_text(std::string_view unit, std::uint64_t value, std::chrono
     return format_duration(std::max(age, std::chrono::nanoseconds(0))) + " ago";
   }
   if (unit == "state") return peer_state_name(static_cast<PeerState>(value));
-  if (unit == "policy") return pick(policies, value);
+  if (unit == "policy") return policy_name(value);
   if (unit == "lane") return pick(lanes, value);
   return format_count(value);
+}
+
+std::string policy_name(std::uint64_t value) {
+  return pick(policies, value);
 }
 
 std::chrono::nanoseconds monotonic_now() {

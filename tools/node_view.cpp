@@ -7,40 +7,10 @@
 #include <tuple>
 #include <unordered_map>
 
-#include "tools/command_line.hpp"
+#include "tools/counter_text.hpp"
 
 namespace abuzz::tools {
 namespace {
-
-using ReasonOfPair = std::pair<PairCounter, std::string_view>;
-constexpr std::array<ReasonOfPair, 7> reasons_of_pair{{
-    {PairCounter::dropped_queue_full, "queue full"},
-    {PairCounter::dropped_peer_gone, "peer gone"},
-    {PairCounter::dropped_shutdown, "shutdown"},
-    {PairCounter::dropped_corrupt, "corrupt"},
-    {PairCounter::dropped_too_large, "too large"},
-    {PairCounter::unknown_peer_gone, "unknown (peer gone)"},
-    {PairCounter::unknown_node_lost, "unknown (node lost)"},
-}};
-
-using ReasonOfSubscription = std::pair<SubscriptionCounter, std::string_view>;
-constexpr std::array<ReasonOfSubscription, 4> reasons_of_subscription{{
-    {SubscriptionCounter::dropped_queue_full, "queue full"},
-    {SubscriptionCounter::dropped_peer_gone, "peer gone"},
-    {SubscriptionCounter::dropped_shutdown, "shutdown"},
-    {SubscriptionCounter::dropped_corrupt, "corrupt"},
-}};
-
-void add_reason(Reasons& reasons, std::string_view name, std::uint64_t count) {
-  if (count == 0) return;
-  for (auto& [known, sum] : reasons) {
-    if (known == name) {
-      sum += count;
-      return;
-    }
-  }
-  reasons.emplace_back(name, count);
-}
 
 AgentView view_agent(const RowSnapshot& row) {
   AgentView agent;
@@ -59,14 +29,13 @@ SubscriptionView view_subscription(const RowSnapshot& row) {
   SubscriptionView subscription;
   subscription.agent_id = row.ids[0];
   subscription.pattern = row.text;
-  subscription.policy = row.get(SubscriptionCounter::policy) == 0 ? "lossless" : "drop_new";
+  subscription.policy = policy_name(row.get(SubscriptionCounter::policy));
   subscription.queued = row.get(SubscriptionCounter::queued_messages);
   subscription.sent = row.get(SubscriptionCounter::sent_no);
   subscription.done = row.get(SubscriptionCounter::done_no);
   subscription.publications = row.get(SubscriptionCounter::matched_publications);
-  for (const auto& [counter, name] : reasons_of_subscription) {
-    add_reason(subscription.dropped, name, row.get(counter));
-  }
+  subscription.dropped = dropped_of(row);
+  subscription.unknown = unknown_of(row);
   subscription.row = &row;
   return subscription;
 }
@@ -99,9 +68,10 @@ NodeView view_node(const StatsSnapshot& stats) {
     if (row.kind != RowKind::pair) continue;
     const auto topic = topic_of_row.find(row.ids[0]);
     if (topic == topic_of_row.end()) continue;
-    for (const auto& [counter, name] : reasons_of_pair) {
-      add_reason(topics[topic->second].dropped, name, row.get(counter));
-    }
+    TopicView& view_of_topic = topics[topic->second];
+    view_of_topic.queued += row.get(PairCounter::queued) + row.get(PairCounter::in_flight);
+    add_reasons(view_of_topic.dropped, dropped_of(row));
+    add_reasons(view_of_topic.unknown, unknown_of(row));
   }
   std::unordered_map<std::uint64_t, AgentView*> agent_of_id;
   for (AgentView& agent : view.agents) agent_of_id[agent.id] = &agent;
@@ -126,22 +96,6 @@ NodeView view_node(const StatsSnapshot& stats) {
               return std::tie(a.pattern, a.agent) < std::tie(b.pattern, b.agent);
             });
   return view;
-}
-
-std::uint64_t total(const Reasons& reasons) {
-  std::uint64_t sum = 0;
-  for (const auto& [name, count] : reasons) sum += count;
-  return sum;
-}
-
-std::string describe(const Reasons& reasons) {
-  if (reasons.empty()) return "0";
-  std::string text;
-  for (const auto& [name, count] : reasons) {
-    if (!text.empty()) text += ", ";
-    text += format_count(count).append(" ").append(name);
-  }
-  return text;
 }
 
 std::chrono::seconds age_of_process(const StatsSnapshot& stats) {

@@ -10,14 +10,12 @@
 #include <vector>
 
 #include "bus/stats.hpp"
+#include "tools/reasons.hpp"
 
 // What the rows of a node's counter file mean to people: agents, topics and subscriptions. A pure
 // function of the snapshot, so that it is tested without a node.
 
 namespace abuzz::tools {
-
-// Why messages did not arrive, each with its count; only reasons that happened.
-using Reasons = std::vector<std::pair<std::string_view, std::uint64_t>>;
 
 struct AgentView {
   std::uint64_t id = 0;
@@ -38,17 +36,18 @@ struct TopicView {
   std::uint64_t messages = 0;       // accepted by the node
   std::uint64_t delivered = 0;      // to at least one
   std::uint64_t no_subscriber = 0;
-  Reasons dropped;  // by pair of publication and subscription
+  std::uint64_t queued = 0;  // for subscriptions, or on the way to them
+  Reasons dropped, unknown;  // by pair of publication and subscription
   std::vector<const RowSnapshot*> rows;
 };
 
 struct SubscriptionView {
   std::string agent, pattern;
   std::uint64_t agent_id = 0;
-  std::string_view policy;
+  std::string policy;
   std::uint64_t queued = 0, sent = 0, done = 0;
   std::uint64_t publications = 0;
-  Reasons dropped;
+  Reasons dropped, unknown;
   const RowSnapshot* row = nullptr;
 };
 
@@ -58,10 +57,6 @@ struct NodeView {
   std::vector<SubscriptionView> subscriptions;  // by pattern, then agent
 };
 NodeView view_node(const StatsSnapshot& stats);
-
-std::uint64_t total(const Reasons& reasons);
-// "0", or "12 queue full, 3 peer gone".
-std::string describe(const Reasons& reasons);
 
 // How long the process of the snapshot has been running.
 std::chrono::seconds age_of_process(const StatsSnapshot& stats);

@@ -1,0 +1,237 @@
+#include "tools/ledger.hpp"
+
+#include <map>
+#include <set>
+#include <tuple>
+#include <utility>
+
+namespace abuzz::tools {
+namespace {
+
+using Pub = PublicationCounter;
+using Sub = SubscriptionCounter;
+using Pr = PairCounter;
+using T = TopicCounter;
+
+// The rows of a node's file, with who is behind each.
+class Builder {
+ public:
+  explicit Builder(const Counters& counters) : counters_(counters) {
+    for (const RowSnapshot& row : counters.node.rows) {
+      if (row.kind == RowKind::agent) agents_[row.ids[0]] = &row;
+    }
+    for (const Counters::Agent& agent : counters.agents) files_[agent.file] = &agent.stats;
+  }
+
+  Ledger build() {
+    for (const RowSnapshot& row : counters_.node.rows) {
+      if (row.kind == RowKind::publication) add_stream(row);
+      if (row.kind == RowKind::subscription) add_inbox(row);
+      if (row.kind == RowKind::topic) add_ended(row);
+      if (row.kind == RowKind::departed) add_departed(row);
+    }
+    add_untold_streams();
+    for (const RowSnapshot& row : counters_.node.rows) {
+      if (row.kind == RowKind::pair) add_pair(row);
+    }
+    for (auto& [name, topic] : topics_) ledger_.topics.push_back(std::move(topic));
+    return std::move(ledger_);
+  }
+
+ private:
+  std::string name_of(std::uint64_t agent_id) const {
+    const auto found = agents_.find(agent_id);
+    return found == agents_.end() ? "agent " + std::to_string(agent_id) : found->second->text;
+  }
+
+  const StatsSnapshot* file_of(std::uint64_t agent_id) const {
+    const auto found = agents_.find(agent_id);
+    if (found == agents_.end()) return nullptr;
+    const auto file =
+        files_.find(found->second->text + "-" + std::to_string(found->second->ids[1]));
+    return file == files_.end() ? nullptr : file->second;
+  }
+
+  TopicLedger& topic_of(const std::string& name) {
+    TopicLedger& topic = topics_[name];
+    topic.topic = name;
+    return topic;
+  }
+
+  void take_file(StreamLedger& stream, const RowSnapshot& row) {
+    stream.has_file = true;
+    stream.published = row.get(Pub::pushed);
+    stream.sealed = row.get(Pub::last_seq);
+    stream.unknown = row.get(Pub::unknown);
+  }
+
+  void add_stream(const RowSnapshot& row) {
+    StreamLedger stream;
+    stream.topic = row.text;
+    stream.agent = name_of(row.ids[0]);
+    stream.id = row.index;
+    told_.insert({row.ids[0], row.ids[1], row.ids[2]});
+    publisher_of_[row.index] = stream.agent;
+    stream.before = row.get(Pub::base);
+    stream.accepted = stream.sealed = stream.published = row.get(Pub::accepted);
+    stream.routed = row.get(Pub::routed);
+    stream.no_subscriber = row.get(Pub::no_subscriber);
+    stream.voided = row.get(Pub::voided);
+    if (const StatsSnapshot* file = file_of(row.ids[0])) {
+      for (const RowSnapshot& own : file->rows) {
+        const bool is_same = own.kind == RowKind::publication && own.ids[1] == row.ids[1] &&
+                             own.ids[2] == row.ids[2];
+        if (is_same) take_file(stream, own);
+      }
+    }
+    add(std::move(stream));
+  }
+
+  // Of publishers that the node has not met, or not yet.
+  void add_untold_streams() {
+    for (const auto& [id, agent] : agents_) {
+      const StatsSnapshot* file = file_of(id);
+      if (file == nullptr) continue;
+      for (const RowSnapshot& row : file->rows) {
+        if (row.kind != RowKind::publication || row.get(Pub::pushed) == 0) continue;
+        if (told_.contains({id, row.ids[1], row.ids[2]})) continue;
+        StreamLedger stream;
+        stream.topic = row.text;
+        stream.agent = agent->text;
+        take_file(stream, row);
+        add(std::move(stream));
+      }
+    }
+  }
+
+  void add(StreamLedger stream) {
+    TopicLedger& topic = topic_of(stream.topic);
+    topic.published += stream.published;
+    topic.staged += stream.staged();
+    topic.in_flight_up += stream.in_flight();
+    topic.routed += stream.routed;
+    topic.no_subscriber += stream.no_subscriber;
+    topic.voided += stream.voided;
+    add_reason(topic.unknown, "node lost", stream.unknown);
+    ledger_.streams.push_back(std::move(stream));
+  }
+
+  void add_inbox(const RowSnapshot& row) {
+    InboxLedger inbox;
+    inbox.pattern = row.text;
+    inbox.agent = name_of(row.ids[0]);
+    inbox.id = row.index;
+    inbox.queued_batches = row.get(Sub::queued_batches);
+    inbox.done_no = row.get(Sub::done_no);
+    inbox.delivered = row.get(Sub::delivered);
+    inbox.refused = row.get(Sub::refused);
+    if (const StatsSnapshot* file = file_of(row.ids[0])) take_file(inbox, *file, row);
+    inbox_of_[inbox.id] = ledger_.inboxes.size();
+    ledger_.inboxes.push_back(std::move(inbox));
+  }
+
+  // An agent's file names its subscriptions by pattern only: one that stands there twice is left
+  // out.
+  static void take_file(InboxLedger& inbox, const StatsSnapshot& file, const RowSnapshot& row) {
+    const RowSnapshot* own = nullptr;
+    std::size_t count = 0;
+    for (const RowSnapshot& other : file.rows) {
+      if (other.kind != RowKind::subscription || other.text != row.text) continue;
+      own = &other;
+      ++count;
+    }
+    if (count != 1) return;
+    inbox.has_file = true;
+    inbox.agent_done_no = own->get(Sub::done_no);
+    inbox.agent_done_before = own->get(Sub::done_before);
+    inbox.finished = own->get(Sub::finished);
+    inbox.duplicate = own->get(Sub::duplicate);
+    inbox.agent_refused = own->get(Sub::refused);
+  }
+
+  void add_pair(const RowSnapshot& row) {
+    PairLedger pair;
+    pair.id = row.index;
+    pair.publication = row.ids[0];
+    pair.subscription = row.ids[1];
+    pair.topic = row.text;
+    if (const auto found = publisher_of_.find(pair.publication); found != publisher_of_.end()) {
+      pair.publisher = found->second;
+    }
+    if (const auto found = inbox_of_.find(pair.subscription); found != inbox_of_.end()) {
+      pair.pattern = ledger_.inboxes[found->second].pattern;
+      pair.subscriber = ledger_.inboxes[found->second].agent;
+    }
+    pair.join = row.get(Pr::join);
+    pair.matched = row.get(Pr::matched);
+    pair.delivered = row.get(Pr::delivered);
+    pair.queued = row.get(Pr::queued);
+    pair.in_flight = row.get(Pr::in_flight);
+    pair.voided = row.get(Pr::void_after_join);
+    pair.dropped = dropped_of(row);
+    pair.unknown = unknown_of(row);
+    TopicLedger& topic = topic_of(pair.topic);
+    topic.matched += pair.matched;
+    topic.delivered += pair.delivered;
+    topic.queued += pair.queued;
+    topic.in_flight += pair.in_flight;
+    add_reasons(topic.dropped, pair.dropped);
+    add_reasons(topic.unknown, pair.unknown);
+    ledger_.pairs.push_back(std::move(pair));
+  }
+
+  void add_ended(const RowSnapshot& row) {
+    EndedLedger ended;
+    ended.topic = row.text;
+    TopicLedger& topic = topic_of(row.text);
+    topic.published += row.get(T::accepted);
+    topic.routed += row.get(T::routed);
+    topic.no_subscriber += row.get(T::no_subscriber);
+    topic.voided += row.get(T::voided);
+    topic.matched += row.get(T::matched);
+    topic.delivered += row.get(T::delivered);
+    add_reasons(topic.dropped, dropped_of(row));
+    add_reasons(topic.unknown, unknown_of(row));
+    ended.accepted += row.get(T::accepted);
+    ended.accounted += row.get(T::routed) + row.get(T::no_subscriber) + row.get(T::voided);
+    ended.matched += row.get(T::matched);
+    ended.settled += row.get(T::delivered) + total(dropped_of(row)) + total(unknown_of(row)) +
+                     row.get(T::void_after_join);
+    ledger_.ended.push_back(std::move(ended));
+  }
+
+  void add_departed(const RowSnapshot& row) {
+    DepartedLedger departed;
+    departed.pattern = row.text;
+    departed.agent = row.text2;
+    departed.at_ns = row.get(DepartedCounter::at_ns);
+    departed.is_stalled = row.get(DepartedCounter::stalled) != 0;
+    departed.delivered = row.get(DepartedCounter::delivered);
+    departed.dropped = row.get(DepartedCounter::dropped);
+    departed.unknown = row.get(DepartedCounter::unknown);
+    ledger_.departed.push_back(std::move(departed));
+  }
+
+  const Counters& counters_;
+  std::map<std::uint64_t, const RowSnapshot*> agents_;
+  std::map<std::string, const StatsSnapshot*> files_;
+  std::set<std::tuple<std::uint64_t, std::uint64_t, std::uint64_t>> told_;  // streams of the node
+  std::map<std::uint64_t, std::string> publisher_of_;                       // by row
+  std::map<std::uint64_t, std::size_t> inbox_of_;                           // by row
+  std::map<std::string, TopicLedger> topics_;
+  Ledger ledger_;
+};
+
+}  // namespace
+
+std::string PairLedger::name() const {
+  return topic + " of " + publisher + " to " + pattern + " of " + subscriber;
+}
+
+Ledger make_ledger(const Counters& counters) {
+  Ledger ledger = Builder(counters).build();
+  ledger.imbalances = find_imbalances(ledger);
+  return ledger;
+}
+
+}  // namespace abuzz::tools
