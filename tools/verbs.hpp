@@ -15,6 +15,7 @@ int run_pub(const Words& words);
 int run_sub(const Words& words);
 int run_ls(const Words& words);
 int run_info(const Words& words);
+int run_audit(const Words& words);
 int run_doctor(const Words& words);
 int run_config(const Words& words);
 int run_errors(const Words& words);
