@@ -14,9 +14,9 @@
 //   stream: published = before + staged + in_flight + routed + no_subscriber + void
 //   pair:   matched = delivered + queued + in_flight + dropped{reason} + unknown{reason} + void
 //
-// Each term has a counter of its own, but for two gaps between counters of different threads, of a
-// stream: staged = published - sealed, in_flight = sealed - accepted. `before` is what earlier nodes
-// had accepted.
+// Each term has a counter of its own, but for two gaps between counters of different threads, of
+// a stream: staged = published - sealed, in_flight = sealed - accepted. `before` is what earlier
+// nodes had accepted.
 
 namespace abuzz::tools {
 

@@ -28,6 +28,7 @@ Use it
 Look at it
   ls                 agents, topics and subscriptions
   info NAME          every counter of one of them, or of the node
+  why TOPIC          why messages on a topic do not arrive
   audit              whether every message is accounted for
   node               run, start, stop, drain or look at the node
   doctor             check whether this machine is fit for it
@@ -72,11 +73,12 @@ struct Verb {
   std::string_view name;
   int (*run)(const Words& words);
 };
-constexpr std::array<Verb, 13> verbs{{{"pub", run_pub},
+constexpr std::array<Verb, 14> verbs{{{"pub", run_pub},
                                       {"sub", run_sub},
                                       {"ls", run_ls},
                                       {"info", run_info},
                                       {"audit", run_audit},
+                                      {"why", run_why},
                                       {"node", run_node},
                                       {"doctor", run_doctor},
                                       {"config", run_config},

@@ -40,6 +40,16 @@ constexpr std::chrono::milliseconds look_again_after{10};
   ::_exit(127);
 }
 
+// What /proc/PID/stat says from its third field on; empty without such a process. The second one is
+// the program's name in brackets and may hold anything, also brackets.
+std::string read_process_stat(std::uint32_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+  std::string line;
+  if (!std::getline(file, line)) return {};
+  const std::size_t name_end = line.rfind(')');
+  return name_end == std::string::npos ? std::string() : line.substr(name_end + 1);
+}
+
 // Everything that the node says until it closes its end: when it is ready, or dead.
 std::string read_report(int report, steady_clock::time_point deadline) {
   std::string said;
@@ -60,7 +70,10 @@ std::string read_report(int report, steady_clock::time_point deadline) {
 }  // namespace
 
 NodePlace node_place(const Config& config) {
-  const std::string directory = runtime_directory(config);
+  return place_in(runtime_directory(config));
+}
+
+NodePlace place_in(const std::string& directory) {
   return {directory,
           directory + "/node.lock",
           directory + "/door",
@@ -70,20 +83,21 @@ NodePlace node_place(const Config& config) {
 }
 
 std::uint64_t process_start_ticks(std::uint32_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-  std::string line;
-  if (!std::getline(file, line)) return 0;
-  // The second field is the program's name in brackets and may hold anything, also brackets.
-  const std::size_t name_end = line.rfind(')');
-  if (name_end == std::string::npos) return 0;
-  std::istringstream fields(line.substr(name_end + 1));
+  std::istringstream fields(read_process_stat(pid));
   std::string state, skipped;
   fields >> state;
-  if (state == "Z" || state == "X") return 0;
+  if (state.empty() || state == "Z" || state == "X") return 0;
   for (int field = 4; field < 22; ++field) fields >> skipped;
   std::uint64_t ticks = 0;
   fields >> ticks;
   return ticks;
+}
+
+bool is_process_stopped(std::uint32_t pid) {
+  std::istringstream fields(read_process_stat(pid));
+  std::string state;
+  fields >> state;
+  return state == "T" || state == "t";
 }
 
 bool is_same_process(std::uint32_t pid, std::uint64_t start_ticks) {

@@ -24,11 +24,14 @@ struct NodePlace {
   std::string log;       // stderr of a node that nobody watches
 };
 NodePlace node_place(const Config& config);
+NodePlace place_in(const std::string& directory);
 
 // Clock ticks since boot at which the process started; 0 if there is none, or only its zombie. With
 // the pid it names one process for ever.
 std::uint64_t process_start_ticks(std::uint32_t pid);
 bool is_same_process(std::uint32_t pid, std::uint64_t start_ticks);
+// Whether a signal such as SIGSTOP has stopped it.
+bool is_process_stopped(std::uint32_t pid);
 // Whether some process holds the lock. Takes it shared for a moment where nobody does.
 bool is_lock_held(const std::string& path);
 

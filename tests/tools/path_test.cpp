@@ -1,0 +1,178 @@
+#include "tools/path.hpp"
+
+#include <gtest/gtest.h>
+
+#include "tests/tools/counter_rows.hpp"
+
+namespace abuzz::tools {
+namespace {
+
+constexpr std::uint64_t shop = 7, billing = 8;
+constexpr std::uint32_t node_pid = 11, shop_pid = 4242, billing_pid = 4243;
+enum Row : std::size_t { process, shop_row, billing_row, stream_row, inbox_row, pair_row };
+
+// Shop published 10 messages on orders.new, and billing handled them.
+class PathTest : public ::testing::Test {
+ protected:
+  PathTest() {
+    StatsSnapshot& node = later_.node;
+    node.pid = node_pid;
+    add_row(node, RowKind::process, {}, "");
+    add_row(node, RowKind::agent, {shop, shop_pid, 1, 1}, "shop");
+    add_row(node, RowKind::agent, {billing, billing_pid, 1, 1}, "billing");
+    add_row(node, RowKind::publication, {shop, 1, 1, 1}, "orders.new");
+    set(row(stream_row), PublicationCounter::accepted, 10);
+    set(row(stream_row), PublicationCounter::routed, 10);
+    add_row(node, RowKind::subscription, {billing, 1}, "orders.*");
+    set(row(inbox_row), SubscriptionCounter::done_no, 10);
+    add_row(node, RowKind::pair, {stream_row, inbox_row}, "orders.new");
+    set(row(pair_row), PairCounter::matched, 10);
+    set(row(pair_row), PairCounter::delivered, 10);
+    StatsSnapshot publisher;
+    add_row(publisher, RowKind::process, {}, "");
+    add_row(publisher, RowKind::publication, {shop, 1, 1, 1}, "orders.new");
+    set(publisher.rows[1], PublicationCounter::pushed, 10);
+    set(publisher.rows[1], PublicationCounter::last_seq, 10);
+    later_.agents.push_back({"shop-4242", publisher});
+  }
+  RowSnapshot& row(std::size_t index) { return later_.node.rows[index]; }
+  void remove_rows_from(std::size_t index) { later_.node.rows.resize(index); }
+  // Messages wait, and nothing moves.
+  void let_wait(std::uint64_t count) {
+    set(row(pair_row), PairCounter::queued, count);
+    set(row(inbox_row), SubscriptionCounter::queued_batches, 1);
+  }
+  void let_publisher_wait() { set(later_.agents[0].stats.rows[1], PublicationCounter::pushed, 30); }
+  Answer explain(const std::string& from = {}, const std::string& to = {}) {
+    return explain_path({"orders.new", from, to}, later_, later_,
+                        [this](std::uint32_t pid, std::uint64_t) {
+                          return ProcessLook{pid != gone_, pid == stopped_};
+                        });
+  }
+  Path first(const std::string& from = {}, const std::string& to = {}) {
+    return explain(from, to).paths.front();
+  }
+
+  Counters later_;
+  std::uint32_t gone_ = 0, stopped_ = 0;
+};
+
+TEST_F(PathTest, WholeWhenNothingIsInTheWay) {
+  const Answer answer = explain();
+  EXPECT_FALSE(answer.is_broken());
+  ASSERT_EQ(answer.paths.size(), 1u);
+  EXPECT_EQ(answer.paths.front().text, "10 messages delivered");
+  EXPECT_EQ(answer.paths.front().publisher.agent, "shop");
+  EXPECT_EQ(answer.paths.front().subscriber.pid, billing_pid);
+}
+
+TEST_F(PathTest, NoMatchAndNearMiss) {
+  remove_rows_from(inbox_row);
+  EXPECT_EQ(first().cause, Cause::no_match);
+  add_row(later_.node, RowKind::subscription, {billing, 1}, "orders.*.new");
+  EXPECT_EQ(first().cause, Cause::near_miss);
+  EXPECT_EQ(first().text,
+            "no subscription matches; near miss: agent billing subscribes orders.*.new (one token "
+            "more)");
+}
+
+TEST_F(PathTest, NamesWhoIsGone) {
+  remove_rows_from(inbox_row);
+  add_row(later_.node, RowKind::departed, {billing, 1}, "orders.*", "billing");
+  EXPECT_EQ(first().cause, Cause::subscriber_gone);
+  EXPECT_NE(first().text.find("agent billing"), std::string::npos);
+  set(later_.node.rows.back(), DepartedCounter::stalled, 1);
+  EXPECT_EQ(first().cause, Cause::stalled_out);
+  EXPECT_EQ(first("", "other").cause, Cause::no_match);
+}
+
+TEST_F(PathTest, NobodyPublishes) {
+  later_.node.rows[stream_row].text = "orders.old";
+  Answer answer = explain();
+  EXPECT_FALSE(answer.has_publisher);
+  EXPECT_FALSE(answer.is_broken());
+  EXPECT_EQ(answer.paths.front().text, "nothing is in the way");
+  EXPECT_EQ(first("shop").cause, Cause::no_publisher);
+  EXPECT_NE(first("shop").text.find("orders.old"), std::string::npos);
+  EXPECT_NE(first("shpo").text.find("one is called shop"), std::string::npos);
+}
+
+TEST_F(PathTest, TheProcessesOfBothEnds) {
+  stopped_ = shop_pid;
+  EXPECT_EQ(first().cause, Cause::publisher_stopped);
+  stopped_ = billing_pid;
+  EXPECT_EQ(first().cause, Cause::subscriber_stopped);
+  EXPECT_EQ(first().advice, "let it go on: kill -CONT 4243");
+  gone_ = billing_pid;
+  EXPECT_EQ(first().cause, Cause::subscriber_gone);
+}
+
+TEST_F(PathTest, AStoppedNode) {
+  stopped_ = node_pid;
+  EXPECT_EQ(first().cause, Cause::node_stopped);
+}
+
+TEST_F(PathTest, ASessionWithoutASignOfLife) {
+  set(row(billing_row), AgentCounter::state, static_cast<std::uint64_t>(PeerState::stalled));
+  EXPECT_EQ(first().cause, Cause::session_stalled);
+  row(billing_row).ids[0] = 99;
+  EXPECT_EQ(first().cause, Cause::session_stalled);
+}
+
+TEST_F(PathTest, ASlowHandlerThatHoldsItsPublisher) {
+  let_wait(20);
+  EXPECT_EQ(first().cause, Cause::slow_handler);
+  EXPECT_EQ(first().text, "the handler of agent billing is slow: 20 messages wait for it");
+  let_publisher_wait();
+  EXPECT_EQ(first().cause, Cause::slow_handler);
+  EXPECT_NE(first().text.find("it holds publisher shop"), std::string::npos);
+}
+
+TEST_F(PathTest, WhoIsQuickIsNotSlow) {
+  let_wait(20);
+  Counters earlier = later_;
+  set(row(inbox_row), SubscriptionCounter::done_no, 30);
+  const Answer answer = explain_path({"orders.new", "", ""}, earlier, later_,
+                                     [](std::uint32_t, std::uint64_t) { return ProcessLook{}; });
+  EXPECT_FALSE(answer.is_broken());
+}
+
+TEST_F(PathTest, AnotherSubscriptionHoldsThePublisher) {
+  let_wait(20);
+  let_publisher_wait();
+  stopped_ = billing_pid;
+  add_row(later_.node, RowKind::agent, {9, 4244, 1, 1}, "archive");
+  RowSnapshot& inbox = add_row(later_.node, RowKind::subscription, {9, 1}, "orders.>");
+  add_row(later_.node, RowKind::pair, {stream_row, inbox.index}, "orders.new");
+  const Path path = first("", "archive");
+  EXPECT_EQ(path.cause, Cause::lossless_hold);
+  EXPECT_EQ(path.text,
+            "publisher shop is held by agent billing, whose subscription orders.* is lossless and "
+            "which is stopped (SIGSTOP)");
+  EXPECT_EQ(first("", "billing").cause, Cause::subscriber_stopped);
+}
+
+TEST_F(PathTest, WhatQueuesLost) {
+  set(row(pair_row), PairCounter::dropped_conflated, 3);
+  EXPECT_EQ(first().cause, Cause::conflated);
+  set(row(pair_row), PairCounter::dropped_expired, 4);
+  EXPECT_EQ(first().cause, Cause::expired);
+  set(row(pair_row), PairCounter::dropped_queue_full, 5);
+  EXPECT_EQ(first().cause, Cause::queue_full);
+  EXPECT_NE(first().text.find("5 queue full, 3 conflated, 4 expired"), std::string::npos);
+  set(row(pair_row), PairCounter::dropped_corrupt, 6);
+  EXPECT_EQ(first().cause, Cause::refused);
+}
+
+TEST_F(PathTest, WhatExpiredBeforeItWasSent) {
+  set(row(stream_row), PublicationCounter::voided, 2);
+  EXPECT_EQ(first().cause, Cause::expired);
+}
+
+TEST_F(PathTest, EveryCauseHasAName) {
+  for (int i = 0; i <= static_cast<int>(Cause::refused); ++i)
+    EXPECT_NE(cause_name(static_cast<Cause>(i)), "unknown");
+}
+
+}  // namespace
+}  // namespace abuzz::tools

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tools/ledger.hpp"
+
+// The path of a message from a publisher to a subscription, and the first link of it that is
+// broken. Pure functions of two readings of the counter files and of what the processes do.
+
+namespace abuzz::tools {
+
+enum class Cause : std::uint8_t {
+  none,                // the path is whole
+  node_stopped,        // the node's process is stopped (SIGSTOP)
+  no_publisher,        // the agent that was asked for does not publish it
+  publisher_stopped,   // its process is stopped (SIGSTOP)
+  no_match,            // no subscription matches
+  near_miss,           // none matches, but one nearly does
+  subscriber_gone,     // the one that matched has ended without a goodbye
+  stalled_out,         // the one that matched stood still past its stall limit
+  session_stalled,     // publisher or subscriber shows no sign of life, or has lost its link
+  subscriber_stopped,  // its process is stopped (SIGSTOP)
+  lossless_hold,       // another subscription holds the publisher
+  queue_full,          // the queue dropped messages
+  conflated,           // the queue keeps only the latest
+  slow_handler,        // messages wait, and the handler does not keep up
+  expired,             // the time to live was over
+  refused,             // the subscriber could not use what it got
+};
+std::string_view cause_name(Cause cause) noexcept;  // "near_miss"
+
+struct PathEnd {
+  std::string agent;  // empty: there is none
+  std::uint64_t pid = 0;
+};
+
+struct Path {
+  PathEnd publisher, subscriber;
+  std::string pattern;  // empty: no subscription
+  Cause cause = Cause::none;
+  std::string text;    // what is broken, or what arrived: one line
+  std::string advice;  // what to do; empty when whole
+  std::uint64_t delivered = 0, waiting = 0;
+};
+
+struct Question {
+  std::string topic;
+  std::string from, to;  // names of agents; empty: any
+};
+
+struct Answer {
+  std::vector<Path> paths;  // broken ones first
+  bool has_publisher = true;
+  bool is_broken() const noexcept { return !paths.empty() && paths.front().cause != Cause::none; }
+};
+
+struct ProcessLook {
+  bool is_alive = true;
+  bool is_stopped = false;
+};
+using LookAtProcess = std::function<ProcessLook(std::uint32_t pid, std::uint64_t start_ticks)>;
+
+// `earlier` and `later`: a few hundred milliseconds apart, so that who does not move is seen.
+// Requires: the topic was checked.
+Answer explain_path(const Question& question, const Counters& earlier, const Counters& later,
+                    const LookAtProcess& look);
+
+}  // namespace abuzz::tools

@@ -1,0 +1,151 @@
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <thread>
+
+#include "tools/collect.hpp"
+#include "tools/command_line.hpp"
+#include "tools/complaint.hpp"
+#include "tools/json_writer.hpp"
+#include "tools/participant.hpp"
+#include "tools/path.hpp"
+#include "tools/settings.hpp"
+#include "tools/terminal.hpp"
+#include "tools/verbs.hpp"
+
+// Why a message does not arrive.
+
+namespace abuzz::tools {
+namespace {
+
+// Between two readings: who does nothing in so long a time is slow.
+constexpr std::chrono::milliseconds watch_for{300};
+constexpr std::size_t paths_shown_max = 20;
+
+ProcessLook look_at_process(std::uint32_t pid, std::uint64_t start_ticks) {
+  if (pid == 0 || start_ticks == 0) return {};  // nothing is said against who is not known
+  return {is_same_process(pid, start_ticks), is_process_stopped(pid)};
+}
+
+// Directories of this user other than `place` in which a node lives.
+std::string find_other_directory(const NodePlace& place) {
+  std::vector<std::string> candidates{"/tmp/abuzz-" + std::to_string(::geteuid()),
+                                      "/run/user/" + std::to_string(::geteuid()) + "/abuzz"};
+  if (const char* session = std::getenv("XDG_RUNTIME_DIR")) {
+    candidates.push_back(std::string(session) + "/abuzz");
+  }
+  for (const std::string& directory : candidates) {
+    struct stat status {};
+    const bool is_own = ::lstat(directory.c_str(), &status) == 0 && S_ISDIR(status.st_mode) &&
+                        status.st_uid == ::geteuid();
+    if (!is_own || directory == place.directory) continue;
+    if (read_living_node(place_in(directory)).ok()) return directory;
+  }
+  return {};
+}
+
+int complain_without_node(const Failure& failure, const NodePlace& place) {
+  const std::string other = find_other_directory(place);
+  if (failure.error != Error::no_node || other.empty()) return complain(failure);
+  return complain(Error::no_node, "no node is running in " + printable(place.directory) +
+                                      "; but one is in another runtime directory, " +
+                                      printable(other) +
+                                      ": set XDG_RUNTIME_DIR or node.runtime_directory alike");
+}
+
+std::string name_end(const PathEnd& end) {
+  return end.pid == 0 ? printable(end.agent)
+                      : printable(end.agent) + " (pid " + std::to_string(end.pid) + ")";
+}
+
+std::string print_path(const Path& path, const std::string& topic, const Answer& answer) {
+  std::string text = topic + "  ";
+  if (!path.publisher.agent.empty()) {
+    text += "publisher " + name_end(path.publisher);
+  } else {
+    text += answer.has_publisher ? "any publisher" : "no publisher";
+  }
+  const std::string indent(topic.size() + 2, ' ');
+  if (!path.pattern.empty()) {
+    text += "  ->  agent " + name_end(path.subscriber) + " subscribes " + printable(path.pattern) +
+            "\n" + indent;
+  } else {
+    text += "  ->  ";
+  }
+  text += printable(path.text) + "\n";
+  if (!path.advice.empty()) text += indent + "advice: " + printable(path.advice) + "\n";
+  return text;
+}
+
+std::string print_text(const Question& question, const Answer& answer) {
+  std::string text;
+  if (!answer.has_publisher) {
+    text +=
+        question.topic + "  nobody publishes it now: this is the way of a message published now\n";
+  }
+  std::size_t shown = 0;
+  for (const Path& path : answer.paths) {
+    if (shown++ == paths_shown_max) break;
+    text += print_path(path, question.topic, answer);
+  }
+  if (answer.paths.size() > paths_shown_max) {
+    text += "and " + format_plural(answer.paths.size() - paths_shown_max, "path", "paths") +
+            " more; --from and --to choose, --json lists them all\n";
+  }
+  return text;
+}
+
+void write_end(JsonWriter& json, std::string_view name, const PathEnd& end) {
+  json.key(name).begin_object().field("agent", end.agent).field("pid", end.pid).end_object();
+}
+
+std::string print_json(const Question& question, const Answer& answer) {
+  const Cause first = answer.paths.empty() ? Cause::none : answer.paths.front().cause;
+  std::string text;
+  JsonWriter json(text);
+  json.begin_object().field("v", 1u).field("topic", question.topic);
+  json.field_bool("broken", answer.is_broken()).field("cause", cause_name(first));
+  json.field_bool("has_publisher", answer.has_publisher).key("paths").begin_array();
+  for (const Path& path : answer.paths) {
+    json.begin_object();
+    write_end(json, "publisher", path.publisher);
+    write_end(json, "subscriber", path.subscriber);
+    json.field("pattern", path.pattern).field("cause", cause_name(path.cause));
+    json.field("text", path.text).field("advice", path.advice);
+    json.field("delivered", path.delivered).field("waiting", path.waiting).end_object();
+  }
+  json.end_array().end_object();
+  return text + "\n";
+}
+
+}  // namespace
+
+int run_why(const Words& words) {
+  SharedFlags flags;
+  Question question;
+  Arguments arguments("why", "Why messages on a topic do not arrive: the first broken link.");
+  arguments.required("TOPIC", question.topic, "The topic of the message");
+  arguments.text("--from", question.from, "Only what this agent publishes", "AGENT");
+  arguments.text("--to", question.to, "Only what this agent subscribes", "AGENT");
+  add_shared_flags(arguments, flags);
+  arguments.note("Without a publisher it examines the way of a message that is published now.");
+  arguments.note(
+      "Exit code 0 when every path is whole, 6 when one is broken, 4 when no node runs.");
+  if (const auto code = arguments.parse(words)) return *code;
+  if (const auto code = refuse_topic(question.topic)) return *code;
+  Result<LoadedConfig> loaded = load_settings(flags);
+  if (!loaded.ok()) return complain(loaded.failure());
+  const NodePlace place = node_place(loaded.value().config);
+  Result<Counters> earlier = collect_counters(place);
+  if (!earlier.ok()) return complain_without_node(earlier.failure(), place);
+  std::this_thread::sleep_for(watch_for);
+  Result<Counters> later = collect_counters(place);
+  if (!later.ok()) return complain_without_node(later.failure(), place);
+  const Answer answer = explain_path(question, earlier.value(), later.value(), look_at_process);
+  const int code = answer.is_broken() ? error_info(Error::criterion_not_met).exit_code : 0;
+  return print_and_end(flags.json ? print_json(question, answer) : print_text(question, answer),
+                       code);
+}
+
+}  // namespace abuzz::tools
