@@ -14,8 +14,9 @@
 namespace abuzz {
 
 struct AgentOptions {
-  std::string name;  // one token, at most 64 bytes, unique on the node; empty: made up
-  std::string kind;  // free text for people, at most 32 bytes, no control characters
+  std::string name;              // one token, at most 64 bytes, unique on the node; empty: made up
+  std::string kind;              // free text for people, at most 32 bytes, no control characters
+  std::string description = {};  // the same, at most 128 bytes
 };
 
 struct CloseReport {

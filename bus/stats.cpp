@@ -155,7 +155,8 @@ StatsRow& StatsFile::process() noexcept {
 }
 
 StatsRow* StatsFile::add_row(RowKind kind, std::span<const std::uint64_t> ids,
-                             std::string_view text, std::string_view text2) noexcept {
+                             std::string_view text, std::string_view text2,
+                             std::string_view text3) noexcept {
   std::atomic<std::uint32_t>& row_count = state_->header().row_count;
   // Relaxed: only this thread stores it.
   std::uint32_t index = row_count.load(std::memory_order_relaxed);
@@ -170,7 +171,7 @@ StatsRow* StatsFile::add_row(RowKind kind, std::span<const std::uint64_t> ids,
   StatsLayout::begin(row);
   StatsLayout::set_kind(row, kind);
   StatsLayout::set_ids(row, ids);
-  StatsLayout::set_text(row, text, text2);
+  StatsLayout::set_text(row, text, text2, text3);
   StatsLayout::end(row);
   // Pairs with open_stats: who counts the row finds it complete.
   if (!is_reused) row_count.store(index + 1, std::memory_order_release);
@@ -188,7 +189,7 @@ void StatsFile::remove_row(StatsRow* row) noexcept {
   StatsLayout::begin(*row);
   StatsLayout::set_kind(*row, RowKind::free);
   StatsLayout::set_ids(*row, {});
-  StatsLayout::set_text(*row, {}, {});
+  StatsLayout::set_text(*row, {}, {}, {});
   StatsLayout::clear_counters(*row);
   StatsLayout::end(*row);
   state_->free_rows.push_back(index_of(*row));

@@ -13,7 +13,7 @@
 #include "bus/export.hpp"
 
 // The counters of a node or an agent, in a mapped file that any tool of the same user may read at
-// any time, also after kill -9 of the owner. The file is rows of 576 bytes: row 0 is the process,
+// any time, also after kill -9 of the owner. The file is rows of 640 bytes: row 0 is the process,
 // others are agents, publications, subscriptions and pairs (publication x subscription), and what
 // is remembered of those that ended.
 //
@@ -230,9 +230,9 @@ class StatsRow {
   std::uint16_t reserved_;
   std::uint64_t ids_[6];
   std::atomic<std::uint64_t> counters_[row_counters_max];
-  char text_[200];
+  char text_[264];
 };
-static_assert(sizeof(StatsRow) == 576);
+static_assert(sizeof(StatsRow) == 640);
 
 struct StatsIdentity {
   std::uint64_t node_id = 0;
@@ -245,7 +245,7 @@ struct RowSnapshot {
   RowKind kind = RowKind::free;
   std::uint64_t ids[6] = {};
   std::uint64_t counters[row_counters_max] = {};
-  std::string text, text2;
+  std::string text, text2, text3;
 
   template <class Id>
   std::uint64_t get(Id id) const noexcept {
@@ -283,10 +283,10 @@ class ABUZZ_EXPORT StatsFile {
   StatsFile& operator=(const StatsFile&) = delete;
 
   StatsRow& process() noexcept;
-  // `text` and `text2` are kept (both cut to what fits, 199 bytes in all). nullptr when rows_max or
-  // the disk is exhausted: the caller goes on without and counts.
+  // The texts are kept (cut to what fits, 261 bytes in all). nullptr when rows_max or the disk is
+  // exhausted: the caller goes on without and counts.
   StatsRow* add_row(RowKind kind, std::span<const std::uint64_t> ids, std::string_view text,
-                    std::string_view text2 = {}) noexcept;
+                    std::string_view text2 = {}, std::string_view text3 = {}) noexcept;
   // Sets the ids again (e.g. a new session epoch).
   void set_ids(StatsRow& row, std::span<const std::uint64_t> ids) noexcept;
   // Zeroes the row and keeps it for the next add_row. Requires: nobody writes to it any more.
@@ -308,7 +308,8 @@ ABUZZ_EXPORT Result<StatsSnapshot> read_stats(const std::string& path);
 
 // Ids by row kind, as node and agent write them:
 //   process:      {pid, start_ticks}, by StatsFile::create
-//   agent:        {agent_id, pid, start_ticks, session_epoch}           text name, text2 kind
+//   agent:        {agent_id, pid, start_ticks, session_epoch}           text name, text2 kind,
+//                                                                       text3 description
 //   publication:  {agent_id, publisher_id, publisher_epoch, handle}     text topic
 //   subscription: {agent_id, handle}                                    text pattern
 //   pair:         {row index of the publication, row index of the subscription}

@@ -85,15 +85,17 @@ struct StatsLayout {
       std::atomic_ref(row.ids_[i]).store(i < ids.size() ? ids[i] : 0, std::memory_order_release);
     }
   }
-  static void set_text(StatsRow& row, std::string_view first, std::string_view second) {
+  // One behind the other, each with a terminating zero.
+  static void set_text(StatsRow& row, std::string_view first, std::string_view second,
+                       std::string_view third) {
     char text[sizeof(StatsRow::text_)] = {};
-    const auto append = [&](std::size_t at, std::string_view part) {
-      part = part.substr(0, part.find('\0')).substr(0, sizeof text - 1 - at);
+    std::size_t at = 0;
+    std::size_t zeros = 3;
+    for (std::string_view part : {first, second, third}) {
+      part = part.substr(0, part.find('\0')).substr(0, sizeof text - zeros-- - at);
       if (!part.empty()) std::memcpy(text + at, part.data(), part.size());
-      return at + part.size() + 1;
-    };
-    const std::size_t second_at = append(0, first.substr(0, sizeof text - 2));
-    append(second_at, second);
+      at += part.size() + 1;
+    }
     for (std::size_t i = 0; i < text_words; ++i) {
       std::uint64_t word = 0;
       std::memcpy(&word, text + i * 8, 8);

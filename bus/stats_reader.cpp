@@ -20,11 +20,12 @@ void StatsLayout::copy(const StatsRow& row, RowSnapshot& snapshot) {
   for (std::size_t i = 0; i < row_counters_max; ++i) {
     snapshot.counters[i] = row.counters_[i].load(std::memory_order_relaxed);
   }
-  const std::string_view text(row.text_, sizeof row.text_);
-  const std::size_t end = std::min(text.find('\0'), text.size());
-  snapshot.text = text.substr(0, end);
-  const std::string_view rest = text.substr(std::min(end + 1, text.size()));
-  snapshot.text2 = rest.substr(0, rest.find('\0'));
+  std::string_view rest(row.text_, sizeof row.text_);
+  for (std::string* text : {&snapshot.text, &snapshot.text2, &snapshot.text3}) {
+    const std::size_t end = std::min(rest.find('\0'), rest.size());
+    *text = rest.substr(0, end);
+    rest = rest.substr(std::min(end + 1, rest.size()));
+  }
 }
 
 namespace {

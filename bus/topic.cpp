@@ -57,6 +57,15 @@ TopicFault check(std::string_view topic, bool is_pattern) noexcept {
   }
 }
 
+// For people: anything but control characters.
+TopicFault check_text(std::string_view text, std::size_t bytes_max) noexcept {
+  if (text.size() > bytes_max) return TopicFault::too_long;
+  for (const char c : text) {
+    if (static_cast<unsigned char>(c) < ' ' || c == 127) return TopicFault::bad_character;
+  }
+  return TopicFault::none;
+}
+
 }  // namespace
 
 const char* topic_fault_text(TopicFault fault) noexcept {
@@ -90,11 +99,11 @@ TopicFault check_pattern(std::string_view pattern) noexcept {
 }
 
 TopicFault check_agent_kind(std::string_view kind) noexcept {
-  if (kind.size() > agent_kind_bytes_max) return TopicFault::too_long;
-  for (const char c : kind) {
-    if (static_cast<unsigned char>(c) < ' ' || c == 127) return TopicFault::bad_character;
-  }
-  return TopicFault::none;
+  return check_text(kind, agent_kind_bytes_max);
+}
+
+TopicFault check_agent_description(std::string_view description) noexcept {
+  return check_text(description, agent_description_bytes_max);
 }
 
 TopicFault check_agent_name(std::string_view name) noexcept {

@@ -19,6 +19,7 @@ inline constexpr std::size_t reserved_topic_bytes_max = 160;
 inline constexpr std::size_t reserved_topic_tokens_max = 10;
 inline constexpr std::size_t agent_name_bytes_max = 64;
 inline constexpr std::size_t agent_kind_bytes_max = 32;
+inline constexpr std::size_t agent_description_bytes_max = 128;
 
 enum class TopicFault : std::uint8_t {
   none,
@@ -38,6 +39,8 @@ ABUZZ_EXPORT TopicFault check_pattern(std::string_view pattern) noexcept;
 ABUZZ_EXPORT TopicFault check_agent_name(std::string_view name) noexcept;  // one token, <= 64 bytes
 // Free text without control characters, <= 32 bytes; may be empty.
 ABUZZ_EXPORT TopicFault check_agent_kind(std::string_view kind) noexcept;
+// The same, <= 128 bytes.
+ABUZZ_EXPORT TopicFault check_agent_description(std::string_view description) noexcept;
 constexpr bool is_reserved(std::string_view topic) noexcept {
   return !topic.empty() && topic.front() == '$';
 }

@@ -65,7 +65,8 @@ class Search {
   void add_agent(const AgentView& agent) {
     add("agent",
         agent.name + " (" + agent.kind + "), pid " + std::to_string(agent.pid) + ", " +
-            peer_state_name(agent.state),
+            peer_state_name(agent.state) +
+            (agent.description.empty() ? "" : ": " + agent.description),
         agent.row);
     for (const TopicView& topic : view_.topics) {
       for (const RowSnapshot* row : topic.rows) {

@@ -22,6 +22,7 @@ void write_agents(JsonWriter& json, const NodeView& view) {
   json.key("agents").begin_array();
   for (const AgentView& agent : view.agents) {
     json.begin_object().field("name", agent.name).field("kind", agent.kind);
+    json.field("description", agent.description);
     json.field("id", agent.id).field("pid", agent.pid);
     json.field("state", peer_state_name(agent.state));
     json.field("in", agent.in).field("out", agent.out).field("queued", agent.queued);
@@ -64,10 +65,12 @@ Table show_agents(const NodeView& view) {
                {"STATE"},
                {"IN", true},
                {"OUT", true},
-               {"QUEUED", true}});
+               {"QUEUED", true},
+               {"DESCRIPTION"}});
   for (const AgentView& agent : view.agents) {
     table.add({agent.name, agent.kind, std::to_string(agent.pid), peer_state_name(agent.state),
-               format_count(agent.in), format_count(agent.out), format_count(agent.queued)});
+               format_count(agent.in), format_count(agent.out), format_count(agent.queued),
+               agent.description});
   }
   return table;
 }

@@ -18,6 +18,7 @@ AgentView view_agent(const RowSnapshot& row) {
   agent.pid = static_cast<std::uint32_t>(row.ids[1]);
   agent.name = row.text;
   agent.kind = row.text2;
+  agent.description = row.text3;
   agent.state = static_cast<PeerState>(row.get(AgentCounter::state));
   agent.in = row.get(AgentCounter::messages_in);
   agent.out = row.get(AgentCounter::messages_out);

@@ -19,7 +19,7 @@ namespace abuzz::tools {
 
 struct AgentView {
   std::uint64_t id = 0;
-  std::string name, kind;
+  std::string name, kind, description;
   std::uint32_t pid = 0;
   PeerState state = PeerState::none;
   std::uint64_t in = 0;      // messages that the node took from it

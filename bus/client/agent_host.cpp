@@ -26,6 +26,15 @@ std::string made_up_name() {
   return name;
 }
 
+// What is told about an agent for people.
+Status judge(const std::string& what, const std::string& text, TopicFault fault) {
+  if (fault == TopicFault::none) return Done{};
+  return Failure{Error::bad_agent_name, "the " + what +
+                                            (fault == TopicFault::too_long
+                                                 ? " has " + std::to_string(text.size()) + " bytes"
+                                                 : std::string(" has a control character"))};
+}
+
 }  // namespace
 
 AgentHost::AgentHost(AgentOptions options, const Config& config)
@@ -39,12 +48,12 @@ Result<std::shared_ptr<AgentHost>> AgentHost::open(AgentOptions options, const C
   if (options.name.empty()) options.name = made_up_name();
   if (check_agent_name(options.name) != TopicFault::none)
     return Failure{Error::bad_agent_name, options.name};
-  if (const TopicFault fault = check_agent_kind(options.kind); fault != TopicFault::none) {
-    const bool is_long = fault == TopicFault::too_long;
-    return Failure{Error::bad_agent_name,
-                   is_long ? "the kind has " + std::to_string(options.kind.size()) + " bytes"
-                           : std::string("the kind has a control character")};
-  }
+  if (Status fine = judge("kind", options.kind, check_agent_kind(options.kind)); !fine.ok())
+    return fine.failure();
+  const std::string& description = options.description;
+  if (Status fine = judge("description", description, check_agent_description(description));
+      !fine.ok())
+    return fine.failure();
   // Shared: see the class.
   std::shared_ptr<AgentHost> host(new AgentHost(std::move(options), config));
   if (Status prepared = host->prepare(); !prepared.ok()) return prepared.failure();
@@ -91,6 +100,7 @@ Status AgentHost::connect() {
   Session::Identity identity;
   identity.name = options_.name;
   identity.kind = options_.kind;
+  identity.description = options_.description;
   identity.pid = static_cast<std::uint32_t>(getpid());
   identity.counters_path = counters_name_;
   core_ = std::make_unique<AgentCore>(

@@ -46,7 +46,7 @@ enum class SessionState : std::uint8_t { down, greeting, live, leaving, closed }
 class Session final : private wire::ControlSink {
  public:
   struct Identity {
-    std::string name, kind;
+    std::string name, kind, description;
     std::uint32_t pid = 0;
     std::uint64_t start_ticks = 0;
     std::string counters_path;  // file name in the runtime directory's agents/, or empty

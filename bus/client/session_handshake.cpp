@@ -57,6 +57,7 @@ void Session::try_call(base::Nanos now) {
   wire::DoorHello hello;
   hello.name = parts_.identity.name;
   hello.kind = parts_.identity.kind;
+  hello.description = parts_.identity.description;
   hello.pid = parts_.identity.pid;
   hello.start_ticks = parts_.identity.start_ticks;
   hello.agent_id = agent_id.hint();

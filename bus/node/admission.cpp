@@ -10,9 +10,9 @@
 namespace abuzz::node {
 namespace {
 
-// Kinds are printed on terminals: no control characters. Our agents refuse what is changed here.
-void make_printable(std::string& text) {
-  if (text.size() > agent_kind_bytes_max) text.resize(agent_kind_bytes_max);
+// It is printed on terminals: no control characters. Our agents refuse what is changed here.
+void make_printable(std::string& text, std::size_t bytes_max) {
+  if (text.size() > bytes_max) text.resize(bytes_max);
   for (char& c : text) {
     if (static_cast<unsigned char>(c) < ' ' || c == 127) c = '?';
   }
@@ -109,7 +109,8 @@ Result<Admission> judge_hello(std::span<const std::byte> datagram, const GuestLi
   if (body_fault != wire::Reject::none) {
     return Failure{Error::bad_frame, wire::reject_name(body_fault)};
   }
-  make_printable(admission.hello.kind);
+  make_printable(admission.hello.kind, agent_kind_bytes_max);
+  make_printable(admission.hello.description, agent_description_bytes_max);
   admission.session_epoch = std::max<std::uint32_t>(admission.hello.session_epoch, 1);
   if (admission.hello.agent_id != 0) {
     Status returned = judge_return(admission, guests, identity.key);

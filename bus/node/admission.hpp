@@ -15,7 +15,7 @@ namespace abuzz::node {
 
 // What a hello asks for, once it was found good.
 struct Admission {
-  wire::DoorHello hello;  // the name is filled in, the kind fit to print
+  wire::DoorHello hello;  // the name is filled in, the texts fit to print
   std::uint8_t version = 0;
   std::uint64_t agent_id = 0;
   std::uint32_t session_epoch = 0;

@@ -197,6 +197,7 @@ void Reception::admit(const link::Caller& caller, Admission&& admission) {
   parts_.host.fill_secret(order.secret);
   order.name = admission.hello.name;
   order.agent_kind = admission.hello.kind;
+  order.description = admission.hello.description;
 
   Guest guest;
   guest.id = order.session;

@@ -79,7 +79,8 @@ void Shard::State::admit(const ShardOrder& order, base::Nanos now) {
   session->session_epoch = order.session_epoch;
   session->name = order.name;
   const std::uint64_t ids[] = {order.agent_id, order.pid, order.start_ticks, order.session_epoch};
-  session->row = parts.stats.add_row(RowKind::agent, ids, order.name, order.agent_kind);
+  session->row =
+      parts.stats.add_row(RowKind::agent, ids, order.name, order.agent_kind, order.description);
   if (session->row != nullptr) {
     session->row->set(AgentCounter::session_epoch, order.session_epoch);
     session->row->set(AgentCounter::state, static_cast<std::uint64_t>(PeerState::starting));

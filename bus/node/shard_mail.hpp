@@ -33,7 +33,7 @@ struct ShardOrder {
   std::uint64_t start_ticks = 0;
   link::Secret secret{};
   std::string name;
-  std::string agent_kind;
+  std::string agent_kind, description;
   // dismiss: whether the agent itself is gone (else it may come back with a new session)
   bool agent_gone = false;
   // set_state

@@ -177,6 +177,7 @@ struct DoorHello {
   std::uint32_t session_epoch = 0;
   std::uint32_t node_epoch_seen = 0;
   std::string counters_path;
+  std::string description;
 };
 struct DoorWelcome {
   std::uint8_t version = 0;

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t secret_bytes = 16;
 constexpr std::size_t kind_bytes_max = 64;
+constexpr std::size_t description_bytes_max = 256;
 constexpr std::size_t path_bytes_max = 128;
 constexpr std::size_t endpoint_bytes_max = 256;
 constexpr std::size_t text_bytes_max = 512;
@@ -80,9 +81,11 @@ std::vector<std::byte> write_door(const DoorHello& hello) {
                          : builder.CreateVector(octets(hello.token), hello.token.size());
   const auto path = hello.counters_path.empty() ? flatbuffers::Offset<flatbuffers::String>()
                                                 : builder.CreateString(hello.counters_path);
+  const auto description = hello.description.empty() ? flatbuffers::Offset<flatbuffers::String>()
+                                                     : builder.CreateString(hello.description);
   builder.Finish(fb::CreateDoorHello(builder, name, kind, hello.pid, hello.start_ticks,
                                      hello.agent_id, token, hello.session_epoch,
-                                     hello.node_epoch_seen, path));
+                                     hello.node_epoch_seen, path, description));
   return write_datagram(DoorKind::hello, builder);
 }
 
@@ -132,11 +135,13 @@ Reject read_door(std::span<const std::byte> datagram, DoorHello& hello) {
            .token = bytes_of(table->token()),
            .session_epoch = table->session_epoch(),
            .node_epoch_seen = table->node_epoch_seen(),
-           .counters_path = string_of(table->counters_path())};
+           .counters_path = string_of(table->counters_path()),
+           .description = string_of(table->description())};
   const std::size_t token_bytes = hello.agent_id == 0 ? 0 : secret_bytes;
   const bool is_good = hello.name.size() <= agent_name_bytes_max &&
-                       hello.kind.size() <= kind_bytes_max && hello.token.size() == token_bytes &&
-                       is_file_name(hello.counters_path);
+                       hello.kind.size() <= kind_bytes_max &&
+                       hello.description.size() <= description_bytes_max &&
+                       hello.token.size() == token_bytes && is_file_name(hello.counters_path);
   return is_good ? Reject::none : Reject::control;
 }
 

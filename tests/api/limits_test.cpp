@@ -1,6 +1,7 @@
 #include <string>
 #include <vector>
 
+#include "bus/stats.hpp"
 #include "tests/api/api_fixture.hpp"
 
 // What is refused, where exactly, and with which error.
@@ -40,6 +41,25 @@ TEST_F(Api, AKindIsRefusedWhereItIsTooLongOrNotForPeople) {
     EXPECT_EQ(connect_as(kind).error(), Error::bad_agent_name) << kind;
   EXPECT_EQ(connect_as(std::string("zero\0", 5)).error(), Error::bad_agent_name);
   EXPECT_TRUE(connect_as("Schreiber für Übersichten").ok());
+}
+
+TEST_F(Api, ADescriptionIsRefusedLikeAKindAndShownByTheNode) {
+  const auto connect_as = [&](const std::string& description) {
+    return Agent::connect({.name = "teller", .kind = "", .description = description}, config_);
+  };
+  const std::string longest(128, 'd');
+  {
+    const Result<Agent> agent = connect_as(longest);
+    ASSERT_TRUE(agent.ok());
+    const StatsSnapshot stats = read_stats(node_->runtime_directory() + "/node.counters").value();
+    bool is_shown = false;
+    for (const RowSnapshot& row : stats.rows) is_shown |= row.text3 == longest;
+    EXPECT_TRUE(is_shown);
+  }
+  const Result<Agent> long_one = connect_as(longest + "d");
+  EXPECT_EQ(long_one.error(), Error::bad_agent_name);
+  EXPECT_EQ(long_one.failure().detail, "the description has 129 bytes");
+  EXPECT_EQ(connect_as("two\nlines").error(), Error::bad_agent_name);
 }
 
 TEST_F(Api, ANodeThatIsFullSaysSoLongBeforeTheDeadline) {

@@ -88,14 +88,16 @@ TEST(Reception, refuses_a_name_that_is_not_one_token) {
   EXPECT_EQ(node.hear(*node.greet(hello_of(std::string(65, 'x')))).error, Error::bad_frame);
 }
 
-TEST(Reception, a_kind_is_cut_and_made_fit_to_print) {
+TEST(Reception, kind_and_description_are_cut_and_made_fit_to_print) {
   LoopNode node;
   wire::DoorHello hello = hello_of("alice");
   hello.kind = "\x1b[2J" + std::string(60, 'k');
+  hello.description = "\x07" + std::string(200, 'd');
   auto visit = node.greet(hello);
   for (const RowSnapshot& row : node.core().stats().snapshot().rows) {
     if (row.kind == RowKind::agent) {
       EXPECT_EQ(row.text2, "?[2J" + std::string(28, 'k'));
+      EXPECT_EQ(row.text3, "?" + std::string(127, 'd'));
     }
   }
 }

@@ -11,7 +11,6 @@ import unittest
 from bus_case import PATIENCE, BusCase
 
 WAIT = ("--timeout", f"{PATIENCE}s")
-ROW_BYTES = 576
 COUNTERS_AT = 56
 PAIR = 5
 
@@ -114,7 +113,7 @@ class Audit(BusCase):
         """Adds to a counter, given by its label, of the first row of this kind."""
         with open(path, "r+b") as file:
             data = file.read()
-            rows_at, = struct.unpack_from("<Q", data, 16)
+            row_bytes, rows_at = struct.unpack_from("<IQ", data, 12)
             count, = struct.unpack_from("<I", data, 24)
             descriptors, = struct.unpack_from("<I", data, 60)
             descriptors_at, = struct.unpack_from("<Q", data, 64)
@@ -126,7 +125,7 @@ class Audit(BusCase):
             else:
                 self.fail(f"there is no counter {counter}")
             for i in range(count):
-                row = rows_at + ROW_BYTES * i
+                row = rows_at + row_bytes * i
                 if struct.unpack_from("<H", data, row + 4)[0] == kind:
                     break
             place = row + COUNTERS_AT + 8 * number

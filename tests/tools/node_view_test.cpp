@@ -11,7 +11,8 @@ namespace {
 StatsSnapshot make_stats() {
   StatsSnapshot stats;
   add_row(stats, RowKind::process, {}, "");
-  RowSnapshot& shop = add_row(stats, RowKind::agent, {7, 4242, 1, 1}, "shop", "web");
+  RowSnapshot& shop =
+      add_row(stats, RowKind::agent, {7, 4242, 1, 1}, "shop", "web", "Takes orders");
   set(shop, AgentCounter::state, static_cast<std::uint64_t>(PeerState::ready));
   set(shop, AgentCounter::messages_in, 30);
   add_row(stats, RowKind::agent, {8, 4243, 1, 1}, "billing", "");
@@ -64,6 +65,7 @@ TEST(NodeView, CountsWhatBelongsToAnAgent) {
   const AgentView& shop = view.agents.back();
   EXPECT_EQ(shop.pid, 4242u);
   EXPECT_EQ(shop.kind, "web");
+  EXPECT_EQ(shop.description, "Takes orders");
   EXPECT_EQ(shop.state, PeerState::ready);
   EXPECT_EQ(shop.in, 30u);
   EXPECT_EQ(shop.publications, 2u);

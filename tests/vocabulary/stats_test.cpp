@@ -111,24 +111,32 @@ TEST_F(Stats, ReuseARemovedRowFromZero) {
 
 TEST_F(Stats, KeepTextsThatFitAndCutOthers) {
   const auto file = create();
-  const std::string longest(198, 'a'), longer(300, 'b');
+  const std::string longest(261, 'a'), longer(300, 'b');
   file->add_row(RowKind::agent, {}, longest, "x");
   file->add_row(RowKind::agent, {}, longer, longer);
   file->add_row(RowKind::agent, {}, std::string(160, 'c'), longer);
   file->add_row(RowKind::agent, {}, "", "only the second");
   file->add_row(RowKind::agent, {}, std::string_view("ze\0ro", 5), "after");
+  // The longest name, kind and description of an agent.
+  file->add_row(RowKind::agent, {}, std::string(64, 'n'), std::string(32, 'k'),
+                std::string(128, 'd'));
+  file->add_row(RowKind::agent, {}, std::string(100, 'n'), "", longer);
   const StatsSnapshot snapshot = read();
-  ASSERT_EQ(snapshot.rows.size(), 6u);
+  ASSERT_EQ(snapshot.rows.size(), 8u);
   EXPECT_EQ(snapshot.rows[1].text, longest);
   EXPECT_EQ(snapshot.rows[1].text2, "");
-  EXPECT_EQ(snapshot.rows[2].text, std::string(198, 'b'));
+  EXPECT_EQ(snapshot.rows[2].text, std::string(261, 'b'));
   EXPECT_EQ(snapshot.rows[2].text2, "");
   EXPECT_EQ(snapshot.rows[3].text, std::string(160, 'c'));
-  EXPECT_EQ(snapshot.rows[3].text2, std::string(38, 'b'));
+  EXPECT_EQ(snapshot.rows[3].text2, std::string(101, 'b'));
   EXPECT_EQ(snapshot.rows[4].text, "");
   EXPECT_EQ(snapshot.rows[4].text2, "only the second");
   EXPECT_EQ(snapshot.rows[5].text, "ze");
   EXPECT_EQ(snapshot.rows[5].text2, "after");
+  EXPECT_EQ(snapshot.rows[5].text3, "");
+  EXPECT_EQ(snapshot.rows[6].text2, std::string(32, 'k'));
+  EXPECT_EQ(snapshot.rows[6].text3, std::string(128, 'd'));
+  EXPECT_EQ(snapshot.rows[7].text3, std::string(161, 'b'));
 }
 
 TEST_F(Stats, TakeNewIdsForARow) {

@@ -19,6 +19,7 @@ DoorHello hello_for_tests() {
   hello.session_epoch = 3;
   hello.node_epoch_seen = 2;
   hello.counters_path = "agent-7.counters";
+  hello.description = "Keeps the minutes of every meeting";
   return hello;
 }
 
@@ -66,6 +67,7 @@ TEST(Door, hello_reads_back) {
   EXPECT_EQ(copy.session_epoch, hello.session_epoch);
   EXPECT_EQ(copy.node_epoch_seen, hello.node_epoch_seen);
   EXPECT_EQ(copy.counters_path, hello.counters_path);
+  EXPECT_EQ(copy.description, hello.description);
 }
 
 TEST(Door, welcome_reads_back) {

@@ -224,6 +224,7 @@ TEST(Golden, door_datagrams_are_the_same_bytes) {
   hello.session_epoch = 3;
   hello.node_epoch_seen = 2;
   hello.counters_path = "agent-7.counters";
+  hello.description = "Keeps the minutes of every meeting";
   compare("door_hello_known", write_door(hello));
   DoorWelcome welcome;
   welcome.version = 1;
