@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <ctime>
 #include <thread>
+#include <utility>
 
 namespace abuzz::tools {
 namespace {
@@ -40,8 +41,12 @@ Signals::Signals(std::initializer_list<int> numbers) {
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
   signal_descriptor_ = ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   wake_descriptor_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  // Without descriptors left nothing could be noticed: then the signals keep their plain meaning.
-  if (signal_descriptor_ < 0) ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+  if (signal_descriptor_ >= 0 && wake_descriptor_ >= 0) return;
+  // Without both descriptors nothing could be noticed: then the signals keep their plain meaning.
+  ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+  for (int* descriptor : {&signal_descriptor_, &wake_descriptor_}) {
+    if (*descriptor >= 0) ::close(std::exchange(*descriptor, -1));
+  }
 }
 
 Signals::~Signals() {
@@ -85,6 +90,7 @@ void Signals::take_wake() {
 }
 
 void Signals::end_process_during(const std::function<void()>& work) {
+  if (wake_descriptor_ < 0) return work();  // the watcher would never be woken
   std::thread watcher([this] {
     pollfd wanted[2] = {{signal_descriptor_, POLLIN, 0}, {wake_descriptor_, POLLIN, 0}};
     ::poll(wanted, 2, -1);

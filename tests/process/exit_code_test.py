@@ -3,7 +3,7 @@
 import os
 import unittest
 
-from bus_case import BusCase
+from bus_case import BusCase, limit_descriptors
 
 BAD = [
     # words, exit code, id
@@ -127,6 +127,13 @@ class ExitCodes(BusCase):
             code, _, err = self.finish(process)
             self.assertEqual(code, 1)
             self.assertTrue(err.startswith("ABZ-0101 "), err)
+
+    def test_hardly_any_descriptors_are_told(self):
+        # From the first number with which the program can be loaded at all.
+        for count in range(4, 12):
+            with self.subTest(count=count):
+                done = self.abuzz("pub", "a", "x", before=limit_descriptors(count))
+                self.assert_fails(done, 1, "ABZ-0103")
 
     def test_a_timeout_before_the_count_is_exit_5(self):
         done = self.abuzz("sub", "a", "--count", "1", "--timeout", "200ms")
