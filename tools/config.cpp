@@ -1,12 +1,15 @@
 #include "bus/config.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <optional>
+#include <utility>
 
 #include "tools/command_line.hpp"
 #include "tools/complaint.hpp"
@@ -74,23 +77,48 @@ int run_show(const Words& words) {
   return print_and_end(text);
 }
 
+// What `--force` replaces: a file, also through symbolic links, and nothing else.
+Result<std::string> find_target(const std::string& path) {
+  struct stat facts {};
+  if (::stat(path.c_str(), &facts) != 0) {
+    if (errno == ENOENT) return path;
+    return Failure{Error::system, "stat " + path + ": " + std::strerror(errno)};
+  }
+  if (!S_ISREG(facts.st_mode)) {
+    return Failure{Error::system, path + " is not a regular file; '-' prints to stdout"};
+  }
+  char* resolved = ::realpath(path.c_str(), nullptr);
+  if (resolved == nullptr) return Failure{Error::system, path + ": " + std::strerror(errno)};
+  std::string target = resolved;
+  std::free(resolved);
+  return target;
+}
+
 // Writes all of `text` to a file that did not exist, or replaces one at once with `force`.
 Status write_new_file(const std::string& path, const std::string& text, bool force) {
-  const std::string target = force ? path + ".new" : path;
-  const int file =
-      ::open(target.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | (force ? O_TRUNC : O_EXCL), 0644);
+  std::string target = path;
+  if (force) {
+    Result<std::string> found = find_target(path);
+    if (!found.ok()) return found.failure();
+    target = std::move(found).value();
+  }
+  // Beside it, under a name that nobody has.
+  std::string fresh = force ? target + ".XXXXXX" : target;
+  const int file = force ? ::mkostemp(fresh.data(), O_CLOEXEC)
+                         : ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_EXCL, 0644);
   if (file < 0 && errno == EEXIST) {
     return Failure{Error::system, path + " exists; --force overwrites it"};
   }
-  if (file < 0) return Failure{Error::system, "open " + target + ": " + std::strerror(errno)};
+  if (file < 0) return Failure{Error::system, "open " + fresh + ": " + std::strerror(errno)};
   Output output(file);
   output.append(text);
   bool written = output.flush() == Output::State::open;
+  if (force) written = ::fchmod(file, 0644) == 0 && written;
   written = ::close(file) == 0 && written;
-  if (written && force) written = ::rename(target.c_str(), path.c_str()) == 0;
+  if (written && force) written = ::rename(fresh.c_str(), target.c_str()) == 0;
   if (written) return Done{};
   Failure failure{Error::system, "write " + path + ": " + std::strerror(errno)};
-  ::unlink(target.c_str());
+  ::unlink(fresh.c_str());
   return failure;
 }
 

@@ -1,6 +1,7 @@
 """Every bad input ends with its exit code and a line that starts with its ABZ id."""
 
 import os
+import stat
 import unittest
 
 from bus_case import BusCase, limit_descriptors
@@ -163,6 +164,7 @@ class ExitCodes(BusCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(self.abuzz("config", "init", path).returncode, 1)
         self.assertEqual(self.abuzz("config", "init", path, "--force").returncode, 0)
+        self.assert_force_replaces_files_only(path)
         with open(path, "a") as file:
             file.write("\n[nodes]\n")
         self.assertEqual(self.abuzz("config", "show").returncode, 0)
@@ -170,6 +172,21 @@ class ExitCodes(BusCase):
             self.assertEqual(self.abuzz(*words).returncode, 3)
         done = self.abuzz("config", "show", env={"ABUZZ_CONFIG": path})
         self.assertEqual(done.returncode, 3)
+
+    def assert_force_replaces_files_only(self, path):
+        link, neighbour = path + ".link", path + ".new"
+        os.symlink(path, link)
+        with open(neighbour, "w") as file:
+            file.write("mine")
+        self.assertEqual(self.abuzz("config", "init", link, "--force").returncode, 0)
+        self.assertTrue(os.path.islink(link))
+        with open(neighbour) as file:
+            self.assertEqual(file.read(), "mine")
+        pipe = path + ".pipe"
+        os.mkfifo(pipe)
+        self.assert_fails(self.abuzz("config", "init", pipe, "--force"), 1, "ABZ-0101")
+        self.assertTrue(stat.S_ISFIFO(os.stat(pipe).st_mode))
+        self.assert_fails(self.abuzz("config", "init", self.base, "--force"), 1, "ABZ-0101")
 
 
 if __name__ == "__main__":
