@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 namespace abuzz::base {
 
@@ -14,6 +15,12 @@ using Nanos = std::int64_t;
 inline constexpr Nanos microsecond = 1'000;
 inline constexpr Nanos millisecond = 1'000'000;
 inline constexpr Nanos second = 1'000'000'000;
+
+// `now` and `patience` later; no later than the clock can tell, which is "without an end".
+constexpr Nanos moment_after(Nanos now, Nanos patience) noexcept {
+  constexpr Nanos last = std::numeric_limits<Nanos>::max();
+  return patience > 0 && now > last - patience ? last : now + patience;
+}
 
 // Rounds up to a multiple of a power of two.
 constexpr std::size_t align_up(std::size_t bytes, std::size_t alignment) noexcept {

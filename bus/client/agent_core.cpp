@@ -369,7 +369,7 @@ void AgentCore::release_stream(Stream& stream, StagedIntake::Producer producer) 
 std::size_t AgentCore::poll(SubscriptionCore& subscription, const Handler& handler, std::size_t max,
                             base::Nanos patience) {
   if (!subscription.queue || is_forked()) return 0;
-  const base::Nanos deadline = parts_.clock.now() + patience;
+  const base::Nanos deadline = base::moment_after(parts_.clock.now(), patience);
   std::size_t handled = 0;
   while (true) {
     const Key key = prepare_wait();
@@ -396,7 +396,7 @@ std::size_t AgentCore::poll(SubscriptionCore& subscription, const Handler& handl
 }
 
 FlushReport AgentCore::flush(base::Nanos patience) {
-  const base::Nanos deadline = parts_.clock.now() + patience;
+  const base::Nanos deadline = base::moment_after(parts_.clock.now(), patience);
   const auto collect = [&](bool ask) {
     FlushReport sum;
     std::uint64_t pushed = 0;
@@ -433,11 +433,13 @@ std::uint64_t AgentCore::leave(base::Nanos deadline) {
   inside([](Session& session) { session.leave(); });
   while (session_.state.read() != SessionState::closed) {
     const Key key = events_.prepare();
-    if (session_.state.read() == SessionState::closed || parts_.clock.now() >= deadline) {
+    // Read once: a span that has become negative since would be a wait without an end.
+    const base::Nanos now = parts_.clock.now();
+    if (session_.state.read() == SessionState::closed || now >= deadline) {
       events_.cancel();
       break;
     }
-    events_.wait(key, std::min(look_again_busy, deadline - parts_.clock.now()));
+    events_.wait(key, std::min(look_again_busy, deadline - now));
     inside([](Session& session) {
       session.note_link();
       session.note_door();

@@ -144,7 +144,7 @@ CloseReport AgentHost::close(base::Nanos patience) {
 
 CloseReport AgentHost::close_once(base::Nanos patience, bool is_handler) {
   CloseReport report;
-  const base::Nanos deadline = clock_.now() + patience;
+  const base::Nanos deadline = base::moment_after(clock_.now(), patience);
   core_->mark_closed();
   core_->executor().stop();
   // Inside a handler: what was handed over is still sent, the threads end behind us.

@@ -180,7 +180,7 @@ void PublisherCore::knock() {
 
 SendStatus PublisherCore::publish(std::span<const std::byte> payload, base::Nanos patience,
                                   const MessageOptions& options) {
-  const base::Nanos deadline = agent_->clock().now() + patience;
+  const base::Nanos deadline = base::moment_after(agent_->clock().now(), patience);
   while (true) {
     const AgentCore::Key key = agent_->prepare_wait();
     const SendStatus status = try_publish(payload, options);
@@ -221,10 +221,10 @@ Claim PublisherCore::claim(std::size_t bytes) {
 
 SendStatus PublisherCore::commit(std::size_t bytes, const MessageOptions& options) {
   if (agent_->is_forked()) return SendStatus::closed;
+  if (is_closed()) return refuse(SendStatus::closed);
   if (claim_.data() == nullptr || bytes > claim_.size()) return refuse(SendStatus::too_large);
   const std::span<std::byte> written = claim_.first(bytes);
   claim_ = {};
-  if (is_closed()) return refuse(SendStatus::closed);
   if (!claimed_) return finish_commit(written, options);
   const SendStatus status = try_publish(written, options);
   claimed_.reset();
@@ -308,7 +308,7 @@ FlushReport PublisherCore::report() const noexcept {
 }
 
 FlushReport PublisherCore::flush(base::Nanos patience) {
-  const base::Nanos deadline = agent_->clock().now() + patience;
+  const base::Nanos deadline = base::moment_after(agent_->clock().now(), patience);
   news_->flush_to.publish_fenced(pushed_);
   agent_->step_now();
   while (true) {

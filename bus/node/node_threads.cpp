@@ -125,7 +125,7 @@ NodeThreads::~NodeThreads() {
 
 NodeThreads::Departure NodeThreads::stop(std::chrono::nanoseconds patience) {
   if (has_door_thread_) {
-    stop_until_ = clock_.now() + std::max<base::Nanos>(patience.count(), 0);
+    stop_until_ = base::moment_after(clock_.now(), std::max<base::Nanos>(patience.count(), 0));
     stop_wanted_.publish(true);
     door_bell_.ring();
     pthread_join(door_thread_, nullptr);

@@ -55,6 +55,23 @@ TEST_F(Api, AFlatBufferArrivesVerifiedAndNothingElseIsTakenForOne) {
   EXPECT_EQ(typed, (std::vector<bool>{true, false}));
 }
 
+TEST_F(Api, PatienceMayBeWithoutAnEnd) {
+  constexpr auto endless = std::chrono::nanoseconds::max();
+  Agent agent = connect("one");
+  Subscription inbox = agent.subscribe("long").value();
+  Publisher publisher = agent.publisher("long").value();
+  std::thread reader([&inbox] {
+    std::this_thread::sleep_for(50ms);  // so that the flush has to wait
+    EXPECT_EQ(inbox.poll([](const MessageView&) {}, 1, endless), 1u);
+  });
+  EXPECT_EQ(publisher.publish("hello", endless), SendStatus::queued);
+  EXPECT_EQ(publisher.flush(endless).delivered, 1u);
+  EXPECT_EQ(agent.flush(endless).delivered, 1u);
+  reader.join();
+  EXPECT_EQ(agent.close(endless).unsent, 0u);
+  EXPECT_EQ(publisher.commit(1), SendStatus::closed);
+}
+
 TEST_F(Api, AClaimedMessageIsBuiltInPlace) {
   Agent agent = connect("one");
   Subscription inbox = agent.subscribe("place").value();

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <ctime>
+#include <limits>
 
 namespace abuzz::base {
 namespace {
@@ -24,6 +25,16 @@ TEST(SystemClock, TellsWallTimeSinceTheEpoch) {
   // time() may be served from a coarser clock that is one tick late.
   EXPECT_GE(now / second, static_cast<Nanos>(before) - 1);
   EXPECT_LE(now / second, static_cast<Nanos>(std::time(nullptr)) + 1);
+}
+
+TEST(Moments, DoNotWrapAroundWhenPatienceHasNoEnd) {
+  constexpr Nanos last = std::numeric_limits<Nanos>::max();
+  EXPECT_EQ(moment_after(5, 7), 12);
+  EXPECT_EQ(moment_after(5, last - 5), last);
+  EXPECT_EQ(moment_after(5, last - 4), last);
+  EXPECT_EQ(moment_after(5, last), last);
+  EXPECT_EQ(moment_after(5, -7), -2);
+  EXPECT_LT(moment_after(5, std::numeric_limits<Nanos>::min()), 0);
 }
 
 TEST(ManualClock, StandsStillUntilItIsAdvanced) {
