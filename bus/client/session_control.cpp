@@ -11,6 +11,7 @@ namespace {
 
 // How long a settle may wait for a frame that carries it along.
 constexpr base::Nanos settle_delay = 2 * base::millisecond;
+constexpr std::uint64_t settle_messages = 4096;  // so many need not wait
 constexpr std::size_t registrations_per_frame = 200;
 
 }  // namespace
@@ -116,7 +117,9 @@ wire::Settle Session::settle_of(SubscriptionCore& subscription) const noexcept {
 bool Session::is_settle_due(const SubscriptionCore& subscription,
                             const wire::Settle& settle) const noexcept {
   const wire::Settle& told = subscription.told;
-  return settle.consumed_messages - told.consumed_messages >= 4096 ||
+  // A queue of a few messages is full again at once, and its publishers wait for this.
+  const std::uint64_t share = std::max<std::uint64_t>(subscription.options.queue_messages / 4, 1);
+  return settle.consumed_messages - told.consumed_messages >= std::min(share, settle_messages) ||
          settle.consumed_bytes - told.consumed_bytes >= 512 * base::kib;
 }
 

@@ -106,6 +106,20 @@ TEST_F(QueueLimit, ABurstIntoAQueueSmallerThanABatchGoesOnWhenThereIsRoom) {
   }
 }
 
+// What was consumed is told at once when the queue is small, not when a timer runs out.
+TEST_F(QueueLimit, ASmallQueueDoesNotGoByTheClock) {
+  Agent reader = connect("reader"), writer = connect("writer");
+  SubscribeOptions options;
+  options.queue_messages = 1;
+  Subscription inbox = reader.subscribe("brisk", options).value();
+  Publisher publisher = writer.publisher("brisk").value();
+  const std::uint64_t sent = fill(publisher, std::string(64, 'x'), 2000);
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_EQ(drain(inbox, sent), sent);
+  // At 2 ms each it would be 4 s.
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 3s);
+}
+
 // In batches, as fast as it goes.
 TEST_F(QueueLimit, AFullLosslessQueueHoldsItsPublisherAndLosesNothing) {
   struct Case {
