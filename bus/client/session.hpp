@@ -135,6 +135,9 @@ class Session final : private wire::ControlSink {
   bool take_frame();
   bool take_delivery(const wire::FrameView& view, const wire::Record& record);
   void begin_outcomes(Stream& stream, std::uint64_t accepted_seq);
+  void tell_outcomes(Stream& stream, const wire::Outcome& item);
+  void take_positions(Stream& stream, const wire::Credit& item);
+  void keep(SealedBatch& batch);
   void on(const wire::Credit& item) override;
   void on(const wire::Outcome& item) override;
   void on(const wire::Interest& item) override;

@@ -49,7 +49,7 @@ void Session::collect_registrations() {
       const std::uint64_t base =
           stream.sealed.is_empty() ? stream.last_seq : stream.sealed.front().first_seq - 1;
       control_.add(wire::Advertise{stream.handle, stream.publisher_id, stream.publisher_epoch,
-                                   stream.topic, base});
+                                   stream.topic, base, stream.returns, stream.lossless_count});
       ++added;
     }
     const bool is_done = stream.is_withdrawing && stream.staged.is_empty() &&
@@ -87,6 +87,7 @@ void Session::collect_registrations() {
     item.resumes = subscription->resumes;
     item.resume_received_no = subscription->received_no;
     item.latest = subscription->options.latest_messages;
+    item.returns = subscription->returns;
     control_.add(item);
   }
 }
@@ -194,7 +195,7 @@ bool Session::is_all_settled() const noexcept {
     if (!stream) continue;
     const StreamState now = stream->news->state.hint();
     if (now == StreamState::refused) continue;
-    if (!stream->sealed.is_empty() || !stream->staged.is_empty()) return false;
+    if (!stream->is_accepted()) return false;
   }
   return true;
 }

@@ -149,6 +149,7 @@ void Session::on_welcome(const wire::DoorWelcome& welcome, base::Nanos now) {
       stream->unknown += stream->last_seq - stream->accepted_seq;
       stream->accepted_seq = stream->last_seq;
       while (!stream->sealed.is_empty()) stream->sealed.pop_front();
+      stream->kept = 0;
       stream->unsent = 0;
     }
   }
@@ -174,7 +175,12 @@ void Session::begin_epoch(bool same_node) {
     stream->needs_advertise = true;
     stream->limit_seq = stream->limit_bytes = stream->sent_bytes = 0;
     stream->wanted_seq = stream->flush_told = 0;
+    // Nothing goes before Credit has told what the node has.
     stream->unsent = stream->sealed.count();
+    stream->awaits_position = true;
+    // Until the node has answered: what was told may have been lost with the link.
+    stream->returns = stream->returns || (!same_node && stream->was_open);
+    stream->awaits_returns = stream->awaits_returns || stream->returns;
     for (std::size_t index = 0; index < stream->sealed.count(); ++index)
       stream->sealed.at(index).is_counted = false;
     if (stream->news->state.hint() == StreamState::open)
@@ -189,6 +195,8 @@ void Session::begin_epoch(bool same_node) {
     // Also where an answer may have been lost with the link: to Subscribe, or to Unsubscribe.
     subscription->resumes = same_node && (subscription->needs_unsubscribe ||
                                           subscription->state.hint() <= SubscriptionState::live);
+    if (!same_node && subscription->state.hint() == SubscriptionState::live)
+      subscription->returns = true;  // until the node has answered
     subscription->needs_subscribe = true;
     // What was told may have been lost with the link.
     subscription->told = {};

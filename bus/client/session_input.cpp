@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "bus/client/session.hpp"
@@ -106,8 +107,8 @@ bool Session::take_delivery(const wire::FrameView& view, const wire::Record& rec
   return true;
 }
 
-// A node that has just met this publication counts outcomes from here; what was accepted before and
-// not settled is unknown.
+// A node that has just met this publication counts outcomes from here. It counts again what is sent
+// again; what was settled here and has no outcome is unknown.
 void Session::begin_outcomes(Stream& stream, std::uint64_t accepted_seq) {
   StreamNews& told = *stream.news;
   stream.delivered_base = told.delivered.hint();
@@ -115,28 +116,69 @@ void Session::begin_outcomes(Stream& stream, std::uint64_t accepted_seq) {
   stream.dropped_base = told.dropped.hint();
   const std::uint64_t known =
       stream.delivered_base + stream.no_subscriber_base + stream.dropped_base + stream.unknown;
-  const std::uint64_t accepted = std::max(accepted_seq, stream.accepted_seq);
-  if (accepted > known) stream.unknown += accepted - known;
+  if (accepted_seq >= known) {
+    stream.unknown += accepted_seq - known;
+  } else {
+    std::uint64_t again = known - accepted_seq;
+    for (std::uint64_t* base : {&stream.delivered_base, &stream.dropped_base,
+                                &stream.no_subscriber_base, &stream.unknown}) {
+      const std::uint64_t taken = std::min(*base, again);
+      *base -= taken;
+      again -= taken;
+    }
+    tell_outcomes(stream, {});
+  }
   told.unknown.publish(stream.unknown);
   if (stream.row != nullptr) stream.row->set(PublicationCounter::unknown, stream.unknown);
+}
+
+// How far the node is: what it has need not be sent, what is settled need not be kept.
+void Session::take_positions(Stream& stream, const wire::Credit& item) {
+  if (stream.awaits_position || item.accepted_seq > stream.accepted_seq) {
+    stream.accepted_seq = item.accepted_seq;
+    stream.news->accepted_seq.publish(item.accepted_seq);
+  }
+  if (stream.awaits_position) {
+    stream.awaits_position = false;
+    stream.unsent = 0;
+    for (std::size_t index = stream.sealed.count();
+         index-- > 0 && stream.sealed.at(index).last_seq() > item.accepted_seq;)
+      ++stream.unsent;
+  }
+  while (!stream.sealed.is_empty() && stream.sealed.front().last_seq() <= item.settled_seq) {
+    if (stream.unsent == stream.sealed.count()) --stream.unsent;
+    if (stream.kept > 0) --stream.kept;
+    stream.sealed.pop_front();
+  }
+  while (stream.kept < stream.sealed.count() &&
+         stream.sealed.at(stream.kept).last_seq() <= stream.accepted_seq)
+    keep(stream.sealed.at(stream.kept++));
+}
+
+// A batch that waits for its subscribers only gives back the room it was built in.
+void Session::keep(SealedBatch& batch) {
+  batch.block.reset();
+  const std::size_t bytes = batch.bytes.bytes();
+  if (batch.is_void || batch.bytes.block_bytes() < 4 * bytes) return;
+  mem::Buffer copy = parts_.pool.try_acquire_spare(bytes);
+  if (!copy || copy.block_bytes() >= batch.bytes.block_bytes()) return;
+  std::memcpy(copy.data(), batch.bytes.data(), bytes);
+  batch.bytes = std::move(copy);
 }
 
 void Session::on(const wire::Credit& item) {
   Stream* stream = find_stream(item.publication);
   if (stream == nullptr || !stream->is_advertised || item.accepted_seq > stream->last_seq) return;
   if ((item.flags & wire::credit_is_fresh) != 0) begin_outcomes(*stream, item.accepted_seq);
+  stream->was_open = true;
+  stream->returns = false;
   stream->limit_seq = std::max(stream->limit_seq, item.limit_messages);
   stream->limit_bytes = std::max(stream->limit_bytes, item.limit_bytes);
-  if (item.accepted_seq > stream->accepted_seq) {
-    stream->accepted_seq = item.accepted_seq;
-    stream->news->accepted_seq.publish(item.accepted_seq);
+  if (item.limit_messages > item.accepted_seq) {
+    stream->awaits_returns = false;
+    stream->lossless_count = stream->lossless_told;
   }
-  while (!stream->sealed.is_empty()) {
-    const SealedBatch& batch = stream->sealed.front();
-    if (batch.first_seq + std::max(batch.count, 1u) - 1 > stream->accepted_seq) break;
-    if (stream->unsent == stream->sealed.count()) --stream->unsent;
-    stream->sealed.pop_front();
-  }
+  take_positions(*stream, item);
   StreamNews& told = *stream->news;
   if (told.state.hint() == StreamState::advertising) told.state.publish(StreamState::open);
   told.held_by.publish(0);
@@ -153,17 +195,21 @@ void Session::on(const wire::Credit& item) {
   changed();
 }
 
+void Session::tell_outcomes(Stream& stream, const wire::Outcome& item) {
+  StreamNews& told = *stream.news;
+  told.delivered.publish(stream.delivered_base + item.delivered);
+  told.no_subscriber.publish(stream.no_subscriber_base + item.no_subscriber);
+  told.dropped.publish(stream.dropped_base + item.dropped);
+  if (stream.row == nullptr) return;
+  stream.row->set(PublicationCounter::delivered, told.delivered.hint());
+  stream.row->set(PublicationCounter::no_subscriber, told.no_subscriber.hint());
+  stream.row->set(PublicationCounter::dropped, told.dropped.hint());
+}
+
 void Session::on(const wire::Outcome& item) {
   Stream* stream = find_stream(item.publication);
   if (stream == nullptr) return;
-  stream->news->delivered.publish(stream->delivered_base + item.delivered);
-  stream->news->no_subscriber.publish(stream->no_subscriber_base + item.no_subscriber);
-  stream->news->dropped.publish(stream->dropped_base + item.dropped);
-  if (stream->row != nullptr) {
-    stream->row->set(PublicationCounter::delivered, stream->news->delivered.hint());
-    stream->row->set(PublicationCounter::no_subscriber, stream->news->no_subscriber.hint());
-    stream->row->set(PublicationCounter::dropped, stream->news->dropped.hint());
-  }
+  tell_outcomes(*stream, item);
   changed();
 }
 
@@ -171,6 +217,8 @@ void Session::on(const wire::Interest& item) {
   if (Stream* stream = find_stream(item.publication)) {
     stream->news->match_count.publish(item.match_count);
     stream->news->batch_messages_max.publish(item.queue_messages);
+    stream->lossless_told = item.lossless_count;
+    if (!stream->awaits_returns) stream->lossless_count = item.lossless_count;
   }
   changed();
 }
@@ -191,7 +239,7 @@ void Session::on(const wire::Subscribed& item) {
     if (std::exchange(subscription->resumes, false)) registrations_changed_ = true;
     if (item.error != 0) end_subscription(*subscription, SubscriptionState::gone);
   } else if (item.error == 0) {
-    subscription->resumes = false;
+    subscription->resumes = subscription->returns = false;
     subscription->state.publish(SubscriptionState::live);
   } else if (subscription->resumes) {
     // The node no longer has it: register it afresh.

@@ -41,7 +41,8 @@ struct StreamNews {
   base::Position<std::uint64_t> flush_to{0};  // outcomes up to here are asked for; user's thread
 };
 
-// One sealed batch that the node has not accepted yet.
+// One sealed batch that is kept: until the node has accepted it and every lossless subscriber's
+// process has received it, so that the next node can be given it again.
 struct SealedBatch {
   mem::Buffer bytes;       // the sealed batch
   mem::Buffer block;       // the whole block, while a frame may be written in front of it
@@ -55,6 +56,9 @@ struct SealedBatch {
   bool is_void = false;    // expired before it was sent: only its sequences are told
   bool is_sent = false;    // on some link
   bool is_counted = true;  // in Stream::sent_bytes of the present link
+
+  // Of a chunk that is not the last: the sequence that the last one will use up.
+  std::uint64_t last_seq() const noexcept { return first_seq + (count > 0 ? count : 1) - 1; }
 };
 
 // The session's side of one publication. Inside the combiner only, but for `news`.
@@ -69,13 +73,20 @@ struct Stream {
   bool head_is_taken = false;
   std::uint32_t head_count = 0;        // of a taken head
   bool voids_train = false;            // the chunk train under way expired before its first chunk
-  delivery::Ring<SealedBatch> sealed;  // not accepted yet
+  delivery::Ring<SealedBatch> sealed;  // not settled yet
   std::size_t unsent = 0;              // of them, at the end
+  std::size_t kept = 0;                // of them, at the front: accepted, in buffers of their size
+  bool awaits_position = false;        // what of them the node has is not known yet
   std::uint64_t last_seq = 0;          // sealed
   std::uint64_t sent_bytes = 0;        // charge sent since the last Advertise
   std::uint64_t limit_seq = 0;         // credit
   std::uint64_t limit_bytes = 0;
   std::uint64_t accepted_seq = 0;
+  std::uint32_t lossless_told = 0;   // lossless subscriptions, as last told
+  std::uint32_t lossless_count = 0;  // the same; of the last node while subscribers return
+  bool was_open = false;             // at some node
+  bool returns = false;              // it was open at an earlier node than the present one
+  bool awaits_returns = false;       // the present node gave no credit yet
   // Outcomes of earlier nodes, which the present one does not know.
   std::uint64_t delivered_base = 0, no_subscriber_base = 0, dropped_base = 0, unknown = 0;
   std::uint64_t wanted_seq = 0;  // for which a Want was sent
@@ -85,6 +96,10 @@ struct Stream {
   bool needs_advertise = true;
   bool is_advertised = false;  // on the present link
   bool is_withdrawing = false;
+  // The node has all of it.
+  bool is_accepted() const noexcept {
+    return staged.is_empty() && unsent == 0 && last_seq <= accepted_seq;
+  }
   StatsRow* row = nullptr;
   std::shared_ptr<StreamNews> news;  // shared with the publisher, which may outlive the session
 };

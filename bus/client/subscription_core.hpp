@@ -68,6 +68,7 @@ class SubscriptionCore {
   wire::Settle told;                // as last sent
   bool needs_subscribe = true;
   bool resumes = false;  // the node may still have its queue; until it has answered
+  bool returns = false;  // it was live at an earlier node
   bool needs_unsubscribe = false;
   bool is_unsettled = false;  // stands in the session's list
   base::Position<SubscriptionState> state{SubscriptionState::joining};

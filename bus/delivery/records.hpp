@@ -83,6 +83,8 @@ struct Routed {
   bool aborts = false;  // stands for "the train ends here"; has no batch, but a key
   wire::AbortKey abort_key;
   bool is_reported = false;  // its outcome is counted
+  std::uint32_t owed = 0;    // lossless entries whose subscriber's process does not have it yet
+  std::uint64_t span = 0;    // with owed: which of Publication::spans
 };
 
 struct Pair;
@@ -120,6 +122,12 @@ struct Pair {
   StatsRow* row = nullptr;
 };
 
+// Consecutive sequences of a publication that some lossless subscriber has not received yet.
+struct Span {
+  std::uint64_t last_seq = 0;
+  std::uint32_t owed = 0;
+};
+
 struct Publication {
   Port* port = nullptr;
   std::uint32_t handle = 0;
@@ -128,12 +136,15 @@ struct Publication {
   std::string topic;
   std::uint64_t topic_hash = 0;
   std::uint64_t accepted_seq = 0;
-  std::uint32_t next_chunk = 0;  // of the train under way; 0: none
-  Amount accepted;               // what credit was used
-  Amount limit;                  // what credit was given
-  Amount limit_wanted;           // what the publisher asked for, absolute
-  Amount limit_told;             // as last told to the publisher
-  std::uint64_t accepted_told = 0;
+  std::uint64_t settled_seq = 0;  // every lossless subscriber's process has what is up to here
+  Ring<Span> spans;               // accepted, not settled
+  std::uint64_t first_span = 0;   // number of the first of them
+  std::uint32_t next_chunk = 0;   // of the train under way; 0: none
+  Amount accepted;                // what credit was used
+  Amount limit;                   // what credit was given
+  Amount limit_wanted;            // what the publisher asked for, absolute
+  Amount limit_told;              // as last told to the publisher
+  std::uint64_t accepted_told = 0, settled_told = 0;
   std::uint64_t flush_seq = 0;  // outcomes up to here are asked for
   std::uint64_t delivered = 0, no_subscriber = 0, dropped = 0;
   std::uint64_t outcome_told = 0;  // their sum, as last told
@@ -146,6 +157,10 @@ struct Publication {
   bool tells_at_once = false;
   bool is_paused = false;  // the link was lost: nothing is told until it is advertised again
   bool is_fresh = true;    // told nothing yet
+  // Nothing is taken until so many lossless subscriptions have returned from an earlier node, or
+  // the time is over.
+  std::uint32_t awaits_returns = 0;
+  base::Nanos awaits_until = 0;
   bool is_withdrawn = false;
   std::vector<Pair*> route;  // the route cache: every subscription that matches
   StatsRow* row = nullptr;
@@ -179,6 +194,7 @@ struct Subscription {
   base::Nanos blocked_since = 0;           // 0: not blocked
   std::vector<std::unique_ptr<Pair>> pairs;
   Ring<Pair*> hungry;          // in turn; nullptr where one left
+  bool returns = false;        // it was live at an earlier node
   bool is_paused = false;      // the link was lost: nothing is sent until it is resumed
   bool is_ready = false;       // stands in Port::ready
   bool wants_service = false;  // stands in Switch's list of subscriptions to serve

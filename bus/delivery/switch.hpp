@@ -137,6 +137,7 @@ class Switch {
   Verdict check_sequence(Publication& publication, const wire::BatchHead& head,
                          std::uint32_t& skip) const noexcept;
   void route(Publication& publication, Routed& routed, std::uint32_t skip);
+  void note_accepted(Publication& publication, Routed& routed);
   void send_abort(Publication& publication);
 
   // switch_policy.cpp
@@ -167,6 +168,7 @@ class Switch {
   std::uint32_t ttl_left_ms(const Routed& routed) const noexcept;
   void finish_outcome(Routed& routed);
   void release_received(Subscription& subscription, std::uint64_t received_no);
+  void let_go(const Entry& entry);
   void drop_holder(Routed& routed);
 
   // switch_credit.cpp
@@ -183,6 +185,7 @@ class Switch {
   bool is_over_budget(const Subscription& subscription) const noexcept;
   const Pair* starving_pair(Subscription& subscription) const noexcept;
   static std::uint32_t shortest_queue(const Publication& publication) noexcept;
+  bool awaits_returns(Publication& publication) const noexcept;
   void update_limit(Publication& publication);
   void note(Publication& publication);
   void note_output(Port& port);

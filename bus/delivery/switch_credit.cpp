@@ -149,6 +149,20 @@ bool Switch::is_over_budget(const Subscription& subscription) const noexcept {
              harmless_bytes;
 }
 
+// A publisher may be back from a lost node before those who are owed its messages: what it sent
+// meanwhile would find nobody.
+bool Switch::awaits_returns(Publication& publication) const noexcept {
+  if (publication.awaits_returns == 0) return false;
+  const auto returned =
+      std::count_if(publication.route.begin(), publication.route.end(), [](const Pair* pair) {
+        return pair->subscription->returns && pair->subscription->policy == Policy::lossless;
+      });
+  const bool waits = static_cast<std::uint32_t>(returned) < publication.awaits_returns &&
+                     now_ < publication.awaits_until;
+  if (!waits) publication.awaits_returns = 0;
+  return waits;
+}
+
 void Switch::update_limit(Publication& publication) {
   Amount limit = publication.accepted + plain_window;
   bool is_first = true;
@@ -158,6 +172,7 @@ void Switch::update_limit(Publication& publication) {
     limit = is_first ? pair->limit : least(limit, pair->limit);
     is_first = false;
   }
+  if (awaits_returns(publication)) return;
   publication.limit = most(publication.limit, limit);
   // Told in steps of about a quarter: what the publisher knows it may still send, against what it
   // may.
@@ -235,10 +250,11 @@ void Switch::tell(Publication& publication, wire::ControlBuilder& control) {
   publication.is_dirty = false;
   control.add(wire::Credit{publication.handle, publication.is_fresh ? wire::credit_is_fresh : 0,
                            publication.accepted_seq, publication.limit.messages,
-                           publication.limit.bytes});
+                           publication.limit.bytes, publication.settled_seq});
   publication.is_fresh = false;
   publication.limit_told = publication.limit;
   publication.accepted_told = publication.accepted_seq;
+  publication.settled_told = publication.settled_seq;
   publication.row->set(PublicationCounter::limit_messages, publication.limit.messages);
   publication.row->set(PublicationCounter::limit_bytes, publication.limit.bytes);
   const std::uint64_t outcome =
@@ -343,7 +359,9 @@ void Switch::do_timers(base::Nanos now) {
       if (!publication) continue;
       const std::uint64_t outcome =
           publication->delivered + publication->no_subscriber + publication->dropped;
+      if (publication->awaits_returns > 0) update_limit(*publication);
       if (publication->accepted_seq != publication->accepted_told ||
+          publication->settled_seq != publication->settled_told ||
           outcome != publication->outcome_told)
         note(*publication);
     }

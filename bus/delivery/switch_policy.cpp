@@ -129,7 +129,10 @@ void Switch::enqueue(Pair& pair, Routed& routed, std::uint32_t first, std::uint3
   Entry entry{&routed, &pair, first, count, charge_of(routed, count)};
   entry.slot = slot;
   const Amount added{count, entry.charge};
-  if (subscription.policy == Policy::lossless) subscription.backlog = subscription.backlog + added;
+  if (subscription.policy == Policy::lossless) {
+    subscription.backlog = subscription.backlog + added;
+    ++routed.owed;
+  }
   pair.row->add(PairCounter::handed, count);
   pair.row->add(PairCounter::taken, count);
   pair.row->add(PairCounter::queued, count);
@@ -227,7 +230,7 @@ void Switch::drop_entry(Subscription& subscription, Entry& entry, DropReason rea
   Entry dropped = subscription.queue.take(entry);
   forget_place(subscription, dropped);
   take_off(subscription, {dropped.count, dropped.charge});
-  drop_holder(*dropped.routed);
+  let_go(dropped);
   complete(dropped, 0, reason);
 }
 

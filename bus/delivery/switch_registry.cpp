@@ -12,6 +12,8 @@ namespace abuzz::delivery {
 namespace {
 
 constexpr std::size_t tombstones_max = 4096;
+// How long a publication that comes back from an earlier node waits for its subscribers.
+constexpr base::Nanos return_patience = 3 * base::second;
 
 // How many messages of an entry that is not settled were handled: an end may come in its middle.
 std::uint32_t handled_of(const Subscription& subscription, const Entry& entry) noexcept {
@@ -118,6 +120,11 @@ std::uint16_t Switch::advertise(PortId id, const wire::Advertise& item) {
   for (const Tombstone& tombstone : tombstones_)
     if (tombstone.key == key && tombstone.accepted_seq > publication->accepted_seq)
       publication->accepted_seq = tombstone.accepted_seq;
+  publication->settled_seq = publication->accepted_seq;
+  if (item.returns && item.lossless_count > 0) {
+    publication->awaits_returns = item.lossless_count;
+    publication->awaits_until = now_ + return_patience;
+  }
   publication->accepted = {publication->accepted_seq, 0};
   publication->limit = publication->limit_told = publication->accepted;
   const std::uint64_t ids[] = {id, item.publisher_id, item.publisher_epoch, item.publication};
@@ -196,6 +203,7 @@ wire::Subscribed Switch::subscribe(PortId id, const wire::Subscribe& item, base:
   subscription->pattern = item.pattern;
   subscription->policy = static_cast<Policy>(item.policy);
   subscription->latest_max = item.latest;
+  subscription->returns = item.returns;
   subscription->bound = {item.bound_messages, item.bound_bytes};
   subscription->window = {item.window_messages, item.window_bytes};
   subscription->stall_limit = base::Nanos{item.stall_ms} * base::millisecond;
@@ -319,14 +327,14 @@ void Switch::end_subscription(Subscription& subscription, DropReason reason, boo
     if (subscription.received_entries > 0) {
       --subscription.received_entries;
     } else if (entry.pair != nullptr) {
-      drop_holder(*entry.routed);
+      let_go(entry);
     }
     complete(entry, handled_of(subscription, entry), reason);
     subscription.in_flight.pop_front();
   }
   while (!subscription.queue.is_empty()) {
     Entry entry = subscription.queue.take(subscription.queue.front());
-    drop_holder(*entry.routed);
+    let_go(entry);
     complete(entry, 0, reason);
   }
   if (reason == DropReason::peer_gone && !port.said_goodbye)

@@ -102,10 +102,26 @@ void Switch::release_received(Subscription& subscription, std::uint64_t received
   while (subscription.received_entries < subscription.in_flight.count() &&
          subscription.records_settled + subscription.received_entries < received_no) {
     Entry& entry = subscription.in_flight.at(subscription.received_entries);
-    if (entry.pair != nullptr) drop_holder(*entry.routed);
+    if (entry.pair != nullptr) let_go(entry);
     ++subscription.received_entries;
   }
   subscription.row->set(SubscriptionCounter::received_no, received_no);
+}
+
+// The entry need not be sent, or sent again.
+void Switch::let_go(const Entry& entry) {
+  Routed& routed = *entry.routed;
+  if (entry.pair->subscription->policy == Policy::lossless) {
+    Publication& publication = *routed.publication;
+    Ring<Span>& spans = publication.spans;
+    --spans.at(routed.span - publication.first_span).owed;
+    while (!spans.is_empty() && spans.front().owed == 0) {
+      publication.settled_seq = spans.front().last_seq;
+      spans.pop_front();
+      ++publication.first_span;
+    }
+  }
+  drop_holder(routed);
 }
 
 void Switch::drop_holder(Routed& routed) {

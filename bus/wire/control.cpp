@@ -108,14 +108,15 @@ flatbuffers::Offset<fb::Control> ControlBuilder::State::write() {
   for (const Advertise& item : advertises) {
     const auto topic = builder.CreateString(item.topic.data(), item.topic.size());
     advertise_offsets.push_back(fb::CreateAdvertise(builder, item.publication, item.publisher_id,
-                                                    item.publisher_epoch, topic, item.base_seq));
+                                                    item.publisher_epoch, topic, item.base_seq,
+                                                    item.returns, item.lossless_count));
   }
   for (const Subscribe& item : subscribes) {
     const auto pattern = builder.CreateString(item.pattern.data(), item.pattern.size());
-    subscribe_offsets.push_back(
-        fb::CreateSubscribe(builder, item.subscription, pattern, item.policy, item.bound_messages,
-                            item.bound_bytes, item.window_messages, item.window_bytes,
-                            item.stall_ms, item.resumes, item.resume_received_no, item.latest));
+    subscribe_offsets.push_back(fb::CreateSubscribe(
+        builder, item.subscription, pattern, item.policy, item.bound_messages, item.bound_bytes,
+        item.window_messages, item.window_bytes, item.stall_ms, item.resumes,
+        item.resume_received_no, item.latest, item.returns));
   }
   flatbuffers::Offset<fb::Goodbye> goodbye_at;
   if (goodbye) goodbye_at = fb::CreateGoodbye(builder, goodbye->reason, goodbye->deadline_ms);
@@ -153,7 +154,7 @@ ControlBuilder::~ControlBuilder() = default;
 
 void ControlBuilder::add(const Credit& item) {
   state_->add(state_->credits, fb::Credit(item.publication, item.flags, item.accepted_seq,
-                                          item.limit_messages, item.limit_bytes));
+                                          item.limit_messages, item.limit_bytes, item.settled_seq));
 }
 void ControlBuilder::add(const Outcome& item) {
   state_->add(state_->outcomes,

@@ -19,7 +19,7 @@ inline constexpr std::uint32_t credit_is_fresh = 1;
 struct Credit {
   std::uint32_t publication = 0;
   std::uint32_t flags = 0;
-  std::uint64_t accepted_seq = 0, limit_messages = 0, limit_bytes = 0;
+  std::uint64_t accepted_seq = 0, limit_messages = 0, limit_bytes = 0, settled_seq = 0;
 };
 struct Outcome {
   std::uint32_t publication = 0;
@@ -71,6 +71,8 @@ struct Advertise {
   std::uint32_t publication = 0, publisher_id = 0, publisher_epoch = 0;
   std::string_view topic;
   std::uint64_t base_seq = 0;
+  bool returns = false;
+  std::uint32_t lossless_count = 0;
 };
 struct Subscribe {
   std::uint32_t subscription = 0;
@@ -81,6 +83,7 @@ struct Subscribe {
   bool resumes = false;
   std::uint64_t resume_received_no = 0;
   std::uint32_t latest = 0;
+  bool returns = false;
 };
 struct Goodbye {
   std::uint32_t reason = 0, deadline_ms = 0;

@@ -22,9 +22,9 @@ std::string_view text_of(const flatbuffers::String* string) noexcept {
 // Each `take` fills the plain struct, and tells whether every value is in its range.
 
 bool take(const fb::Credit& from, Credit& to) noexcept {
-  to = {from.publication(), from.flags(), from.accepted_seq(), from.limit_messages(),
-        from.limit_bytes()};
-  return to.publication != 0 && to.flags <= credit_is_fresh;
+  to = {from.publication(),    from.flags(),       from.accepted_seq(),
+        from.limit_messages(), from.limit_bytes(), from.settled_seq()};
+  return to.publication != 0 && to.flags <= credit_is_fresh && to.settled_seq <= to.accepted_seq;
 }
 bool take(const fb::Outcome& from, Outcome& to) noexcept {
   to = {from.publication(), from.delivered(), from.no_subscriber(), from.dropped()};
@@ -79,13 +79,13 @@ bool take(const fb::Gone& from, Gone& to) noexcept {
 }
 bool take(const fb::Advertise& from, Advertise& to) noexcept {
   to = {from.publication(), from.publisher_id(), from.publisher_epoch(), text_of(from.topic()),
-        from.base_seq()};
+        from.base_seq(),    from.returns(),      from.lossless_count()};
   return to.publication != 0 && to.topic.size() <= reserved_topic_bytes_max;
 }
 bool take(const fb::Subscribe& from, Subscribe& to) noexcept {
   to = {from.subscription(), text_of(from.pattern()),   from.policy(),       from.bound_messages(),
         from.bound_bytes(),  from.window_messages(),    from.window_bytes(), from.stall_ms(),
-        from.resumes(),      from.resume_received_no(), from.latest()};
+        from.resumes(),      from.resume_received_no(), from.latest(),       from.returns()};
   return to.subscription != 0 && to.policy <= policy_max &&
          to.pattern.size() <= reserved_topic_bytes_max;
 }

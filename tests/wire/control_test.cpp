@@ -25,7 +25,7 @@ class Listing final : public ControlSink {
   void on(const Withdraw& i) override { line("withdraw", i.publication); }
   void on(const Unsubscribe& i) override { line("unsubscribe", i.subscription); }
   void on(const Credit& i) override {
-    line("credit", i.publication, i.accepted_seq, i.limit_messages, i.limit_bytes);
+    line("credit", i.publication, i.accepted_seq, i.limit_messages, i.limit_bytes, i.settled_seq);
   }
   void on(const Outcome& i) override {
     line("outcome", i.publication, i.delivered, i.no_subscriber, i.dropped);
@@ -99,8 +99,11 @@ void add_everything(ControlBuilder& builder) {
                        .generation = 31,
                        .queue_messages = 32});
   builder.add(Outcome{.publication = 32, .delivered = 33, .no_subscriber = 34, .dropped = 35});
-  builder.add(
-      Credit{.publication = 36, .accepted_seq = 37, .limit_messages = 38, .limit_bytes = 39});
+  builder.add(Credit{.publication = 36,
+                     .accepted_seq = 37,
+                     .limit_messages = 38,
+                     .limit_bytes = 39,
+                     .settled_seq = 35});
   builder.add(Unsubscribe{.subscription = 40});
   builder.add(Withdraw{.publication = 41});
   builder.add(Subscribe{.subscription = 42,
@@ -128,7 +131,7 @@ TEST(Control,
             "advertise 49 50 51 docs.new.report 52\n"
             "subscribe 42 docs.*.> 1 43 44 45 46 47 1 48\n"
             "withdraw 41\n"
-            "credit 36 37 38 39\n"
+            "credit 36 37 38 39 35\n"
             "outcome 32 33 34 35\n"
             "interest 28 30 29 31 32\n"
             "verdict 19 20 21 22\n"

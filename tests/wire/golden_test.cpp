@@ -137,8 +137,11 @@ TEST(Golden, frames_are_the_same_bytes) {
   gap.attempt_or_reason = 3;
   builder.add_reference(gap);
   ControlBuilder control;
-  control.add(Credit{
-      .publication = 9, .accepted_seq = 43, .limit_messages = 16'384, .limit_bytes = 1 << 20});
+  control.add(Credit{.publication = 9,
+                     .accepted_seq = 43,
+                     .limit_messages = 16'384,
+                     .limit_bytes = 1 << 20,
+                     .settled_seq = 41});
   Record item;
   item.kind = RecordKind::control;
   item.lane = Lane::control;
@@ -178,10 +181,11 @@ TEST(Golden, control_items_are_the_same_bytes) {
                                                  .resume_received_no = 77});
   compare_control("withdraw", Withdraw{.publication = 9});
   compare_control("unsubscribe", Unsubscribe{.subscription = 1});
-  compare_control(
-      "credit",
-      Credit{
-          .publication = 9, .accepted_seq = 43, .limit_messages = 16'384, .limit_bytes = 1 << 20});
+  compare_control("credit", Credit{.publication = 9,
+                                   .accepted_seq = 43,
+                                   .limit_messages = 16'384,
+                                   .limit_bytes = 1 << 20,
+                                   .settled_seq = 41});
   compare_control("outcome",
                   Outcome{.publication = 9, .delivered = 40, .no_subscriber = 2, .dropped = 1});
   compare_control("interest", Interest{.publication = 9,
