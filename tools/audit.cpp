@@ -6,6 +6,7 @@
 #include "tools/command_line.hpp"
 #include "tools/complaint.hpp"
 #include "tools/json_writer.hpp"
+#include "tools/ledger_text.hpp"
 #include "tools/settings.hpp"
 #include "tools/terminal.hpp"
 #include "tools/verbs.hpp"
@@ -66,7 +67,10 @@ TopicLedger add_up(const Ledger& ledger) {
     sum.queued += topic.queued;
     sum.in_flight += topic.in_flight;
     add_reasons(sum.dropped, topic.dropped);
-    add_reasons(sum.unknown, topic.unknown);
+    sum.before += topic.before;
+    sum.voided_pairs += topic.voided_pairs;
+    sum.unknown_before += topic.unknown_before;
+    add_reasons(sum.unknown_pairs, topic.unknown_pairs);
   }
   return sum;
 }
@@ -103,9 +107,9 @@ std::string verdict(const Audit& audit, const TopicLedger& sum) {
            " where the counters contradict each other";
   }
   std::string text = "balanced";
-  if (!sum.unknown.empty()) {
-    text += " with unknown = " + format_count(total(sum.unknown)) + " because " +
-            explain_unknown(audit.ledger, sum.unknown);
+  if (!sum.unknown().empty()) {
+    text += " with unknown = " + format_count(total(sum.unknown())) + " because " +
+            explain_unknown(audit.ledger, sum.unknown());
   }
   const std::uint64_t under_way = sum.held() + sum.waiting();
   if (under_way > 0) text += ", " + format_count(under_way) + " under way";
@@ -117,7 +121,7 @@ void add_line(Table& table, const std::string& name, const TopicLedger& topic) {
   table.add({name, format_count(topic.published), format_count(topic.held()),
              format_count(topic.no_subscriber), format_count(topic.voided),
              format_count(topic.matched), format_count(topic.delivered),
-             format_count(topic.waiting()), describe(topic.dropped), describe(topic.unknown)});
+             format_count(topic.waiting()), describe(topic.dropped), describe(topic.unknown())});
 }
 
 std::string print_text(const Audit& audit) {
@@ -147,24 +151,6 @@ std::string print_text(const Audit& audit) {
   return text;
 }
 
-void write_reasons(JsonWriter& json, std::string_view name, const Reasons& reasons) {
-  json.key(name).begin_object();
-  for (const auto& [reason, count] : reasons) json.field(reason, count);
-  json.end_object();
-}
-
-void write_topic(JsonWriter& json, const TopicLedger& topic) {
-  json.begin_object().field("topic", topic.topic).field("published", topic.published);
-  json.field("staged", topic.staged).field("in_flight_up", topic.in_flight_up);
-  json.field("routed", topic.routed).field("no_subscriber", topic.no_subscriber);
-  json.field("void", topic.voided).field("matched", topic.matched);
-  json.field("delivered", topic.delivered).field("queued", topic.queued);
-  json.field("in_flight", topic.in_flight);
-  write_reasons(json, "dropped", topic.dropped);
-  write_reasons(json, "unknown", topic.unknown);
-  json.end_object();
-}
-
 void write_pair(JsonWriter& json, const PairLedger& pair) {
   json.begin_object().field("topic", pair.topic).field("publisher", pair.publisher);
   json.field("pattern", pair.pattern).field("subscriber", pair.subscriber);
@@ -182,7 +168,7 @@ std::string print_json(const Audit& audit) {
   JsonWriter json(text);
   json.begin_object().field("v", 1u).field_bool("balanced", audit.imbalances.empty());
   json.field_bool("quiet", audit.is_quiet).field("verdict", verdict(audit, sum));
-  json.field("unknown", total(sum.unknown)).field("under_way", sum.held() + sum.waiting());
+  json.field("unknown", total(sum.unknown())).field("under_way", sum.held() + sum.waiting());
   json.key("imbalances").begin_array();
   for (const Imbalance& imbalance : audit.imbalances) {
     json.begin_object().field("where", imbalance.where).field("what", imbalance.what).end_object();

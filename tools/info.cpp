@@ -2,11 +2,12 @@
 #include <optional>
 
 #include "bus/topic.hpp"
+#include "tools/collect.hpp"
 #include "tools/command_line.hpp"
 #include "tools/complaint.hpp"
 #include "tools/counter_text.hpp"
 #include "tools/json_writer.hpp"
-#include "tools/node_process.hpp"
+#include "tools/ledger_text.hpp"
 #include "tools/node_view.hpp"
 #include "tools/settings.hpp"
 #include "tools/terminal.hpp"
@@ -111,10 +112,15 @@ class Search {
 };
 
 // The labels are those of the file, so that the counters of a newer node are shown too.
-std::string print_text(const StatsSnapshot& stats, const std::vector<Entry>& entries) {
+std::string print_text(const StatsSnapshot& stats, const TopicLedger* ledger,
+                       const std::vector<Entry>& entries) {
   const bool colour = wants_colour(1);
   const std::chrono::nanoseconds now = monotonic_now();
   std::string text;
+  if (ledger != nullptr) {
+    text += shaded("ledger " + ledger->topic, Shade::bold, colour) + "\n";
+    text += "  " + streams_text(*ledger) + "\n  " + pairs_text(*ledger) + "\n";
+  }
   std::size_t label_width = 0;
   for (const CounterDescription& info : stats.counters) {
     label_width = std::max(label_width, info.label.size());
@@ -133,10 +139,16 @@ std::string print_text(const StatsSnapshot& stats, const std::vector<Entry>& ent
   return text;
 }
 
-std::string print_json(const StatsSnapshot& stats, const std::vector<Entry>& entries) {
+std::string print_json(const StatsSnapshot& stats, const TopicLedger* ledger,
+                       const std::vector<Entry>& entries) {
   std::string text;
   JsonWriter json(text);
-  json.begin_object().field("v", 1u).key("entries").begin_array();
+  json.begin_object().field("v", 1u);
+  if (ledger != nullptr) {
+    json.key("ledger");
+    write_topic(json, *ledger);
+  }
+  json.key("entries").begin_array();
   for (const Entry& entry : entries) {
     json.begin_object().field("kind", entry.kind).field("title", entry.title);
     json.key("counters").begin_object();
@@ -155,27 +167,34 @@ std::string print_json(const StatsSnapshot& stats, const std::vector<Entry>& ent
 int run_info(const Words& words) {
   SharedFlags flags;
   std::string name;
-  Arguments arguments("info", "Every counter of an agent, a topic, a subscription or the node.");
+  Arguments arguments(
+      "info",
+      "Every counter of an agent, a topic, a subscription or the node; of a topic its ledger.");
   arguments.required("NAME", name, "An agent, a topic, a pattern, or `node`");
   add_shared_flags(arguments, flags);
   arguments.note("Exit code 4 when no node runs, 1 when nothing there has the name.");
   if (const auto code = arguments.parse(words)) return *code;
   Result<LoadedConfig> loaded = load_settings(flags);
   if (!loaded.ok()) return complain(loaded.failure());
-  Result<StatsSnapshot> stats = read_living_node(node_place(loaded.value().config));
-  if (!stats.ok()) return complain(stats.failure());
-  const NodeView view = view_node(stats.value());
-  Search search(stats.value(), view);
+  Result<Counters> counters = collect_counters(node_place(loaded.value().config));
+  if (!counters.ok()) return complain(counters.failure());
+  const StatsSnapshot& stats = counters.value().node;
+  const NodeView view = view_node(stats);
+  Search search(stats, view);
   const std::vector<Entry> entries = search.find(name);
-  if (entries.empty()) {
+  const Ledger ledger = make_ledger(counters.value());
+  const auto topic = std::find_if(ledger.topics.begin(), ledger.topics.end(),
+                                  [&](const TopicLedger& each) { return each.topic == name; });
+  const TopicLedger* found = topic == ledger.topics.end() ? nullptr : &*topic;
+  if (entries.empty() && found == nullptr) {
     const std::string_view near = search.near(name);
     return complain(Error::unknown_name,
                     "no agent, topic or pattern of the node is called " + in_quotes(name) +
                         (near.empty() ? std::string("; `abuzz ls` lists them")
                                       : "; did you mean " + printable(near) + "?"));
   }
-  return print_and_end(flags.json ? print_json(stats.value(), entries)
-                                  : print_text(stats.value(), entries));
+  return print_and_end(flags.json ? print_json(stats, found, entries)
+                                  : print_text(stats, found, entries));
 }
 
 }  // namespace abuzz::tools

@@ -112,7 +112,8 @@ class Builder {
     topic.routed += stream.routed;
     topic.no_subscriber += stream.no_subscriber;
     topic.voided += stream.voided;
-    add_reason(topic.unknown, "node lost", stream.unknown);
+    topic.before += stream.before;
+    topic.unknown_before += stream.unknown;
     ledger_.streams.push_back(std::move(stream));
   }
 
@@ -176,7 +177,8 @@ class Builder {
     topic.queued += pair.queued;
     topic.in_flight += pair.in_flight;
     add_reasons(topic.dropped, pair.dropped);
-    add_reasons(topic.unknown, pair.unknown);
+    topic.voided_pairs += pair.voided;
+    add_reasons(topic.unknown_pairs, pair.unknown);
     ledger_.pairs.push_back(std::move(pair));
   }
 
@@ -191,7 +193,8 @@ class Builder {
     topic.matched += row.get(T::matched);
     topic.delivered += row.get(T::delivered);
     add_reasons(topic.dropped, dropped_of(row));
-    add_reasons(topic.unknown, unknown_of(row));
+    topic.voided_pairs += row.get(T::void_after_join);
+    add_reasons(topic.unknown_pairs, unknown_of(row));
     ended.accepted += row.get(T::accepted);
     ended.accounted += row.get(T::routed) + row.get(T::no_subscriber) + row.get(T::voided);
     ended.matched += row.get(T::matched);
@@ -226,6 +229,12 @@ class Builder {
 
 std::string PairLedger::name() const {
   return topic + " of " + publisher + " to " + pattern + " of " + subscriber;
+}
+
+Reasons TopicLedger::unknown() const {
+  Reasons all = unknown_pairs;
+  add_reason(all, "node lost", unknown_before);
+  return all;
 }
 
 Ledger make_ledger(const Counters& counters) {

@@ -72,10 +72,13 @@ struct InboxLedger {
 // The sums of a topic, with the streams and pairs that have ended.
 struct TopicLedger {
   std::string topic;  // empty: of topics that are too many to be remembered one by one
-  std::uint64_t published = 0, staged = 0, in_flight_up = 0;
+  std::uint64_t published = 0, before = 0, staged = 0, in_flight_up = 0;
   std::uint64_t routed = 0, no_subscriber = 0, voided = 0;
   std::uint64_t matched = 0, delivered = 0, queued = 0, in_flight = 0;
-  Reasons dropped, unknown;
+  std::uint64_t voided_pairs = 0;
+  Reasons dropped, unknown_pairs;
+  std::uint64_t unknown_before = 0;  // of `before`, what the earlier nodes did not tell
+  Reasons unknown() const;
   // Not settled: with the publishers, and for subscriptions.
   std::uint64_t held() const noexcept { return staged + in_flight_up; }
   std::uint64_t waiting() const noexcept { return queued + in_flight; }

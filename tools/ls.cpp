@@ -3,6 +3,7 @@
 #include "tools/command_line.hpp"
 #include "tools/complaint.hpp"
 #include "tools/json_writer.hpp"
+#include "tools/ledger_text.hpp"
 #include "tools/node_process.hpp"
 #include "tools/node_view.hpp"
 #include "tools/settings.hpp"
@@ -11,12 +12,6 @@
 
 namespace abuzz::tools {
 namespace {
-
-void write_reasons(JsonWriter& json, const Reasons& reasons) {
-  json.key("dropped").begin_object();
-  for (const auto& [name, count] : reasons) json.field(name, count);
-  json.end_object();
-}
 
 void write_agents(JsonWriter& json, const NodeView& view) {
   json.key("agents").begin_array();
@@ -38,7 +33,9 @@ void write_topics(JsonWriter& json, const NodeView& view) {
     json.begin_object().field("topic", topic.topic).field("publishers", topic.publishers);
     json.field("subscriptions", topic.subscriptions).field("messages", topic.messages);
     json.field("delivered", topic.delivered).field("no_subscriber", topic.no_subscriber);
-    write_reasons(json, topic.dropped);
+    json.field("queued", topic.queued);
+    write_reasons(json, "dropped", topic.dropped);
+    write_reasons(json, "unknown", topic.unknown);
     json.end_object();
   }
   json.end_array();
@@ -52,7 +49,8 @@ void write_subscriptions(JsonWriter& json, const NodeView& view) {
     json.field("publications", subscription.publications);
     json.field("queued", subscription.queued).field("sent", subscription.sent);
     json.field("done", subscription.done);
-    write_reasons(json, subscription.dropped);
+    write_reasons(json, "dropped", subscription.dropped);
+    write_reasons(json, "unknown", subscription.unknown);
     json.end_object();
   }
   json.end_array();
@@ -82,11 +80,14 @@ Table show_topics(const NodeView& view) {
                {"MESSAGES", true},
                {"DELIVERED", true},
                {"NOBODY", true},
-               {"DROPPED"}});
+               {"QUEUED", true},
+               {"DROPPED"},
+               {"UNKNOWN"}});
   for (const TopicView& topic : view.topics) {
     table.add({topic.topic, format_count(topic.publishers), format_count(topic.subscriptions),
                format_count(topic.messages), format_count(topic.delivered),
-               format_count(topic.no_subscriber), describe(topic.dropped)});
+               format_count(topic.no_subscriber), format_count(topic.queued),
+               describe(topic.dropped), describe(topic.unknown)});
   }
   return table;
 }
@@ -101,7 +102,7 @@ Table show_subscriptions(const NodeView& view) {
                {"QUEUED", true},
                {"DROPPED"}});
   for (const SubscriptionView& subscription : view.subscriptions) {
-    table.add({subscription.pattern, subscription.agent, std::string(subscription.policy),
+    table.add({subscription.pattern, subscription.agent, subscription.policy,
                format_count(subscription.publications), format_count(subscription.sent),
                format_count(subscription.done), format_count(subscription.queued),
                describe(subscription.dropped)});
@@ -117,7 +118,8 @@ int run_ls(const Words& words) {
   Arguments arguments("ls", "List the agents, topics and subscriptions of the node.");
   arguments.optional("WHAT", what, "agents, topics, subscriptions or all (the default)");
   add_shared_flags(arguments, flags);
-  arguments.note("Exit code 4 when no node runs. Topics are those that have a publisher now.");
+  arguments.note("Exit code 4 when no node runs. Topics are those that have a publisher now;");
+  arguments.note("`abuzz audit` adds those that had one.");
   if (const auto code = arguments.parse(words)) return *code;
   const bool all = what == "all";
   const bool agents = all || what == "agents", topics = all || what == "topics";

@@ -61,6 +61,7 @@ class Explainer {
     path.cause = found.cause;
     path.text = std::move(found.text);
     path.advice = std::move(found.advice);
+    path.detail = std::move(found.detail);
   }
 
   Path without_publisher() const {
@@ -112,27 +113,27 @@ class Explainer {
       if (last == nullptr || departed.at_ns >= last->at_ns) last = &departed;
     }
     if (last == nullptr) return {};
-    std::string text = "no subscription matches any more: agent " + last->agent +
-                       ", which subscribed " + last->pattern + ", ";
-    text += last->is_stalled ? "stood still past its stall limit" : "ended without a goodbye";
-    text += " (" + format_count(last->delivered) + " delivered, " + format_count(last->dropped) +
-            " dropped, " + format_count(last->unknown) + " unknown)";
-    if (last->is_stalled) {
-      return {
-          Cause::stalled_out, text,
-          "make its handler faster, or choose another policy or stall limit, and subscribe again"};
+    const std::string text = "no subscription matches any more";
+    const std::string detail =
+        "agent " + last->agent + ", which subscribed " + last->pattern + ", " +
+        (last->is_stalled ? "stood still past its stall limit" : "ended without a goodbye") + " (" +
+        format_count(last->delivered) + " delivered, " + format_count(last->dropped) +
+        " dropped, " + format_count(last->unknown) + " unknown)";
+    if (!last->is_stalled) {
+      return {Cause::subscriber_gone, text, "it was killed or crashed: start it again", detail};
     }
-    return {Cause::subscriber_gone, text, "it was killed or crashed: start it again"};
+    return {Cause::stalled_out, text,
+            "make its handler faster, or choose another policy or stall limit, and subscribe again",
+            detail};
   }
 
   Finding find_near_miss() const {
     for (const RowSnapshot* row : others_) {
       const std::string how = near_miss(row->text, question_.topic);
       if (how.empty()) continue;
-      return {Cause::near_miss,
-              "no subscription matches; near miss: agent " + watch_.end_of(*row).agent +
-                  " subscribes " + row->text + " (" + how + ")",
-              "correct the pattern or the topic"};
+      return {Cause::near_miss, "no subscription matches", "correct the pattern or the topic",
+              "near miss: agent " + watch_.end_of(*row).agent + " subscribes " + row->text + " (" +
+                  how + ")"};
     }
     return {};
   }

@@ -43,6 +43,7 @@ struct Path {
   std::string pattern;  // empty: no subscription
   Cause cause = Cause::none;
   std::string text;    // what is broken, or what arrived: one line
+  std::string detail;  // who, where nothing matches: one line, or empty
   std::string advice;  // what to do; empty when whole
   std::uint64_t delivered = 0, waiting = 0;
 };

@@ -42,6 +42,7 @@ struct Reading {
 struct Finding {
   Cause cause = Cause::none;
   std::string text, advice;
+  std::string detail = {};
 };
 
 class PathWatch {

@@ -74,6 +74,7 @@ std::string print_path(const Path& path, const std::string& topic, const Answer&
     text += "  ->  ";
   }
   text += printable(path.text) + "\n";
+  if (!path.detail.empty()) text += indent + printable(path.detail) + "\n";
   if (!path.advice.empty()) text += indent + "advice: " + printable(path.advice) + "\n";
   return text;
 }
@@ -112,7 +113,8 @@ std::string print_json(const Question& question, const Answer& answer) {
     write_end(json, "publisher", path.publisher);
     write_end(json, "subscriber", path.subscriber);
     json.field("pattern", path.pattern).field("cause", cause_name(path.cause));
-    json.field("text", path.text).field("advice", path.advice);
+    json.field("text", path.text).field("detail", path.detail);
+    json.field("advice", path.advice);
     json.field("delivered", path.delivered).field("waiting", path.waiting).end_object();
   }
   json.end_array().end_object();

@@ -7,8 +7,8 @@
 #include "bus/agent.hpp"
 
 // An agent that does one thing as slowly or as briefly as a test wants it:
-//   actor sub NAME PATTERN POLICY QUEUE MILLISECONDS   takes that long for each message
-//   actor pub NAME TOPIC COUNT MILLISECONDS            gives each message that long to live; 0: ever
+//   actor sub NAME PATTERN POLICY QUEUE MILLISECONDS  takes that long for each message
+//   actor pub NAME TOPIC COUNT MILLISECONDS           gives each so long to live, or for ever: 0
 // Both say `ready` on stdout, and end when stdin does.
 
 namespace {

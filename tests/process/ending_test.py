@@ -14,6 +14,7 @@ PRINTING = [
     ["--help"], ["version"], ["errors"], ["doctor"], ["config", "show"],
     ["config", "explain", "node"], ["config", "init", "-"], ["ls"],
     ["ls", "--json"], ["info", "node"], ["info", "reader"],
+    ["audit"], ["audit", "--json"], ["why", "a"], ["why", "a", "--json"],
     ["node", "--help"], ["node", "start"], ["node", "status"], ["node", "status", "--json"],
     ["pub", "a", "x"], ["pub", "a", "x", "--json"], ["pub", "--help"],
     ["bench", "pubsub", "--runs", "1", "--duration", "20ms"],

@@ -137,6 +137,11 @@ class RoundTrip(BusCase):
             self.assertEqual(done.returncode, 0, done.stderr)
             entries = json.loads(self.abuzz("info", name, "--json").stdout)["entries"]
             self.assertTrue(entries)
+        ledger = json.loads(self.abuzz("info", "orders.new", "--json").stdout)["ledger"]
+        self.assertEqual((ledger["published"], ledger["delivered"]), (7, 7))
+        self.assertRegex(self.abuzz("info", "orders.new").stdout,
+                         r"^ledger orders.new\n  7 published = 7 routed\n"
+                         r"  7 matched = 7 delivered\n")
         self.assertRegex(self.abuzz("info", "node").stdout, r"last beat +[0-9.]+m?s ago\n")
         done = self.abuzz("info", "biling")
         self.assert_fails(done, 1, "ABZ-1006")

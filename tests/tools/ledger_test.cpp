@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/tools/counter_rows.hpp"
+#include "tools/ledger_text.hpp"
 
 namespace abuzz::tools {
 namespace {
@@ -82,7 +83,14 @@ TEST(Ledger, SumsTopicsWithThoseThatEnded) {
   EXPECT_EQ(topic.delivered, 8u);
   EXPECT_EQ(topic.waiting(), 2u);
   EXPECT_EQ(topic.no_subscriber, 1u);
-  EXPECT_EQ(describe(topic.unknown), "1 peer gone");
+  EXPECT_EQ(describe(topic.unknown()), "1 peer gone");
+  EXPECT_EQ(
+      streams_text(topic),
+      "24 published = 5 with earlier nodes + 2 staged + 3 in flight + 13 routed + 1 without a "
+      "subscriber");
+  EXPECT_EQ(pairs_text(topic),
+            "13 matched = 8 delivered + 1 queued + 1 in flight + 2 dropped (expired) + 1 unknown "
+            "(peer gone)");
   EXPECT_TRUE(ledger.imbalances.empty());
 }
 
