@@ -75,29 +75,38 @@ TopicLedger add_up(const Ledger& ledger) {
   return sum;
 }
 
-// "agent billing died", "agents billing and shop died", "a node was lost".
-std::string explain_unknown(const Ledger& ledger, const Reasons& unknown) {
+// "agents billing and shop died", "agent billing stood still"; empty for nobody.
+std::string name_departed(const Ledger& ledger, bool is_stalled) {
   std::vector<std::string> names;
   for (const DepartedLedger& departed : ledger.departed) {
     const bool is_new = std::find(names.begin(), names.end(), departed.agent) == names.end();
-    if (departed.unknown > 0 && is_new) names.push_back(departed.agent);
+    if (departed.unknown > 0 && departed.is_stalled == is_stalled && is_new)
+      names.push_back(departed.agent);
   }
-  std::string text;
+  if (names.empty()) return {};
+  std::string text = names.size() == 1 ? "agent " : "agents ";
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (i > 0) text += i + 1 == names.size() ? " and " : ", ";
+    text += names[i];
+  }
+  return text + (is_stalled ? " stood still past the stall limit" : " died");
+}
+
+std::string explain_unknown(const Ledger& ledger, const Reasons& unknown) {
+  std::vector<std::string> causes;
   for (const auto& [reason, count] : unknown) {
-    if (!text.empty()) text += " and ";
     if (reason != "peer gone") {
-      text += "a node was lost";
-    } else if (names.empty()) {
-      text += "agents died";
-    } else {
-      text += names.size() == 1 ? "agent " : "agents ";
-      for (std::size_t i = 0; i < names.size(); ++i) {
-        if (i > 0) text += i + 1 == names.size() ? " and " : ", ";
-        text += names[i];
-      }
-      text += " died";
+      causes.push_back("a node was lost");
+      continue;
+    }
+    for (const bool is_stalled : {false, true}) {
+      std::string who = name_departed(ledger, is_stalled);
+      if (!who.empty()) causes.push_back(std::move(who));
     }
   }
+  if (causes.empty()) return "agents died";  // so many that they are forgotten
+  std::string text;
+  for (const std::string& cause : causes) text += (text.empty() ? "" : ", and ") + cause;
   return text;
 }
 

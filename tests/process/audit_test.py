@@ -72,6 +72,17 @@ class Audit(BusCase):
                          r"^balanced with unknown = \d+ because agent victim died$")
         self.assertLessEqual(said["unknown"], 20)
 
+    def test_who_stood_still_is_not_called_dead(self):
+        self.env["ABUZZ_SUBSCRIPTION__STALL_LIMIT"] = "300ms"
+        sleeper = self.subscribe("a", "--name", "sleeper", "--queue", "10")
+        sleeper.send_signal(signal.SIGSTOP)
+        self.abuzz("pub", "a", "x", "--count", "100", "--timeout", "3s")
+        done, said = self.audit()
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(said["verdict"], r"^balanced with unknown = \d+ because agent sleeper "
+                         r"stood still past the stall limit$")
+        sleeper.send_signal(signal.SIGCONT)
+
     def test_a_bus_at_work_is_not_accused(self):
         reader = self.subscribe("a.>", "--raw")
         publisher = self.start("pub", "a.b", "x", "--count", "100000000", "--rate", "2000",
