@@ -11,7 +11,9 @@ namespace abuzz::client {
 namespace {
 
 constexpr base::Nanos beat_interval = base::second;
-constexpr base::Nanos sleep_max = 60 * base::second;
+// After this long everything is looked at again, so that a wake-up that a fault of ours or of the
+// network library lost costs a moment, and nothing stands still for ever.
+constexpr base::Nanos sleep_max = base::second;
 
 bool start_quietly(pthread_t& thread, void* (*body)(void*), void* self, const char* name) {
   sigset_t all, before;
@@ -104,9 +106,9 @@ void AgentThreads::sleep() {
   pollfd descriptors[3] = {{bell.fd(), POLLIN, 0},
                            {core_.session().link_descriptor.read(), POLLIN, 0},
                            {core_.session().door_descriptor.read(), POLLIN, 0}};
-  if (span > 0) ::poll(descriptors, 3, to_poll_ms(span));
+  const bool is_over = span > 0 && ::poll(descriptors, 3, to_poll_ms(span)) == 0;
   bell.disarm();
-  readable_ = {descriptors[1].revents != 0, descriptors[2].revents != 0};
+  readable_ = {is_over || descriptors[1].revents != 0, is_over || descriptors[2].revents != 0};
 }
 
 void AgentThreads::beat() {
