@@ -1,11 +1,27 @@
 #include "bus/client/subscription_core.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 
 namespace abuzz::client {
 
 namespace {
+
+// So often the pool is asked again before a train gets memory of its own.
+constexpr std::uint32_t pool_patience = 3;
+
+// Memory that goes when the buffer does. What is out in this way is bounded by the windows of the
+// subscriptions, as all trains are.
+mem::Buffer acquire_beside(mem::Pool& pool, std::size_t bytes) {
+  auto* memory = static_cast<std::byte*>(std::aligned_alloc(64, base::align_up(bytes, 64)));
+  if (memory == nullptr) return {};
+  mem::Buffer buffer = pool.try_adopt(
+      memory, bytes, [](void*, std::byte* own, std::size_t, void*) noexcept { std::free(own); },
+      nullptr, nullptr);
+  if (!buffer) std::free(memory);
+  return buffer;
+}
 
 // Streams that a subscription remembers for recognising repeats; the longest unused are forgotten.
 constexpr std::size_t streams_max = 8192;
@@ -115,11 +131,17 @@ bool SubscriptionCore::begin(Delivery& delivery) {
 // Reserves the whole payload of a train, so that one that was started can be finished.
 bool SubscriptionCore::begin_train(StreamMemory& stream) {
   drop_train(stream);
-  stream.train = pool_.try_acquire(view_.envelope().message_bytes);
+  const std::uint64_t bytes = view_.envelope().message_bytes;
+  stream.train = pool_.try_acquire(bytes);
+  // The pool may grow first. Where it cannot, other trains that were begun have what it had, and
+  // may need chunks that stand behind this one: nobody waits for whom.
+  if (!stream.train && train_misses_ >= pool_patience) stream.train = acquire_beside(pool_, bytes);
   if (!stream.train) {
+    ++train_misses_;
     row_->add(SubscriptionCounter::pool_misses);
     return false;
   }
+  train_misses_ = 0;
   stream.train_charge = wire::charged_bytes(view_.envelope());
   stream.train_generation = counted_generation.hint();
   stream.filled = 0;

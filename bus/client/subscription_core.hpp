@@ -134,7 +134,8 @@ class SubscriptionCore {
   wire::BatchView view_;
   mem::Buffer whole_;  // a reassembled payload
   std::uint32_t next_ = 0, end_ = 0;
-  std::uint64_t deliveries_ = 0;  // begun; for forgetting streams
+  std::uint32_t train_misses_ = 0;  // in a row
+  std::uint64_t deliveries_ = 0;    // begun; for forgetting streams
 };
 
 }  // namespace abuzz::client

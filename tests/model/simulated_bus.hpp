@@ -30,7 +30,7 @@ class Trace {
 
 inline constexpr mem::SizeClass agent_classes[] = {{512, 64, 4096},   {4096, 64, 4096},
                                                    {16384, 16, 1024}, {81920, 16, 1024},
-                                                   {327680, 8, 2048}, {1180672, 2, 256}};
+                                                   {327680, 8, 256},  {1180672, 2, 64}};
 
 // What one subscription saw: per stream strictly rising sequences, or it is an error.
 struct Seen {
