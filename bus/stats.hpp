@@ -188,12 +188,18 @@ enum class DepartedCounter : std::uint16_t { at_ns, stalled, delivered, dropped,
 // Values of ProcessCounter::state and AgentCounter::state.
 enum class PeerState : std::uint64_t { none, starting, ready, stalled, draining, gone };
 
+// In whose file a counter of an agent, a publication or a subscription stands: elsewhere it is 0
+// and says nothing. What both count is the node's to tell. nobody: of this id nothing is known.
+enum class CounterSide : std::uint8_t { node, agent, nobody };
+
 struct CounterInfo {
   RowKind kind;
   std::uint16_t id;
-  const char* label;  // "route misses"
+  const char* key;    // the enumerator, for programs: it never changes
+  const char* label;  // "route misses", for people
   const char* unit;   // "messages", "bytes", "ns", "frames", "1" ...
   bool is_gauge;
+  CounterSide side;
 };
 ABUZZ_EXPORT std::span<const CounterInfo> counter_table() noexcept;
 ABUZZ_EXPORT const char* peer_state_name(PeerState state) noexcept;

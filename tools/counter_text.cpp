@@ -35,6 +35,10 @@ std::string counter_text(std::string_view unit, std::uint64_t value, std::chrono
   return format_count(value);
 }
 
+bool is_choice(std::string_view unit) noexcept {
+  return unit == "state" || unit == "policy" || unit == "lane";
+}
+
 std::string policy_name(std::uint64_t value) {
   return pick(policies, value);
 }

@@ -9,6 +9,7 @@
 #include "tools/json_writer.hpp"
 #include "tools/ledger_text.hpp"
 #include "tools/node_view.hpp"
+#include "tools/own_counters.hpp"
 #include "tools/settings.hpp"
 #include "tools/terminal.hpp"
 #include "tools/verbs.hpp"
@@ -111,36 +112,35 @@ class Search {
   std::vector<Entry> entries_;
 };
 
-// The labels are those of the file, so that the counters of a newer node are shown too.
-std::string print_text(const StatsSnapshot& stats, const TopicLedger* ledger,
+std::string print_text(const Counters& counters, const TopicLedger* ledger,
                        const std::vector<Entry>& entries) {
   const bool colour = wants_colour(1);
   const std::chrono::nanoseconds now = monotonic_now();
+  const AgentFiles files(counters);
   std::string text;
   if (ledger != nullptr) {
     text += shaded("ledger " + ledger->topic, Shade::bold, colour) + "\n";
     text += "  " + streams_text(*ledger) + "\n  " + pairs_text(*ledger) + "\n";
   }
   std::size_t label_width = 0;
-  for (const CounterDescription& info : stats.counters) {
+  for (const CounterDescription& info : counters.node.counters) {
     label_width = std::max(label_width, info.label.size());
   }
   for (const Entry& entry : entries) {
     if (!text.empty()) text += "\n";
     text += shaded(entry.kind + " " + printable(entry.title), Shade::bold, colour) + "\n";
-    for (const CounterDescription& info : stats.counters) {
-      if (info.kind != entry.row->kind || info.id >= row_counters_max) continue;
-      std::string label = info.label;
-      label.resize(label_width, ' ');
-      text +=
-          "  " + label + " " + counter_text(info.unit, entry.row->counters[info.id], now) + "\n";
+    for (KnownCounter& counter :
+         known_counters(counters.node, *entry.row, files.own_row(*entry.row))) {
+      counter.label.resize(label_width, ' ');
+      text += "  " + counter.label + " " + counter_text(counter.unit, counter.value, now) + "\n";
     }
   }
   return text;
 }
 
-std::string print_json(const StatsSnapshot& stats, const TopicLedger* ledger,
+std::string print_json(const Counters& counters, const TopicLedger* ledger,
                        const std::vector<Entry>& entries) {
+  const AgentFiles files(counters);
   std::string text;
   JsonWriter json(text);
   json.begin_object().field("v", 1u);
@@ -152,9 +152,13 @@ std::string print_json(const StatsSnapshot& stats, const TopicLedger* ledger,
   for (const Entry& entry : entries) {
     json.begin_object().field("kind", entry.kind).field("title", entry.title);
     json.key("counters").begin_object();
-    for (const CounterDescription& info : stats.counters) {
-      if (info.kind != entry.row->kind || info.id >= row_counters_max) continue;
-      json.field(info.label, entry.row->counters[info.id]);
+    for (const KnownCounter& counter :
+         known_counters(counters.node, *entry.row, files.own_row(*entry.row))) {
+      if (is_choice(counter.unit)) {
+        json.field(counter.key, counter_text(counter.unit, counter.value, {}));
+      } else {
+        json.field(counter.key, counter.value);
+      }
     }
     json.end_object().end_object();
   }
@@ -172,15 +176,16 @@ int run_info(const Words& words) {
       "Every counter of an agent, a topic, a subscription or the node; of a topic its ledger.");
   arguments.required("NAME", name, "An agent, a topic, a pattern, or `node`");
   add_shared_flags(arguments, flags);
+  arguments.note(
+      "What only the agent itself counts comes from its own file, and is left out without it.");
   arguments.note("Exit code 4 when no node runs, 1 when nothing there has the name.");
   if (const auto code = arguments.parse(words)) return *code;
   Result<LoadedConfig> loaded = load_settings(flags);
   if (!loaded.ok()) return complain(loaded.failure());
   Result<Counters> counters = collect_counters(node_place(loaded.value().config));
   if (!counters.ok()) return complain(counters.failure());
-  const StatsSnapshot& stats = counters.value().node;
-  const NodeView view = view_node(stats);
-  Search search(stats, view);
+  const NodeView view = view_node(counters.value().node);
+  Search search(counters.value().node, view);
   const std::vector<Entry> entries = search.find(name);
   const Ledger ledger = make_ledger(counters.value());
   const auto topic = std::find_if(ledger.topics.begin(), ledger.topics.end(),
@@ -193,8 +198,8 @@ int run_info(const Words& words) {
                         (near.empty() ? std::string("; `abuzz ls` lists them")
                                       : "; did you mean " + printable(near) + "?"));
   }
-  return print_and_end(flags.json ? print_json(stats, found, entries)
-                                  : print_text(stats, found, entries));
+  return print_and_end(flags.json ? print_json(counters.value(), found, entries)
+                                  : print_text(counters.value(), found, entries));
 }
 
 }  // namespace abuzz::tools

@@ -5,6 +5,8 @@
 #include <tuple>
 #include <utility>
 
+#include "tools/own_counters.hpp"
+
 namespace abuzz::tools {
 namespace {
 
@@ -16,11 +18,10 @@ using T = TopicCounter;
 // The rows of a node's file, with who is behind each.
 class Builder {
  public:
-  explicit Builder(const Counters& counters) : counters_(counters) {
+  explicit Builder(const Counters& counters) : counters_(counters), files_(counters) {
     for (const RowSnapshot& row : counters.node.rows) {
       if (row.kind == RowKind::agent) agents_[row.ids[0]] = &row;
     }
-    for (const Counters::Agent& agent : counters.agents) files_[agent.file] = &agent.stats;
   }
 
   Ledger build() {
@@ -42,14 +43,6 @@ class Builder {
   std::string name_of(std::uint64_t agent_id) const {
     const auto found = agents_.find(agent_id);
     return found == agents_.end() ? "agent " + std::to_string(agent_id) : found->second->text;
-  }
-
-  const StatsSnapshot* file_of(std::uint64_t agent_id) const {
-    const auto found = agents_.find(agent_id);
-    if (found == agents_.end()) return nullptr;
-    const auto file =
-        files_.find(found->second->text + "-" + std::to_string(found->second->ids[1]));
-    return file == files_.end() ? nullptr : file->second;
   }
 
   TopicLedger& topic_of(const std::string& name) {
@@ -77,20 +70,14 @@ class Builder {
     stream.routed = row.get(Pub::routed);
     stream.no_subscriber = row.get(Pub::no_subscriber);
     stream.voided = row.get(Pub::voided);
-    if (const StatsSnapshot* file = file_of(row.ids[0])) {
-      for (const RowSnapshot& own : file->rows) {
-        const bool is_same = own.kind == RowKind::publication && own.ids[1] == row.ids[1] &&
-                             own.ids[2] == row.ids[2];
-        if (is_same) take_file(stream, own);
-      }
-    }
+    if (const RowSnapshot* own = files_.own_row(row)) take_file(stream, *own);
     add(std::move(stream));
   }
 
   // Of publishers that the node has not met, or not yet.
   void add_untold_streams() {
     for (const auto& [id, agent] : agents_) {
-      const StatsSnapshot* file = file_of(id);
+      const StatsSnapshot* file = files_.of(id);
       if (file == nullptr) continue;
       for (const RowSnapshot& row : file->rows) {
         if (row.kind != RowKind::publication || row.get(Pub::pushed) == 0) continue;
@@ -126,28 +113,18 @@ class Builder {
     inbox.done_no = row.get(Sub::done_no);
     inbox.delivered = row.get(Sub::delivered);
     inbox.refused = row.get(Sub::refused);
-    if (const StatsSnapshot* file = file_of(row.ids[0])) take_file(inbox, *file, row);
+    if (const RowSnapshot* own = files_.own_row(row)) take_file(inbox, *own);
     inbox_of_[inbox.id] = ledger_.inboxes.size();
     ledger_.inboxes.push_back(std::move(inbox));
   }
 
-  // An agent's file names its subscriptions by pattern only: one that stands there twice is left
-  // out.
-  static void take_file(InboxLedger& inbox, const StatsSnapshot& file, const RowSnapshot& row) {
-    const RowSnapshot* own = nullptr;
-    std::size_t count = 0;
-    for (const RowSnapshot& other : file.rows) {
-      if (other.kind != RowKind::subscription || other.text != row.text) continue;
-      own = &other;
-      ++count;
-    }
-    if (count != 1) return;
+  static void take_file(InboxLedger& inbox, const RowSnapshot& own) {
     inbox.has_file = true;
-    inbox.agent_done_no = own->get(Sub::done_no);
-    inbox.agent_done_before = own->get(Sub::done_before);
-    inbox.finished = own->get(Sub::finished);
-    inbox.duplicate = own->get(Sub::duplicate);
-    inbox.agent_refused = own->get(Sub::refused);
+    inbox.agent_done_no = own.get(Sub::done_no);
+    inbox.agent_done_before = own.get(Sub::done_before);
+    inbox.finished = own.get(Sub::finished);
+    inbox.duplicate = own.get(Sub::duplicate);
+    inbox.agent_refused = own.get(Sub::refused);
   }
 
   void add_pair(const RowSnapshot& row) {
@@ -217,7 +194,7 @@ class Builder {
 
   const Counters& counters_;
   std::map<std::uint64_t, const RowSnapshot*> agents_;
-  std::map<std::string, const StatsSnapshot*> files_;
+  const AgentFiles files_;
   std::set<std::tuple<std::uint64_t, std::uint64_t, std::uint64_t>> told_;  // streams of the node
   std::map<std::uint64_t, std::string> publisher_of_;                       // by row
   std::map<std::uint64_t, std::size_t> inbox_of_;                           // by row

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import tempfile
 import unittest
 
@@ -148,6 +149,35 @@ class RoundTrip(BusCase):
         done = self.abuzz("info", "biling")
         self.assert_fails(done, 1, "ABZ-1006")
         self.assertIn("did you mean billing?", done.stderr)
+
+    def test_info_tells_what_only_the_agent_counts(self):
+        self.subscribe("orders.*", "--name", "billing")
+        self.assertEqual(self.abuzz("pub", "orders.new", "x", "--count", "7").returncode, 0)
+        done = self.abuzz("info", "billing")
+        self.assertRegex(done.stdout, r"received +7\n")
+        self.assertRegex(done.stdout, r"handlers finished +7\n")
+        publisher = self.start("pub", "orders.new", "-", "--name", "shop", stdin=-1)
+        publisher.stdin.write(b"one\ntwo\n")
+        publisher.stdin.flush()
+
+        def accepted():
+            done = self.abuzz("info", "shop")
+            return done if re.search(r"accepted by the node +2\n", done.stdout) else None
+
+        done = self.wait_until(accepted, PATIENCE, "two messages")
+        self.assertRegex(done.stdout, r"published +2\n")
+        self.assertNotIn("time held", done.stdout)
+        entries = json.loads(self.abuzz("info", "shop", "--json").stdout)["entries"]
+        self.assertEqual(entries[0]["counters"]["state"], "ready")
+        self.assertEqual(entries[1]["counters"]["pushed"], 2)
+        entries = json.loads(self.abuzz("info", "orders.*", "--json").stdout)["entries"]
+        self.assertEqual(entries[0]["counters"]["policy"], "lossless")
+        self.assertEqual(entries[0]["counters"]["finished"], 9)
+        # A file that is gone says nothing: not even zero.
+        os.unlink(os.path.join(self.runtime, "agents", f"shop-{publisher.pid}.counters"))
+        done = self.abuzz("info", "shop")
+        self.assertNotRegex(done.stdout, r"published ")
+        self.assertRegex(done.stdout, r"accepted by the node +2\n")
 
     def test_a_name_is_taken_once(self):
         self.subscribe("a", "--name", "only")

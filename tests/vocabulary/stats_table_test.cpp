@@ -23,6 +23,7 @@ void expect_described(RowKind kind, std::size_t first) {
     EXPECT_EQ(found != table.end(), !names[id].empty()) << "id " << id << " " << names[id];
     if (names[id].empty()) continue;
     EXPECT_EQ(static_cast<std::size_t>(found - table.begin()), first + id) << names[id];
+    EXPECT_EQ(found->key, names[id]);
     ++count;
   }
   EXPECT_GE(count, 5u);
