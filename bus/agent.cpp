@@ -39,6 +39,7 @@ Result<Agent> Agent::connect(AgentOptions options) {
 }
 
 Result<Agent> Agent::connect(AgentOptions options, const Config& config) {
+  if (Status valid = check_config(config); !valid.ok()) return valid.failure();
   auto host = client::AgentHost::open(std::move(options), config);
   if (!host.ok()) return host.failure();
   auto state = std::make_unique<State>();

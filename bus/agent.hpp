@@ -26,7 +26,8 @@ namespace abuzz {
 // parent. A child may connect an agent of its own. One forked in a handler must not return from it.
 class ABUZZ_EXPORT Agent {
  public:
-  // With the config of the environment (ABUZZ_*), or the one given. Waits at most
+  // With the config of the environment (ABUZZ_*), or the one given, if check_config() lets it pass.
+  // Waits at most
   // agent.connect_timeout. A node that refuses for want of room (descriptors, agents, links,
   // memory) is asked a few times within a fraction of a second; then its cause is the error.
   static Result<Agent> connect(AgentOptions options = {});

@@ -97,6 +97,9 @@ ABUZZ_EXPORT Result<LoadedConfig> load_config(const std::string& path,
                                               const std::vector<std::string>& flags = {});
 // Defaults and the environment; also ABUZZ_CONFIG, which names a file.
 ABUZZ_EXPORT Result<Config> config_from_environment();
+// Whether each field holds what its key takes. Agent::connect and Node::start ask: a Config may be
+// made by hand.
+ABUZZ_EXPORT Status check_config(const Config& config);
 // The commented file with all defaults, as `abuzz config init` writes it.
 ABUZZ_EXPORT std::string default_config_file();
 // The runtime directory that `config` means, without a trailing slash.

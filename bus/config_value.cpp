@@ -97,6 +97,10 @@ std::uint64_t take_number(std::string_view& rest) {
   return number;
 }
 
+bool is_in_range(const ConfigKey& key, std::uint64_t number) {
+  return (number >= key.min && number <= key.max) || (number == 0 && key.is_zero_allowed);
+}
+
 Status set_number(const ConfigKey& key, const KeyField& target, std::string_view given,
                   const std::string& where) {
   const Failure bad =
@@ -114,9 +118,7 @@ Status set_number(const ConfigKey& key, const KeyField& target, std::string_view
     if (unit == units.end()) return bad;
     number = multiply_saturated(number, unit->factor);
   }
-  const bool is_allowed = !is_negative && ((number >= key.min && number <= key.max) ||
-                                           (number == 0 && key.is_zero_allowed));
-  if (!is_allowed) {
+  if (is_negative || !is_in_range(key, number)) {
     return refused(Error::config_out_of_range, key, given, where, "it takes " + range_text(key));
   }
   if (auto* const* target32 = std::get_if<std::uint32_t*>(&target)) {
@@ -146,6 +148,29 @@ bool is_usable_path(std::string_view given) {
          });
 }
 
+// Of a key that is a number. A negative duration is past any range.
+std::uint64_t number_of(const KeyField& source) {
+  if (const auto* field32 = std::get_if<std::uint32_t*>(&source)) return **field32;
+  if (const auto* field64 = std::get_if<std::uint64_t*>(&source)) return **field64;
+  return static_cast<std::uint64_t>(std::get<std::chrono::milliseconds*>(source)->count());
+}
+
+bool is_valid(const ConfigKey& key, const KeyField& source) {
+  switch (key.kind) {
+    case text:
+      return is_choice(key.choices, *std::get<std::string*>(source));
+    case path:
+      return is_usable_path(*std::get<std::string*>(source));
+    case flag:
+      return true;
+    case duration:
+    case bytes:
+    case count:
+      return is_in_range(key, number_of(source));
+  }
+  return false;
+}
+
 }  // namespace
 
 std::string range_text(const ConfigKey& key) {
@@ -160,14 +185,10 @@ std::string value_text(const ConfigKey& key, const Config& config) {
   const KeyField source = key.field(copy);
   if (const auto* text_field = std::get_if<std::string*>(&source)) return quoted(**text_field);
   if (const auto* flag_field = std::get_if<bool*>(&source)) return **flag_field ? "true" : "false";
-  std::uint64_t number = 0;
-  if (const auto* field32 = std::get_if<std::uint32_t*>(&source)) {
-    number = **field32;
-  } else if (const auto* field64 = std::get_if<std::uint64_t*>(&source)) {
-    number = **field64;
-  } else {
-    number = static_cast<std::uint64_t>(std::get<std::chrono::milliseconds*>(source)->count());
-  }
+  const auto* time = std::get_if<std::chrono::milliseconds*>(&source);
+  if (time != nullptr && (*time)->count() < 0)
+    return quoted(std::to_string((*time)->count()) + "ms");
+  const std::uint64_t number = number_of(source);
   if (key.kind == count || number == 0) return std::to_string(number);
   return quoted(number_text(key.kind, number));
 }
@@ -203,3 +224,18 @@ Status set_value(const ConfigKey& key, Config& config, std::string_view given,
 }
 
 }  // namespace abuzz::detail
+
+namespace abuzz {
+
+Status check_config(const Config& config) {
+  Config copy = config;
+  for (const detail::ConfigKey& key : detail::config_keys()) {
+    if (detail::is_valid(key, key.field(copy))) continue;
+    const bool is_number = key.kind != detail::KeyKind::text && key.kind != detail::KeyKind::path;
+    return detail::refused(is_number ? Error::config_out_of_range : Error::config_bad_value, key,
+                           detail::value_text(key, config), "", "it takes " + range_text(key));
+  }
+  return Done{};
+}
+
+}  // namespace abuzz

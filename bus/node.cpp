@@ -25,6 +25,7 @@ Node::~Node() = default;
 Result<Node> Node::start(const Config& config, bool managed,
                          std::function<void(std::string_view line)> log) {
   try {
+    if (Status valid = check_config(config); !valid.ok()) return valid.failure();
     Result<std::unique_ptr<node::NodeThreads>> threads =
         node::NodeThreads::start(config, managed, std::move(log));
     if (!threads.ok()) return threads.failure();

@@ -1,3 +1,4 @@
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,15 @@ TEST_F(Api, AnAgentWithASmallPayloadLimitReceivesTheBatchesOfOthers) {
     received += more;
   }
   EXPECT_EQ(publisher.flush(5s).delivered, 100u);
+}
+
+TEST_F(Api, AConfigOutsideItsRangesIsRefused) {
+  Config config = config_;
+  config.limits.payload_bytes_max = 0;
+  EXPECT_EQ(Agent::connect({"", "test"}, config).error(), Error::config_out_of_range);
+  config.node.runtime_directory = directory_ + "/other";
+  EXPECT_EQ(Node::start(config).error(), Error::config_out_of_range);
+  EXPECT_FALSE(std::filesystem::exists(config.node.runtime_directory));
 }
 
 TEST_F(Api, AKindIsRefusedWhereItIsTooLongOrNotForPeople) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 #include <string>
+#include <variant>
 
 #include "tests/vocabulary/surroundings.hpp"
 
@@ -222,6 +223,48 @@ TEST(Units, AreMultiplied) {
   EXPECT_EQ(budget("64MiB"), 64u << 20);
   EXPECT_EQ(budget("2GiB"), 2ull << 30);
   EXPECT_EQ(budget("1TiB"), 1ull << 40);
+}
+
+// Each number one past its ends, in a Config made by hand.
+TEST(ConfigKeys, AreCheckedInAConfigThatWasMadeByHand) {
+  ASSERT_TRUE(check_config(Config{}).ok());
+  for (const ConfigKey& key : detail::config_keys()) {
+    if (!is_number(key)) continue;
+    const auto check_with = [&](std::uint64_t number) {
+      Config config;
+      const detail::KeyField field = key.field(config);
+      if (auto* const* field32 = std::get_if<std::uint32_t*>(&field)) {
+        **field32 = static_cast<std::uint32_t>(number);
+      } else if (auto* const* field64 = std::get_if<std::uint64_t*>(&field)) {
+        **field64 = number;
+      } else {
+        *std::get<std::chrono::milliseconds*>(field) =
+            std::chrono::milliseconds(static_cast<std::int64_t>(number));
+      }
+      return check_config(config);
+    };
+    EXPECT_TRUE(check_with(key.min).ok()) << key.dotted();
+    EXPECT_TRUE(check_with(key.max).ok()) << key.dotted();
+    EXPECT_EQ(check_with(key.max + 1).error(), Error::config_out_of_range) << key.dotted();
+    if (key.min == 0 || (key.min == 1 && key.is_zero_allowed)) continue;
+    EXPECT_EQ(check_with(key.min - 1).error(), Error::config_out_of_range) << key.dotted();
+  }
+}
+
+TEST(ConfigKeys, ThatAreWrongInAConfigAreNamed) {
+  Config config;
+  config.limits.payload_bytes_max = 0;
+  EXPECT_EQ(check_config(config).failure().detail,
+            "limits.payload_bytes_max = 0: it takes 1B .. 16MiB");
+  config = {};
+  config.agent.linger = std::chrono::milliseconds(-5);
+  EXPECT_THAT(check_config(config).failure().detail, HasSubstr("agent.linger = \"-5ms\""));
+  config = {};
+  config.log.level = "loud";
+  EXPECT_EQ(check_config(config).error(), Error::config_bad_value);
+  config = {};
+  config.node.runtime_directory = "relative";
+  EXPECT_EQ(check_config(config).error(), Error::config_bad_value);
 }
 
 }  // namespace
