@@ -151,9 +151,8 @@ class Session final : private wire::ControlSink {
   SubscriptionCore* find_subscription(std::uint32_t handle) noexcept;
   void changed() noexcept { news.publish(news.hint() + 1); }
 
-  // session_output.cpp
+  // session_seal.cpp
   void take_staged();
-  std::size_t send(base::Nanos now);
   void seal_ready(bool is_held);
   bool seal_head(Stream& stream, bool is_held);
   bool void_head(Stream& stream);
@@ -161,18 +160,21 @@ class Session final : private wire::ControlSink {
   void expire(Stream& stream, SealedBatch& batch);
   wire::Envelope envelope_of(const Stream& stream, const Segment& segment);
   bool has_credit(Stream& stream, std::uint32_t count, std::uint64_t charge);
+  void hold(Stream& stream, std::uint64_t last_seq, std::uint64_t charge);
+
+  // session_output.cpp
+  std::size_t send(base::Nanos now);
+  void update_knocks(bool is_raising);
+  std::uint32_t knock_level() const noexcept;
+  std::uint32_t knock_bytes() const noexcept;
   bool send_batches();
   bool send_in_place(Stream& stream, SealedBatch& batch);
   bool send_copy(Stream& stream, SealedBatch& batch);
   bool count_again(Stream& stream, SealedBatch& batch);
-  void hold(Stream& stream, std::uint64_t last_seq, std::uint64_t charge);
-  std::uint32_t knock_bytes() const noexcept;
   void add_inline(Stream& stream, SealedBatch& batch);
   wire::Record record_of(const Stream& stream, const SealedBatch& batch) const noexcept;
   bool flush_frame();
   bool send_frame(mem::Buffer&& part);
-  void update_knocks(bool is_raising);
-  std::uint32_t knock_level() const noexcept;
   wire::FrameHead frame_head() const noexcept;
 
   // session_control.cpp

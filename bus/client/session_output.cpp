@@ -4,7 +4,7 @@
 
 #include "bus/client/session.hpp"
 
-// Batches going out: taken from publishers, sealed where they stand, sent inside credit.
+// Batches going out, second half: sealed ones put into frames, inside the credit of the link.
 
 namespace abuzz::client {
 
@@ -13,25 +13,11 @@ namespace {
 // A batch this big is framed in place; smaller ones are copied together into one frame.
 constexpr std::size_t in_place_bytes_min = 4 * base::kib;
 constexpr std::size_t frame_bytes_target = 64 * base::kib;
-// What a sealed batch has beyond its entries and blob, at most.
-constexpr std::uint64_t batch_fixed_bytes = 128 + 160 + 64 + 32;
 // The largest frame that is not framed in place.
 constexpr std::size_t reserve_bytes = 2 * frame_bytes_target + 2 * base::kib;
 static_assert(frame_bytes_target + wire::control_bytes_max + in_place_bytes_min < reserve_bytes);
 
 }  // namespace
-
-void Session::take_staged() {
-  Staged staged;
-  while (parts_.intake.pop(&staged, 1) == 1) {
-    Stream& stream = *staged.stream;
-    stream.staged.push_back(std::move(staged.segment));
-    if (!stream.is_listed) {
-      stream.is_listed = true;
-      active_.push_back(&stream);
-    }
-  }
-}
 
 // 0: knock at once; 1: small frames are in flight, knock with a big one; 2: nothing may go.
 std::uint32_t Session::knock_level() const noexcept {
@@ -74,165 +60,6 @@ std::size_t Session::send(base::Nanos now) {
   }
   update_knocks(true);
   return parts_.stats.process().get(ProcessCounter::frames_out) - before;
-}
-
-void Session::seal_ready(bool is_held) {
-  for (std::size_t index = 0; index < active_.size();) {
-    Stream& stream = *active_[index];
-    while (seal_head(stream, is_held)) {
-    }
-    if (stream.staged.is_empty() && stream.unsent == 0) {
-      stream.is_listed = false;
-      active_[index] = active_.back();
-      active_.pop_back();
-    } else {
-      ++index;
-    }
-  }
-}
-
-// Whether credit of the publication covers one more batch; if not, asks for it once.
-bool Session::has_credit(Stream& stream, std::uint32_t count, std::uint64_t charge) {
-  if (stream.last_seq + count <= stream.limit_seq &&
-      stream.sent_bytes + charge <= stream.limit_bytes)
-    return true;
-  hold(stream, stream.last_seq + std::max(count, 1u), charge);
-  return false;
-}
-
-// The batch that ends with `last_seq` has no credit: it is asked for once, and the publisher need
-// not knock until it comes.
-void Session::hold(Stream& stream, std::uint64_t last_seq, std::uint64_t charge) {
-  if (!stream.is_held) {
-    stream.is_held = true;
-    stream.news->knock_bytes.publish_fenced(std::numeric_limits<std::uint32_t>::max());
-  }
-  if (stream.wanted_seq >= last_seq) return;
-  stream.wanted_seq = last_seq;
-  control_.add(wire::Want{stream.handle, last_seq, stream.sent_bytes + charge});
-}
-
-wire::Envelope Session::envelope_of(const Stream& stream, const Segment& segment) {
-  wire::Envelope envelope;
-  envelope.lane = stream.lane;
-  envelope.flags = segment.chunk_flags;
-  envelope.origin = node_id_;
-  envelope.agent_id = agent_id.hint();
-  envelope.publisher_id = stream.publisher_id;
-  envelope.publisher_epoch = stream.publisher_epoch;
-  envelope.first_seq = stream.last_seq + 1;
-  envelope.ttl_ms = segment.ttl_ms;
-  envelope.send_time_ns = parts_.clock.wall_now();
-  envelope.chunk_index = segment.chunk_index;
-  envelope.chunk_count = segment.chunk_count;
-  envelope.message_bytes = segment.message_bytes;
-  return envelope;
-}
-
-// Seals the oldest segment of a stream if it may be sent now. Returns whether it did.
-bool Session::seal_head(Stream& stream, bool is_held) {
-  if (stream.staged.is_empty() || stream.news->state.hint() == StreamState::advertising ||
-      stream.news->state.hint() == StreamState::refused || !stream.is_advertised)
-    return false;
-  if (stream.unsent > 0 && !stream.sealed.back().is_counted) return false;
-  mem::Buffer& block = stream.staged.front();
-  Segment& segment = Segment::of(block);
-  std::uint32_t count = stream.head_is_taken ? stream.head_count : segment.tally.committed();
-  if (count == 0) {
-    // An empty segment behind which others wait is one that its publisher gave up.
-    if (stream.staged.count() == 1 && !stream.is_withdrawing && !is_leaving_) return false;
-    count = segment.tally.take();
-    if (count == 0) {
-      stream.staged.pop_front();
-      return true;
-    }
-    stream.head_is_taken = true;
-    stream.head_count = count;
-  }
-  const bool is_chunk = segment.chunk_flags != 0;
-  if (is_chunk && segment.chunk_index == 0) stream.voids_train = is_over(segment.expires_at);
-  if (is_chunk ? stream.voids_train : is_over(segment.expires_at)) return void_head(stream);
-  const std::size_t blob = base::align_up(segment.builder.committed_bytes(count), 8);
-  const bool is_big = is_chunk || stream.staged.count() > 1 ||
-                      blob + count * 32 >= parts_.config.link.frame_eager_bytes;
-  if (is_held && !is_big) return false;
-  const std::uint32_t messages =
-      is_chunk && (segment.chunk_flags & wire::batch_last_chunk) == 0 ? 0 : count;
-  std::uint64_t charge = blob + std::uint64_t{count} * 32 + batch_fixed_bytes;
-  if (is_chunk)
-    charge = segment.chunk_index == 0
-                 ? segment.message_bytes + wire::chunk_overhead_bytes * segment.chunk_count
-                 : 0;
-  if (!has_credit(stream, is_chunk ? 1 : messages, charge)) return false;
-  if (!flow_->has_room(stream.lane, blob + count * 32, load_)) return false;
-  if (!stream.head_is_taken) {
-    // More may have been committed since; then credit is asked again, for what was taken.
-    stream.head_count = segment.tally.take();
-    stream.head_is_taken = true;
-    if (stream.head_count != count) return true;
-  }
-  const wire::Envelope envelope = envelope_of(stream, segment);
-  const wire::BatchBuilder::Sealed sealed = segment.builder.seal(count, envelope, stream.topic);
-  SealedBatch batch;
-  batch.offset = Segment::head_bytes + sealed.offset;
-  batch.bytes = block.slice(batch.offset, sealed.bytes);
-  batch.block = std::move(block);
-  batch.first_seq = envelope.first_seq;
-  batch.count = messages;
-  batch.is_chunk = is_chunk;
-  batch.charge = is_chunk ? charge : sealed.bytes;
-  batch.ttl_ms = segment.ttl_ms;
-  batch.expires_at = segment.expires_at;
-  stream.staged.pop_front();
-  stream.head_is_taken = false;
-  stream.last_seq += messages;
-  stream.sent_bytes += batch.charge;
-  stream.news->last_seq.publish(stream.last_seq);
-  stream.news->sealed_bytes.publish(stream.news->sealed_bytes.hint() + blob);
-  if (stream.row != nullptr) stream.row->set(PublicationCounter::last_seq, stream.last_seq);
-  stream.sealed.push_back(std::move(batch));
-  ++stream.unsent;
-  changed();
-  return true;
-}
-
-bool Session::is_over(base::Nanos expires_at) const noexcept {
-  return expires_at != 0 && now_ >= expires_at;
-}
-
-// The oldest segment has outlived its time to live: its sequences are told as void. Of a chunk
-// train, with the last chunk.
-bool Session::void_head(Stream& stream) {
-  Segment& segment = Segment::of(stream.staged.front());
-  const std::uint32_t taken = stream.head_is_taken ? stream.head_count : segment.tally.take();
-  const std::uint64_t blob = base::align_up(segment.builder.committed_bytes(taken), 8);
-  const bool is_part = (segment.chunk_flags & wire::batch_chunk) != 0 &&
-                       (segment.chunk_flags & wire::batch_last_chunk) == 0;
-  stream.staged.pop_front();
-  stream.head_is_taken = false;
-  stream.news->sealed_bytes.publish(stream.news->sealed_bytes.hint() + blob);
-  changed();
-  if (is_part || taken == 0) return true;
-  SealedBatch batch;
-  batch.first_seq = stream.last_seq + 1;
-  batch.count = taken;
-  batch.is_void = true;
-  stream.last_seq += taken;
-  stream.news->last_seq.publish(stream.last_seq);
-  if (stream.row != nullptr) stream.row->set(PublicationCounter::last_seq, stream.last_seq);
-  stream.sealed.push_back(std::move(batch));
-  ++stream.unsent;
-  return true;
-}
-
-// Of a sealed batch that waits to be sent, the first time or again, whose time is over.
-void Session::expire(Stream& stream, SealedBatch& batch) {
-  if (batch.is_counted) stream.sent_bytes -= batch.charge;
-  batch.is_void = true;
-  batch.is_counted = true;
-  batch.charge = 0;
-  batch.bytes.reset();
-  batch.block.reset();
 }
 
 wire::Record Session::record_of(const Stream& stream, const SealedBatch& batch) const noexcept {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -51,6 +52,18 @@ struct Amount {
 inline Amount monus(Amount left, Amount right) noexcept {
   return {left.messages > right.messages ? left.messages - right.messages : 0,
           left.bytes > right.bytes ? left.bytes - right.bytes : 0};
+}
+
+// Each unit for itself.
+inline Amount least(Amount left, Amount right) noexcept {
+  return {std::min(left.messages, right.messages), std::min(left.bytes, right.bytes)};
+}
+inline Amount most(Amount left, Amount right) noexcept {
+  return {std::max(left.messages, right.messages), std::max(left.bytes, right.bytes)};
+}
+// In at least one unit.
+inline bool is_under(Amount amount, Amount mark) noexcept {
+  return amount.messages < mark.messages || amount.bytes < mark.bytes;
 }
 
 // Values are on the wire. Each has a counter in subscription and pair rows.

@@ -164,6 +164,8 @@ class Switch {
   bool is_expired(const Entry& entry) const noexcept;
 
   // switch_settle.cpp
+  bool has_room(const Subscription& subscription, const Entry& entry) const noexcept;
+  bool choose(Subscription& subscription) const noexcept;
   void complete(Entry& entry, std::uint32_t handled, DropReason reason);
   std::uint32_t ttl_left_ms(const Routed& routed) const noexcept;
   void finish_outcome(Routed& routed);
@@ -172,10 +174,10 @@ class Switch {
   void drop_holder(Routed& routed);
 
   // switch_credit.cpp
-  static void show_queue(Subscription& subscription);
   Amount share_of(const Subscription& subscription) const noexcept;
   void grant(Subscription& subscription);
   void free_idle_credit(Subscription& subscription);
+  const Pair* starving_pair(Subscription& subscription) const noexcept;
   void make_hungry(Pair& pair);
   void serve_later(Subscription& subscription);
   void ask(Pair& pair);
@@ -183,16 +185,16 @@ class Switch {
   void check_memory();
   std::uint64_t memory_left() const noexcept;
   bool is_over_budget(const Subscription& subscription) const noexcept;
-  const Pair* starving_pair(Subscription& subscription) const noexcept;
-  static std::uint32_t shortest_queue(const Publication& publication) noexcept;
   bool awaits_returns(Publication& publication) const noexcept;
   void update_limit(Publication& publication);
+
+  // switch_news.cpp
   void note(Publication& publication);
   void note_output(Port& port);
   void note_ready(Subscription& subscription);
-  bool has_room(const Subscription& subscription, const Entry& entry) const noexcept;
-  bool choose(Subscription& subscription) const noexcept;
+  static std::uint32_t shortest_queue(const Publication& publication) noexcept;
   void tell(Publication& publication, wire::ControlBuilder& control);
+  static void show_queue(Subscription& subscription);
 
   // Constant after construction
   StatsFile& stats_;

@@ -1,0 +1,163 @@
+#include <algorithm>
+
+#include "bus/base/units.hpp"
+#include "bus/delivery/switch.hpp"
+
+// What agents are told, and when: credit, outcomes, who holds whom, what has ended.
+
+namespace abuzz::delivery {
+
+namespace {
+
+constexpr base::Nanos slow_news_interval = 50 * base::millisecond;
+
+}  // namespace
+
+void Switch::ask_flush(PortId port, const wire::FlushAsk& item) {
+  Publication* publication = find_publication(port, item.publication);
+  if (publication == nullptr) return;
+  publication->flush_seq = std::max(publication->flush_seq, item.seq);
+  publication->tells_at_once = true;
+  note(*publication);
+}
+
+void Switch::note_output(Port& port) {
+  if (port.has_output) return;
+  port.has_output = true;
+  outputs_.push_back(PortId{port.id});
+}
+
+void Switch::note(Publication& publication) {
+  if (publication.is_withdrawn || publication.is_paused || publication.port == nullptr) return;
+  if (!publication.is_dirty) {
+    publication.is_dirty = true;
+    publication.port->dirty.push_back(&publication);
+  }
+  note_output(*publication.port);
+}
+
+void Switch::note_ready(Subscription& subscription) {
+  if (!subscription.is_ready) {
+    subscription.is_ready = true;
+    subscription.port->ready.push_back(&subscription);
+  }
+  note_output(*subscription.port);
+}
+
+std::uint32_t Switch::shortest_queue(const Publication& publication) noexcept {
+  std::uint64_t least_messages = 0;
+  for (const Pair* pair : publication.route) {
+    const Subscription& subscription = *pair->subscription;
+    if (subscription.policy != Policy::lossless) continue;
+    if (least_messages == 0 || subscription.bound.messages < least_messages)
+      least_messages = subscription.bound.messages;
+  }
+  return static_cast<std::uint32_t>(least_messages);
+}
+
+void Switch::tell(Publication& publication, wire::ControlBuilder& control) {
+  publication.is_dirty = false;
+  control.add(wire::Credit{publication.handle, publication.is_fresh ? wire::credit_is_fresh : 0,
+                           publication.accepted_seq, publication.limit.messages,
+                           publication.limit.bytes, publication.settled_seq});
+  publication.is_fresh = false;
+  publication.limit_told = publication.limit;
+  publication.accepted_told = publication.accepted_seq;
+  publication.settled_told = publication.settled_seq;
+  publication.row->set(PublicationCounter::limit_messages, publication.limit.messages);
+  publication.row->set(PublicationCounter::limit_bytes, publication.limit.bytes);
+  const std::uint64_t outcome =
+      publication.delivered + publication.no_subscriber + publication.dropped;
+  if (outcome != publication.outcome_told || publication.tells_at_once) {
+    control.add(wire::Outcome{publication.handle, publication.delivered, publication.no_subscriber,
+                              publication.dropped});
+    publication.outcome_told = outcome;
+    if (publication.accepted_seq >= publication.flush_seq && publication.routed_open == 0)
+      publication.tells_at_once = false;
+  }
+  if (is_under(publication.limit, publication.limit_wanted)) {
+    const Pair* holder = nullptr;
+    for (const Pair* pair : publication.route)
+      if (pair->subscription->policy == Policy::lossless &&
+          (holder == nullptr || is_under(pair->limit, holder->limit)))
+        holder = pair;
+    if (holder != nullptr)
+      control.add(wire::Held{publication.handle, 0, holder->subscription->port->id});
+  }
+  if (publication.interest_changed) {
+    publication.interest_changed = false;
+    publication.match_told = static_cast<std::uint32_t>(publication.route.size());
+    control.add(wire::Interest{publication.handle, publication.match_told,
+                               publication.lossless_count, generation_,
+                               shortest_queue(publication)});
+  }
+}
+
+bool Switch::collect_control(PortId id, wire::ControlBuilder& control) {
+  Port* port = find_port(id);
+  if (port == nullptr) return false;
+  bool added = false;
+  while (!port->gone.empty() && control.bytes_estimate() < wire::control_bytes_max) {
+    const Port::GoneItem item = port->gone.back();
+    port->gone.pop_back();
+    control.add(wire::Gone{item.subscription, static_cast<std::uint32_t>(item.reason)});
+    added = true;
+  }
+  while (!port->dirty.empty() && control.bytes_estimate() < wire::control_bytes_max) {
+    Publication& publication = *port->dirty.back();
+    port->dirty.pop_back();
+    tell(publication, control);
+    added = true;
+  }
+  if (!port->dirty.empty() || !port->gone.empty()) note_output(*port);
+  return added;
+}
+
+// What stands in the queue, for people to see. Counted from the queue itself, so that a pair that
+// believes otherwise is found out.
+void Switch::show_queue(Subscription& subscription) {
+  const std::size_t batches = subscription.queue.count() + subscription.in_flight.count();
+  if (batches == 0 && subscription.batches_shown == 0) return;
+  subscription.batches_shown = batches;
+  StatsRow& row = *subscription.row;
+  row.set(SubscriptionCounter::queued_batches, batches);
+  row.set(SubscriptionCounter::queued_messages, subscription.queued.messages);
+  row.set(SubscriptionCounter::queued_bytes, subscription.queued.bytes);
+}
+
+void Switch::do_timers(base::Nanos now) {
+  now_ = now;
+  if (now < slow_news_at_) return;
+  slow_news_at_ = now + slow_news_interval;
+  std::vector<PortId> over;
+  for (auto& [id, port] : ports_) {
+    if (port->suspended_since != 0 && now - port->suspended_since > 3 * base::second)
+      over.push_back(id);
+    for (auto& publication : port->publications) {
+      if (!publication) continue;
+      const std::uint64_t outcome =
+          publication->delivered + publication->no_subscriber + publication->dropped;
+      if (publication->awaits_returns > 0) update_limit(*publication);
+      if (publication->accepted_seq != publication->accepted_told ||
+          publication->settled_seq != publication->settled_told ||
+          outcome != publication->outcome_told)
+        note(*publication);
+    }
+    for (auto& subscription : port->subscriptions) {
+      if (subscription) expire(*subscription);
+      if (subscription) free_idle_credit(*subscription);
+      if (subscription) show_queue(*subscription);
+      if (subscription && subscription->blocked_since != 0 &&
+          subscription->policy == Policy::lossless && port->suspended_since == 0 &&
+          now - subscription->blocked_since > subscription->stall_limit) {
+        subscription->row->add(SubscriptionCounter::stalls);
+        end_subscription(*subscription, DropReason::peer_gone, true);
+      }
+    }
+  }
+  for (const PortId id : over) close_port(id, DropReason::peer_gone);
+  while (!tombstones_.empty() && now - tombstones_.front().since > 60 * base::second)
+    tombstones_.pop_front();
+}
+
+}  // namespace abuzz::delivery
