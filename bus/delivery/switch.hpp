@@ -126,6 +126,8 @@ class Switch {
   std::uint16_t check_subscribe(const Port& port, const wire::Subscribe& item) const;
   void resume_publication(Publication& publication);
   bool resume_subscription(Subscription& subscription, const wire::Subscribe& item);
+
+  // switch_routes.cpp
   void join(Publication& publication, Subscription& subscription);
   void leave(Pair& pair);
   void end_subscription(Subscription& subscription, DropReason reason, bool tell);
