@@ -3,8 +3,8 @@
 
 #include "bus/client/session.hpp"
 
-// Batches going out, first half: taken from publishers and sealed where they stand, inside the credit
-// of their publication.
+// Batches going out, first half: taken from publishers and sealed where they stand, inside the
+// credit of their publication.
 
 namespace abuzz::client {
 
