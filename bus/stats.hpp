@@ -74,6 +74,9 @@ enum class ProcessCounter : std::uint16_t {
   memory_refused,
   state,
   held_bytes,
+  events,          // told by the node itself, on reserved topics
+  events_unheard,  // of them, without a subscription that matched
+  events_lost,     // of them, for want of a buffer or a counter row
 };
 enum class AgentCounter : std::uint16_t {
   state,

@@ -77,6 +77,10 @@ constexpr CounterInfo counters[] = {
     counter(process, P::memory_refused, "memory_refused", "refused by the memory budget", "1"),
     gauge(process, P::state, "state", "state", "state"),
     gauge(process, P::held_bytes, "held_bytes", "bytes of batches held", "bytes"),
+    counter(process, P::events, "events", "events told", "messages"),
+    counter(process, P::events_unheard, "events_unheard", "events without a subscriber",
+            "messages"),
+    counter(process, P::events_lost, "events_lost", "events lost", "messages"),
 
     gauge(agent, A::state, "state", "state", "state"),
     gauge(agent, A::session_epoch, "session_epoch", "session epoch", "1"),

@@ -44,6 +44,10 @@ ABUZZ_EXPORT TopicFault check_agent_description(std::string_view description) no
 constexpr bool is_reserved(std::string_view topic) noexcept {
   return !topic.empty() && topic.front() == '$';
 }
+// Reserved topics that agents may subscribe to: what nodes tell about agents.
+constexpr bool is_about_agents(std::string_view pattern) noexcept {
+  return pattern.starts_with("$agents") && (pattern.size() == 7 || pattern[7] == '.');
+}
 // Requires: both were checked.
 ABUZZ_EXPORT bool matches(std::string_view pattern, std::string_view topic) noexcept;
 

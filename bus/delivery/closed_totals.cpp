@@ -3,6 +3,8 @@
 #include <array>
 #include <utility>
 
+#include "bus/topic.hpp"
+
 namespace abuzz::delivery {
 
 namespace {
@@ -31,7 +33,9 @@ constexpr std::array<std::pair<Pr, T>, 14> pair_terms{{
 
 }  // namespace
 
-StatsRow* ClosedTotals::row_of(const std::string& topic) {
+// What the node tells about agents is one sum: every name would be a topic, or several.
+StatsRow* ClosedTotals::row_of(const std::string& ended) {
+  const std::string topic = is_about_agents(ended) ? "$agents.>" : ended;
   const bool is_full = topics_.size() >= topics_max && !topics_.contains(topic);
   const auto [found, is_new] = topics_.try_emplace(is_full ? std::string() : topic, nullptr);
   if (found->second == nullptr) found->second = stats_.add_row(RowKind::topic, {}, found->first);

@@ -39,7 +39,7 @@ class ClosedTotals {
 
  private:
   // nullptr when the file has no row left: it counts that.
-  StatsRow* row_of(const std::string& topic);
+  StatsRow* row_of(const std::string& ended);
 
   StatsFile& stats_;
   std::unordered_map<std::string, StatsRow*> topics_;

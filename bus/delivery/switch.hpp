@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
@@ -89,6 +90,21 @@ class Switch {
   void want(PortId port, const wire::Want& item);
   void ask_flush(PortId port, const wire::FlushAsk& item);
 
+  // --- Of the node itself (switch_presence.cpp). ---
+  // Where it publishes from; no agent has this id.
+  void open_own_port(PortId id);
+  // Publishes one message on a reserved topic. Nobody is waited for: a subscription without room
+  // misses it, and counts it. While the pool has no buffer it is put off, not lost.
+  void announce(std::string&& topic, std::string&& payload, base::Nanos now, base::Nanos wall_now);
+  // Nothing more comes on the topic for now.
+  void retire(std::string&& topic);
+  // An agent's work, over its subscriptions.
+  struct Load {
+    std::uint64_t unsettled = 0;  // messages in queues and in flight
+    std::uint64_t settled = 0;    // what it handled, in all
+  };
+  Load load_of(PortId id) const noexcept;
+
   // --- What is to be sent. ---
   // Does what was put off in this cycle: grants credit. Call before collecting.
   void finish_cycle(base::Nanos now);
@@ -122,7 +138,22 @@ class Switch {
   Publication* find_publication(PortId port, std::uint32_t handle) noexcept;
   Subscription* find_subscription(PortId port, std::uint32_t handle) noexcept;
 
+  // switch_presence.cpp
+  struct Announcement {
+    std::string topic, payload;
+    base::Nanos wall_now = 0;
+    bool retires = false;
+  };
+  void put_off(Announcement&& item);
+  void announce_waiting();
+  bool try_announce(const Announcement& item);
+  bool is_heard(std::string_view topic) const noexcept;
+  Publication* own_publication(const std::string& topic);
+  mem::Buffer seal_own(const Publication& publication, std::string_view payload,
+                       base::Nanos wall_now);
+
   // switch_registry.cpp
+  Publication* add_publication(Port& port, const wire::Advertise& item);
   std::uint16_t check_subscribe(const Port& port, const wire::Subscribe& item) const;
   void resume_publication(Publication& publication);
   bool resume_subscription(Subscription& subscription, const wire::Subscribe& item);
@@ -233,6 +264,12 @@ class Switch {
   std::uint64_t held_bytes_ = 0;  // of batches in queues and in flight
   bool is_full_ = false;          // they take all they may
   bool is_draining_ = false;
+  // Of the node itself.
+  PortId own_port_ = 0;
+  std::uint32_t own_publisher_last_ = 0;
+  std::unordered_map<std::string, std::uint32_t> own_topics_;  // to the handle
+  std::size_t reserved_subscriptions_ = 0;
+  std::deque<Announcement> announcements_;  // put off, in their order
 };
 
 }  // namespace abuzz::delivery

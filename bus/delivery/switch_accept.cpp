@@ -49,7 +49,7 @@ Verdict Switch::accept(PortId port, const wire::Record& record, const wire::Batc
   const Verdict verdict = check_sequence(publication, head, skip);
   if (verdict == Verdict::duplicate) publication.row->add(PublicationCounter::duplicate);
   if (verdict != Verdict::taken) return verdict;
-  if (is_draining_) return Verdict::draining;
+  if (is_draining_ && port != own_port_) return Verdict::draining;
   if (!read_keys(publication, head, slice)) return Verdict::corrupt;
   if (is_chunk(head) && envelope.chunk_index == 0 && publication.next_chunk != 0)
     send_abort(publication);

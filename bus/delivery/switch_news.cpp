@@ -129,6 +129,7 @@ void Switch::do_timers(base::Nanos now) {
   now_ = now;
   if (now < slow_news_at_) return;
   slow_news_at_ = now + slow_news_interval;
+  announce_waiting();
   std::vector<PortId> over;
   for (auto& [id, port] : ports_) {
     if (port->suspended_since != 0 && now - port->suspended_since > 3 * base::second)

@@ -88,26 +88,33 @@ std::uint16_t Switch::advertise(PortId id, const wire::Advertise& item) {
   if (is_reserved(item.topic)) return number(Error::reserved_topic);
   if (item.publication == 0 || item.publication > config_.agent.publications_max)
     return number(Error::publications_limit);
-  if (item.publication > port->publications.size()) port->publications.resize(item.publication);
-  auto& slot = port->publications[item.publication - 1];
-  if (slot) {
-    const bool is_same = slot->publisher_id == item.publisher_id &&
-                         slot->publisher_epoch == item.publisher_epoch && slot->topic == item.topic;
+  if (Publication* known = find_publication(id, item.publication)) {
+    const bool is_same = known->publisher_id == item.publisher_id &&
+                         known->publisher_epoch == item.publisher_epoch &&
+                         known->topic == item.topic;
     if (!is_same) return number(Error::denied);
-    resume_publication(*slot);
+    resume_publication(*known);
     return 0;
   }
   if (is_draining_) return number(Error::closed);
   if (publication_count_ >= config_.node.publications_max) return number(Error::publications_limit);
+  return add_publication(*port, item) != nullptr ? 0 : number(Error::memory_budget);
+}
+
+// Requires: its handle is free. nullptr when the counter file has no row for it.
+Publication* Switch::add_publication(Port& port, const wire::Advertise& item) {
+  if (item.publication > port.publications.size()) port.publications.resize(item.publication);
+  auto& slot = port.publications[item.publication - 1];
   auto publication = std::make_unique<Publication>();
-  publication->port = port;
+  publication->port = &port;
+  publication->is_paused = port.id == own_port_;
   publication->handle = item.publication;
   publication->publisher_id = item.publisher_id;
   publication->publisher_epoch = item.publisher_epoch;
   publication->topic = item.topic;
   publication->topic_hash = wire::hash64(item.topic.data(), item.topic.size());
   publication->accepted_seq = item.base_seq;
-  const StreamKey key{id, item.publisher_id, item.publisher_epoch};
+  const StreamKey key{port.id, item.publisher_id, item.publisher_epoch};
   for (const Tombstone& tombstone : tombstones_)
     if (tombstone.key == key && tombstone.accepted_seq > publication->accepted_seq)
       publication->accepted_seq = tombstone.accepted_seq;
@@ -118,9 +125,9 @@ std::uint16_t Switch::advertise(PortId id, const wire::Advertise& item) {
   }
   publication->accepted = {publication->accepted_seq, 0};
   publication->limit = publication->limit_told = publication->accepted;
-  const std::uint64_t ids[] = {id, item.publisher_id, item.publisher_epoch, item.publication};
+  const std::uint64_t ids[] = {port.id, item.publisher_id, item.publisher_epoch, item.publication};
   publication->row = stats_.add_row(RowKind::publication, ids, item.topic);
-  if (publication->row == nullptr) return number(Error::memory_budget);
+  if (publication->row == nullptr) return nullptr;
   publication->row->set(PublicationCounter::base, publication->accepted_seq);
   publication->row->set(PublicationCounter::accepted, publication->accepted_seq);
   slot = std::move(publication);
@@ -133,7 +140,7 @@ std::uint16_t Switch::advertise(PortId id, const wire::Advertise& item) {
   note_interest(*slot);
   update_limit(*slot);
   note(*slot);
-  return 0;
+  return slot.get();
 }
 
 // The publisher counts its bytes from 0 again; its sequence goes on.
@@ -155,7 +162,8 @@ void Switch::resume_publication(Publication& publication) {
 
 std::uint16_t Switch::check_subscribe(const Port& port, const wire::Subscribe& item) const {
   if (check_pattern(item.pattern) != TopicFault::none) return number(Error::bad_pattern);
-  if (is_reserved(item.pattern)) return number(Error::reserved_topic);
+  if (is_reserved(item.pattern) && !is_about_agents(item.pattern))
+    return number(Error::reserved_topic);
   if (item.subscription == 0 || item.subscription > config_.agent.subscriptions_max)
     return number(Error::subscriptions_limit);
   if (item.policy > static_cast<std::uint8_t>(Policy::latest)) return number(Error::bad_bound);
@@ -193,6 +201,10 @@ wire::Subscribed Switch::subscribe(PortId id, const wire::Subscribe& item, base:
   subscription->handle = item.subscription;
   subscription->pattern = item.pattern;
   subscription->policy = static_cast<Policy>(item.policy);
+  // The node is not held.
+  const bool is_about_node = is_reserved(item.pattern);
+  if (is_about_node && subscription->policy == Policy::lossless)
+    subscription->policy = Policy::drop_new;
   subscription->latest_max = item.latest;
   subscription->returns = item.returns;
   subscription->bound = {item.bound_messages, item.bound_bytes};
@@ -204,11 +216,13 @@ wire::Subscribed Switch::subscribe(PortId id, const wire::Subscribe& item, base:
     answer.error = number(Error::memory_budget);
     return answer;
   }
-  subscription->row->set(SubscriptionCounter::policy, item.policy);
+  subscription->row->set(SubscriptionCounter::policy,
+                         static_cast<std::uint64_t>(subscription->policy));
   if (item.subscription > port->subscriptions.size()) port->subscriptions.resize(item.subscription);
   auto& slot = port->subscriptions[item.subscription - 1];
   slot = std::move(subscription);
   ++subscription_count_;
+  if (is_about_node) ++reserved_subscriptions_;
   stats_.process().set(ProcessCounter::subscriptions_now, subscription_count_);
   answer.generation = ++generation_;
   for (auto& [other, owner] : ports_)

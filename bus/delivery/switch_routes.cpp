@@ -2,6 +2,7 @@
 
 #include "bus/base/check.hpp"
 #include "bus/delivery/switch.hpp"
+#include "bus/topic.hpp"
 
 // Who gets what: pairs of publications and subscriptions, made when either comes and ended when it
 // goes.
@@ -115,6 +116,7 @@ void Switch::end_subscription(Subscription& subscription, DropReason reason, boo
   }
   ++generation_;
   --subscription_count_;
+  if (is_reserved(subscription.pattern)) --reserved_subscriptions_;
   stats_.process().set(ProcessCounter::subscriptions_now, subscription_count_);
   stats_.remove_row(subscription.row);
   port.subscriptions[subscription.handle - 1].reset();
@@ -135,7 +137,7 @@ void Switch::end_publication(Publication& publication) {
   Port& port = *publication.port;
   const StreamKey key{port.id, publication.publisher_id, publication.publisher_epoch};
   if (tombstones_.size() >= tombstones_max) tombstones_.pop_front();
-  tombstones_.push_back({key, publication.accepted_seq, now_});
+  if (port.id != own_port_) tombstones_.push_back({key, publication.accepted_seq, now_});
   const std::vector<Pair*> route = publication.route;
   for (Pair* pair : route) {
     leave(*pair);
