@@ -37,7 +37,9 @@ class ABUZZ_EXPORT Agent {
   ~Agent();  // close(agent.linger)
 
   Result<Publisher> publisher(std::string_view topic, Lane lane = Lane::normal);
-  // Confirmed: what is published after it returned is seen.
+  // Confirmed: what is published after it returned is seen. Of reserved patterns those that begin
+  // with the token `$agents` are open: what the node tells about the states of agents, as
+  // schema/wire.md has it. The node is never held: `lossless` there means `drop_new`.
   Result<Subscription> subscribe(std::string_view pattern, Handler handler,
                                  const SubscribeOptions& options = {});
   // Without a handler: for poll().

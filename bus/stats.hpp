@@ -91,6 +91,10 @@ enum class AgentCounter : std::uint16_t {
   connected_at_ns,
   last_beat_ns,
   reconnects,
+  responsive,   // 1, or 0 without a beat
+  progressing,  // 1, or 0 when it has deliveries and settles none
+  unsettled,    // deliveries, queued or in flight
+  progress_ns,  // it settled some, or had none
 };
 enum class PublicationCounter : std::uint16_t {
   pushed,
@@ -189,7 +193,7 @@ enum class TopicCounter : std::uint16_t {
 };
 enum class DepartedCounter : std::uint16_t { at_ns, stalled, delivered, dropped, unknown };
 // Values of ProcessCounter::state and AgentCounter::state.
-enum class PeerState : std::uint64_t { none, starting, ready, stalled, draining, gone };
+enum class PeerState : std::uint64_t { none, starting, ready, stalled, draining, gone, busy };
 
 // In whose file a counter of an agent, a publication or a subscription stands: elsewhere it is 0
 // and says nothing. What both count is the node's to tell. nobody: of this id nothing is known.

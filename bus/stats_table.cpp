@@ -92,8 +92,12 @@ constexpr CounterInfo counters[] = {
     counter(agent, A::messages_out, "messages_out", "messages out", "messages"),
     counter(agent, A::strikes, "strikes", "strikes taken", "1"),
     gauge(agent, A::connected_at_ns, "connected_at_ns", "connected", "at ns"),
-    of_nobody(gauge(agent, A::last_beat_ns, "last_beat_ns", "last beat", "at ns")),
-    of_nobody(counter(agent, A::reconnects, "reconnects", "reconnects", "1")),
+    gauge(agent, A::last_beat_ns, "last_beat_ns", "last beat", "at ns"),
+    gauge(agent, A::reconnects, "reconnects", "reconnects", "1"),
+    gauge(agent, A::responsive, "responsive", "responsive", "yes or no"),
+    gauge(agent, A::progressing, "progressing", "progressing", "yes or no"),
+    gauge(agent, A::unsettled, "unsettled", "deliveries to handle", "messages"),
+    gauge(agent, A::progress_ns, "progress_ns", "last progress", "at ns"),
 
     of_agent(counter(publication, Pub::pushed, "pushed", "published", "messages")),
     of_agent(gauge(publication, Pub::last_seq, "last_seq", "last sequence", "1")),
@@ -229,6 +233,8 @@ const char* peer_state_name(PeerState state) noexcept {
       return "draining";
     case PeerState::gone:
       return "gone";
+    case PeerState::busy:
+      return "busy";
   }
   return "unknown";
 }

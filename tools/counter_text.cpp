@@ -32,6 +32,7 @@ std::string counter_text(std::string_view unit, std::uint64_t value, std::chrono
   if (unit == "state") return peer_state_name(static_cast<PeerState>(value));
   if (unit == "policy") return policy_name(value);
   if (unit == "lane") return pick(lanes, value);
+  if (unit == "yes or no") return value != 0 ? "yes" : "no";
   return format_count(value);
 }
 

@@ -20,6 +20,9 @@ void write_agents(JsonWriter& json, const NodeView& view) {
     json.field("description", agent.description);
     json.field("id", agent.id).field("pid", agent.pid);
     json.field("state", peer_state_name(agent.state));
+    json.field_bool("responsive", agent.is_responsive);
+    json.field_bool("progressing", agent.is_progressing);
+    json.field("unsettled", agent.unsettled);
     json.field("in", agent.in).field("out", agent.out).field("queued", agent.queued);
     json.field("publications", agent.publications);
     json.field("subscriptions", agent.subscriptions).end_object();

@@ -20,6 +20,9 @@ AgentView view_agent(const RowSnapshot& row) {
   agent.kind = row.text2;
   agent.description = row.text3;
   agent.state = static_cast<PeerState>(row.get(AgentCounter::state));
+  agent.is_responsive = row.get(AgentCounter::responsive) != 0;
+  agent.is_progressing = row.get(AgentCounter::progressing) != 0;
+  agent.unsettled = row.get(AgentCounter::unsettled);
   agent.in = row.get(AgentCounter::messages_in);
   agent.out = row.get(AgentCounter::messages_out);
   agent.row = &row;

@@ -22,9 +22,11 @@ struct AgentView {
   std::string name, kind, description;
   std::uint32_t pid = 0;
   PeerState state = PeerState::none;
-  std::uint64_t in = 0;      // messages that the node took from it
-  std::uint64_t out = 0;     // messages that the node sent to it
-  std::uint64_t queued = 0;  // at the node, for it
+  bool is_responsive = false, is_progressing = false;
+  std::uint64_t unsettled = 0;  // queued, and sent but not handled
+  std::uint64_t in = 0;         // messages that the node took from it
+  std::uint64_t out = 0;        // messages that the node sent to it
+  std::uint64_t queued = 0;     // at the node, for it
   std::uint64_t publications = 0, subscriptions = 0;
   const RowSnapshot* row = nullptr;  // into the snapshot, as all rows below
 };

@@ -287,7 +287,8 @@ Result<std::shared_ptr<SubscriptionCore>> AgentCore::open_subscription(
   if (is_closed()) return Error::closed;
   if (const TopicFault fault = check_pattern(pattern); fault != TopicFault::none)
     return Failure{Error::bad_pattern, std::string(pattern) + ": " + topic_fault_text(fault)};
-  if (is_reserved(pattern)) return Failure{Error::reserved_topic, std::string(pattern)};
+  if (is_reserved(pattern) && !is_about_agents(pattern))
+    return Failure{Error::reserved_topic, std::string(pattern)};
   Result<SubscribeOptions> full = complete(options);
   if (!full.ok()) return full.failure();
   std::shared_ptr<SubscriptionCore> core;
@@ -430,8 +431,11 @@ FlushReport AgentCore::flush(base::Nanos patience) {
 }
 
 std::uint64_t AgentCore::leave(base::Nanos deadline) {
-  inside([](Session& session) { session.leave(); });
+  inside([&](Session& session) { session.leave(deadline); });
   while (session_.state.read() != SessionState::closed) {
+    // Its threads may have ended before: it still is not stalled.
+    parts_.stats.process().set(ProcessCounter::beat_ns,
+                               static_cast<std::uint64_t>(parts_.clock.now()));
     const Key key = events_.prepare();
     // Read once: a span that has become negative since would be a wait without an end.
     const base::Nanos now = parts_.clock.now();

@@ -130,8 +130,9 @@ void Session::remove_subscription(SubscriptionCore& subscription) {
   if (is_untold) end_subscription(subscription, SubscriptionState::gone);
 }
 
-void Session::leave() noexcept {
+void Session::leave(base::Nanos until) noexcept {
   is_leaving_ = true;
+  leave_until_ = until;
   settle_now_ = true;
   if (state.hint() == SessionState::live) set_state(SessionState::leaving);
 }

@@ -86,8 +86,9 @@ class Session final : private wire::ControlSink {
   void close_stream(Stream& stream, StagedIntake::Producer producer);
   void add_subscription(std::shared_ptr<SubscriptionCore> subscription);
   void remove_subscription(SubscriptionCore& subscription);
-  // Nothing more is published; say goodbye when all is accepted.
-  void leave() noexcept;
+  // Nothing more is published; say goodbye when all is accepted. Who waits for it gives up at
+  // `until`.
+  void leave(base::Nanos until) noexcept;
   // Gives the link and the door up, at once.
   void abandon();
 
@@ -181,6 +182,7 @@ class Session final : private wire::ControlSink {
   void collect_control(base::Nanos now);
   void collect_registrations();
   void collect_settles(base::Nanos now);
+  void collect_goodbye(base::Nanos now);
   void collect_flushes();
   bool is_settle_due(const SubscriptionCore& subscription, const wire::Settle& news) const noexcept;
   bool is_all_settled() const noexcept;
@@ -220,7 +222,8 @@ class Session final : private wire::ControlSink {
   std::uint32_t next_publisher_id_ = 1;
   bool registrations_changed_ = false;
   bool settle_now_ = false;
-  bool is_leaving_ = false, said_goodbye_ = false;
+  bool is_leaving_ = false, told_leaving_ = false, said_goodbye_ = false;
+  base::Nanos leave_until_ = 0;
   base::Nanos settle_at_ = 0;  // 0: nothing waits
   std::uint32_t knock_level_ = 0;
 

@@ -20,15 +20,24 @@ void Session::collect_control(base::Nanos now) {
   if (registrations_changed_) collect_registrations();
   collect_flushes();
   collect_settles(now);
-  if (is_leaving_ && !said_goodbye_ && is_all_settled()) {
-    said_goodbye_ = true;
-    control_.set(wire::Goodbye{0, 0});
-  }
+  if (is_leaving_ && !said_goodbye_) collect_goodbye(now);
   if (control_.is_empty() || !builder_.has_room(1, 0)) return;
   wire::Record record;
   record.kind = wire::RecordKind::control;
   record.lane = wire::Lane::control;
   builder_.add_inline(record, control_.finish());
+}
+
+// First that it will leave, if there is something left to do, then that it does.
+void Session::collect_goodbye(base::Nanos now) {
+  said_goodbye_ = is_all_settled();
+  if (said_goodbye_) {
+    control_.set(wire::Goodbye{0, 0});
+  } else if (!told_leaving_) {
+    told_leaving_ = true;
+    const base::Nanos left = std::clamp<base::Nanos>(leave_until_ - now, 0, base::second * 3600);
+    control_.set(wire::Goodbye{0, static_cast<std::uint32_t>(left / base::millisecond) + 1});
+  }
 }
 
 void Session::collect_registrations() {

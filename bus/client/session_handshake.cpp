@@ -168,7 +168,7 @@ void Session::begin_epoch(bool same_node) {
   unsent_.clear();
   builder_.clear();
   load_ = {};
-  said_goodbye_ = false;
+  told_leaving_ = said_goodbye_ = false;
   for (auto& stream : streams_) {
     if (!stream) continue;
     stream->is_advertised = false;

@@ -72,7 +72,15 @@ class Reception {
   std::uint64_t orders_posted() const noexcept { return orders_posted_; }
 
  private:
-  enum class Why : std::uint8_t { hung_up, said_goodbye, lifeless, struck_out, late, superseded };
+  enum class Why : std::uint8_t {
+    hung_up,
+    said_goodbye,
+    process_ended,
+    lifeless,
+    struck_out,
+    late,
+    superseded
+  };
 
   // Each returns the number of things done.
   std::size_t flush_orders();
@@ -90,7 +98,9 @@ class Reception {
   void enter(Guest& guest, GuestState state);
   void end(Guest& guest, Why why);
   void tell_end(const Guest& guest, Why why);
+  PresenceCause cause_of(Why why) const noexcept;
   void check_beat(Guest& guest);
+  void post_beat(const Guest& guest, bool is_responsive);
   void post(ShardOrder&& order);
   void set_phase(Phase phase);
   void leave();

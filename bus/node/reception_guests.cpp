@@ -26,11 +26,6 @@ void Reception::enter(Guest& guest, GuestState state) {
   const bool was_stalled = guest.state == GuestState::stalled;
   if (was_stalled || state == GuestState::stalled) {
     tell(LogLevel::info, guest, was_stalled ? "shows life again" : "shows no sign of life");
-    ShardOrder order;
-    order.kind = ShardOrder::Kind::set_state;
-    order.session = guest.id;
-    order.state = was_stalled ? PeerState::ready : PeerState::stalled;
-    post(std::move(order));
   }
   guest.state = state;
   guest.state_since = now_;
@@ -43,6 +38,8 @@ void Reception::tell_end(const Guest& guest, Why why) {
       return tell(LogLevel::info, guest, "is gone: it ended without a goodbye");
     case Why::said_goodbye:
       return tell(LogLevel::debug, guest, "is gone: it said goodbye");
+    case Why::process_ended:
+      return tell(LogLevel::info, guest, "is gone: its process ended");
     case Why::lifeless:
       return tell(LogLevel::warn, guest, "is gone: it showed no sign of life");
     case Why::struck_out:
@@ -52,6 +49,27 @@ void Reception::tell_end(const Guest& guest, Why why) {
     case Why::superseded:
       return tell(LogLevel::debug, guest, "came back with a newer session");
   }
+}
+
+// What the agent's events say about its end.
+PresenceCause Reception::cause_of(Why why) const noexcept {
+  switch (why) {
+    case Why::hung_up:
+      return phase_ == Phase::stopping ? PresenceCause::node_stops : PresenceCause::hung_up;
+    case Why::said_goodbye:
+      return PresenceCause::goodbye;
+    case Why::process_ended:
+      return PresenceCause::process_ended;
+    case Why::lifeless:
+      return PresenceCause::lifeless;
+    case Why::struck_out:
+      return PresenceCause::struck_out;
+    case Why::late:
+      return PresenceCause::late;
+    case Why::superseded:
+      break;
+  }
+  return PresenceCause::returned;
 }
 
 void Reception::end(Guest& guest, Why why) {
@@ -68,6 +86,7 @@ void Reception::end(Guest& guest, Why why) {
   order.kind = ShardOrder::Kind::dismiss;
   order.session = guest.id;
   order.agent_gone = why != Why::superseded && why != Why::late;
+  order.cause = cause_of(why);
   post(std::move(order));
   const bool was_greeting =
       guest.state == GuestState::announced || guest.state == GuestState::welcomed;
@@ -97,7 +116,8 @@ std::size_t Reception::watch_handshakes() {
 
 std::size_t Reception::watch_beats() {
   if (now_ < next_beat_ || (beats_ == 0 && !has_closed_beats_)) return 0;
-  next_beat_ = now_ + beat_;
+  // Twice a beat: what is silent for stalled_after is found not much later.
+  next_beat_ = now_ + beat_ / 2;
   if (has_closed_beats_) has_closed_beats_ = parts_.host.sweep_beat_files();
   if (beats_ == 0) return 0;
   for (const SessionId id : guests_.ids()) {
@@ -113,16 +133,27 @@ void Reception::check_beat(Guest& guest) {
     guest.beat = beat;
     guest.beat_seen = now_;
     if (guest.state == GuestState::stalled) enter(guest, GuestState::live);
+    post_beat(guest, true);
     return;
   }
   const base::Nanos silent = now_ - guest.beat_seen;
   if (silent > beat_ && parts_.host.is_process_gone(guest.id)) {
-    end(guest, Why::lifeless);
+    end(guest, Why::process_ended);
   } else if (guest.state == GuestState::live && silent >= stalled_after_) {
     enter(guest, GuestState::stalled);
+    post_beat(guest, false);
   } else if (guest.state == GuestState::stalled && now_ - guest.state_since >= gone_after_) {
     end(guest, Why::lifeless);
   }
+}
+
+void Reception::post_beat(const Guest& guest, bool is_responsive) {
+  ShardOrder order;
+  order.kind = ShardOrder::Kind::beat;
+  order.session = guest.id;
+  order.beat_seen = guest.beat_seen;
+  order.is_responsive = is_responsive;
+  post(std::move(order));
 }
 
 }  // namespace abuzz::node

@@ -21,6 +21,7 @@ Shard::State::State(const Parts& given)
     : parts(given),
       deliveries(given.stats, given.config, given.node_id, given.pool),
       control_scratch(given.hub.traits().part_bytes_max) {
+  deliveries.open_own_port(own_agent_id(given.node_epoch));
   owing.reserve(1024);
   blocked.reserve(1024);
 }
@@ -72,20 +73,30 @@ void Shard::State::strike(Session& session) {
 }
 
 void Shard::State::admit(const ShardOrder& order, base::Nanos now) {
-  if (Session* old = find_agent(order.agent_id)) end_session(old->id, false, now);
-  auto session = std::make_unique<Session>(windows(parts.config));
+  if (Session* old = find_agent(order.agent_id)) {
+    deliveries.suspend_port(order.agent_id, now);
+    end_session(old->id);
+  }
+  const std::uint64_t ids[] = {order.agent_id, order.pid, order.start_ticks, order.session_epoch};
+  StatsRow* row =
+      parts.stats.add_row(RowKind::agent, ids, order.name, order.agent_kind, order.description);
+  if (row != nullptr) {
+    row->set(AgentCounter::session_epoch, order.session_epoch);
+    row->set(AgentCounter::connected_at_ns, static_cast<std::uint64_t>(now));
+    row->set(AgentCounter::reconnects, order.session_epoch - 1);
+  }
+  const AgentIdentity identity{order.agent_id, order.pid, order.name, order.agent_kind,
+                               order.description};
+  const base::Nanos stalled_after =
+      std::chrono::nanoseconds(parts.config.node.stalled_after).count();
+  auto session = std::make_unique<Session>(
+      windows(parts.config), row,
+      Presence(deliveries, row, identity, parts.node_epoch, stalled_after));
   session->id = order.session;
   session->agent_id = order.agent_id;
   session->session_epoch = order.session_epoch;
   session->name = order.name;
-  const std::uint64_t ids[] = {order.agent_id, order.pid, order.start_ticks, order.session_epoch};
-  session->row =
-      parts.stats.add_row(RowKind::agent, ids, order.name, order.agent_kind, order.description);
-  if (session->row != nullptr) {
-    session->row->set(AgentCounter::session_epoch, order.session_epoch);
-    session->row->set(AgentCounter::state, static_cast<std::uint64_t>(PeerState::starting));
-    session->row->set(AgentCounter::connected_at_ns, static_cast<std::uint64_t>(now));
-  }
+  session->presence.begin(order.session_epoch > 1, {now, wall_now});
   deliveries.open_port(order.agent_id, order.name);
   parts.hub.admit(order.session, order.secret);
   by_agent[order.agent_id] = session.get();
@@ -95,19 +106,27 @@ void Shard::State::admit(const ShardOrder& order, base::Nanos now) {
   parts.stats.process().set(ProcessCounter::agents_now, sessions.size());
 }
 
-void Shard::State::end_session(SessionId id, bool agent_gone, base::Nanos now) {
-  Session* session = find(id);
+void Shard::State::dismiss(const ShardOrder& order, base::Nanos now) {
+  Session* session = find(order.session);
   if (session == nullptr) return;
-  parts.hub.expel(id);
   if (find_agent(session->agent_id) == session) {
-    by_agent.erase(session->agent_id);
     if (session->said_goodbye) deliveries.note_goodbye(session->agent_id);
-    if (agent_gone) {
+    if (order.agent_gone) {
       deliveries.close_port(session->agent_id, delivery::DropReason::peer_gone);
     } else {
       deliveries.suspend_port(session->agent_id, now);
     }
+    // One that came back is not gone: its next session tells the rest.
+    if (order.cause != PresenceCause::returned) session->presence.end(order.cause, {now, wall_now});
   }
+  end_session(order.session);
+}
+
+void Shard::State::end_session(SessionId id) {
+  Session* session = find(id);
+  if (session == nullptr) return;
+  parts.hub.expel(id);
+  if (find_agent(session->agent_id) == session) by_agent.erase(session->agent_id);
   parts.stats.remove_row(session->row);
   sessions.erase(id);
   parts.stats.process().add(ProcessCounter::sessions_closed);
@@ -122,11 +141,11 @@ void Shard::State::apply(ShardOrder& order, base::Nanos now) {
       admit(order, now);
       break;
     case ShardOrder::Kind::dismiss:
-      end_session(order.session, order.agent_gone, now);
+      dismiss(order, now);
       break;
-    case ShardOrder::Kind::set_state:
-      if (Session* session = find(order.session); session != nullptr && session->row != nullptr)
-        session->row->set(AgentCounter::state, static_cast<std::uint64_t>(order.state));
+    case ShardOrder::Kind::beat:
+      if (Session* session = find(order.session))
+        session->presence.note_beat(order.beat_seen, order.is_responsive, {now, wall_now});
       break;
     case ShardOrder::Kind::stop:
       is_stopping = true;
@@ -152,21 +171,26 @@ std::size_t Shard::State::take_orders(base::Nanos now) {
   return done;
 }
 
+void Shard::State::do_timers(base::Nanos now) {
+  timers_at = now + timer_interval;
+  deliveries.do_timers(now);
+  StatsRow& process = parts.stats.process();
+  process.set(ProcessCounter::queued_messages, deliveries.queued().messages);
+  process.set(ProcessCounter::queued_bytes, deliveries.queued().bytes);
+  process.set(ProcessCounter::strangers, parts.hub.counters().strangers);
+  process.set(ProcessCounter::hub_full, parts.hub.counters().full);
+  process.set(ProcessCounter::hub_unreachable, parts.hub.counters().unreachable);
+  if (now < look_at) return;
+  look_at = now + Presence::look_interval;
+  for (auto& [id, session] : sessions) session->presence.look({now, wall_now});
+}
+
 std::size_t Shard::do_work(base::Nanos now, base::Nanos wall_now) {
-  (void)wall_now;
   State& state = *state_;
+  state.wall_now = wall_now;
   std::size_t done = state.take_orders(now);
   done += state.receive(now);
-  if (now >= state.timers_at) {
-    state.timers_at = now + timer_interval;
-    state.deliveries.do_timers(now);
-    StatsRow& process = state.parts.stats.process();
-    process.set(ProcessCounter::queued_messages, state.deliveries.queued().messages);
-    process.set(ProcessCounter::queued_bytes, state.deliveries.queued().bytes);
-    process.set(ProcessCounter::strangers, state.parts.hub.counters().strangers);
-    process.set(ProcessCounter::hub_full, state.parts.hub.counters().full);
-    process.set(ProcessCounter::hub_unreachable, state.parts.hub.counters().unreachable);
-  }
+  if (now >= state.timers_at) state.do_timers(now);
   state.deliveries.finish_cycle(now);
   done += state.send_all(now);
   if (state.is_draining && !state.told_drained && state.deliveries.queued().messages == 0) {

@@ -69,7 +69,10 @@ class Registrar final : public wire::ControlSink {
       state_.parts.stats.process().add(ProcessCounter::corrupt_reported);
     is_refused_ |= !state_.deliveries.refuse(session_.agent_id, item);
   }
-  void on(const wire::Goodbye&) override { said_goodbye_ = true; }
+  void on(const wire::Goodbye& item) override {
+    session_.presence.note_leaving({now_, state_.wall_now});
+    said_goodbye_ |= item.deadline_ms == 0;
+  }
 
  private:
   Shard::State& state_;
@@ -96,8 +99,7 @@ std::size_t Shard::State::receive(base::Nanos now) {
     if (session == nullptr) continue;  // expelled meanwhile
     if (status == link::ReceiveStatus::attached) {
       session->is_attached = true;
-      if (session->row != nullptr)
-        session->row->set(AgentCounter::state, static_cast<std::uint64_t>(PeerState::ready));
+      session->presence.note_attached({now, wall_now});
       report(ShardReport::Kind::attached, session->id);
       continue;
     }

@@ -3,8 +3,9 @@
 #include <cstdint>
 #include <string>
 
+#include "bus/base/units.hpp"
 #include "bus/link/link.hpp"
-#include "bus/stats.hpp"
+#include "bus/node/presence_event.hpp"
 
 // What reception (the door's thread) and a shard tell each other, through intakes.
 
@@ -14,15 +15,20 @@ namespace abuzz::node {
 // the session's PeerId on the shard's hub.
 using SessionId = std::uint64_t;
 
+// The node's own id among agents, in this life: agents count from 1.
+constexpr std::uint64_t own_agent_id(std::uint32_t node_epoch) noexcept {
+  return std::uint64_t{node_epoch} << 32u;
+}
+
 // Reception -> shard.
 struct ShardOrder {
   enum class Kind : std::uint8_t {
     none,
-    admit,      // expect this link; answered by `admitted`, upon which the welcome is sent
-    dismiss,    // the session is over: the agent is gone, or its link must go
-    set_state,  // presence changed (stalled, ready again)
-    drain,      // refuse new messages and subscriptions; deliver what is queued
-    stop,       // as drain, and say goodbye to everyone
+    admit,    // expect this link; answered by `admitted`, upon which the welcome is sent
+    dismiss,  // the session is over: the agent is gone, or its link must go
+    beat,     // what its beat says about the agent
+    drain,    // refuse new messages and subscriptions; deliver what is queued
+    stop,     // as drain, and say goodbye to everyone
   };
   Kind kind = Kind::none;
   SessionId session = 0;
@@ -36,8 +42,10 @@ struct ShardOrder {
   std::string agent_kind, description;
   // dismiss: whether the agent itself is gone (else it may come back with a new session)
   bool agent_gone = false;
-  // set_state
-  PeerState state = PeerState::none;
+  PresenceCause cause = PresenceCause::goodbye;
+  // beat: when it was last seen to change, and whether that is recent enough
+  base::Nanos beat_seen = 0;
+  bool is_responsive = true;
 };
 
 // Shard -> reception.

@@ -11,6 +11,7 @@
 #include "bus/delivery/link_flow.hpp"
 #include "bus/delivery/switch.hpp"
 #include "bus/link/link.hpp"
+#include "bus/node/presence.hpp"
 #include "bus/node/shard.hpp"
 #include "bus/queue/intake.hpp"
 #include "bus/wire/control.hpp"
@@ -35,8 +36,10 @@ struct Session {
   std::vector<wire::Advertised> advertised;
   link::Frame unsent;  // built, refused by the link for now
   StatsRow* row = nullptr;
+  Presence presence;
 
-  explicit Session(std::array<std::uint32_t, 3> window_bytes) : flow(window_bytes) {}
+  Session(std::array<std::uint32_t, 3> window_bytes, StatsRow* counters, const Presence& begun)
+      : flow(window_bytes), row(counters), presence(begun) {}
 };
 
 inline constexpr std::uint32_t strikes_max = 3;
@@ -68,6 +71,8 @@ struct Shard::State {
   std::array<std::span<const std::byte>, 256> slices;
   wire::FrameBuilder builder{{records, targets, slices}};
   base::Nanos timers_at = 0;
+  base::Nanos look_at = 0;  // when presence looks next
+  base::Nanos wall_now = 0;
   // How many were posted, told to the other thread; how many were taken is the taker's own.
   base::Position<std::uint64_t> orders_posted, reports_posted;
   std::uint64_t orders_taken = 0;               // the shard's thread
@@ -82,7 +87,9 @@ struct Shard::State {
   std::size_t take_orders(base::Nanos now);
   void apply(ShardOrder& order, base::Nanos now);
   void admit(const ShardOrder& order, base::Nanos now);
-  void end_session(SessionId id, bool agent_gone, base::Nanos now);
+  void end_session(SessionId id);
+  void dismiss(const ShardOrder& order, base::Nanos now);
+  void do_timers(base::Nanos now);
   void report(ShardReport::Kind kind, SessionId session, const char* fault = "");
   void strike(Session& session);
   Session* find(SessionId id) noexcept;

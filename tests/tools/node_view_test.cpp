@@ -15,6 +15,8 @@ StatsSnapshot make_stats() {
       add_row(stats, RowKind::agent, {7, 4242, 1, 1}, "shop", "web", "Takes orders");
   set(shop, AgentCounter::state, static_cast<std::uint64_t>(PeerState::ready));
   set(shop, AgentCounter::messages_in, 30);
+  set(shop, AgentCounter::responsive, 1);
+  set(shop, AgentCounter::unsettled, 12);
   add_row(stats, RowKind::agent, {8, 4243, 1, 1}, "billing", "");
   RowSnapshot& first = add_row(stats, RowKind::publication, {7, 1, 1, 1}, "orders.new");
   set(first, PublicationCounter::accepted, 10);
@@ -66,6 +68,9 @@ TEST(NodeView, CountsWhatBelongsToAnAgent) {
   EXPECT_EQ(shop.pid, 4242u);
   EXPECT_EQ(shop.kind, "web");
   EXPECT_EQ(shop.description, "Takes orders");
+  EXPECT_TRUE(shop.is_responsive);
+  EXPECT_FALSE(shop.is_progressing);
+  EXPECT_EQ(shop.unsettled, 12u);
   EXPECT_EQ(shop.state, PeerState::ready);
   EXPECT_EQ(shop.in, 30u);
   EXPECT_EQ(shop.publications, 2u);
