@@ -96,6 +96,10 @@ class Switch {
   // Publishes one message on a reserved topic. Nobody is waited for: a subscription without room
   // misses it, and counts it. While the pool has no buffer it is put off, not lost.
   void announce(std::string&& topic, std::string&& payload, base::Nanos now, base::Nanos wall_now);
+  // Without a listener to anything of the node's there is no need to write an event, only to count
+  // it.
+  bool has_listeners() const noexcept { return reserved_subscriptions_ > 0; }
+  void skip_announcement() noexcept;
   // Nothing more comes on the topic for now.
   void retire(std::string&& topic);
   // An agent's work, over its subscriptions.

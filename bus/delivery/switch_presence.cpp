@@ -77,6 +77,11 @@ void Switch::announce(std::string&& topic, std::string&& payload, base::Nanos no
   announce_waiting();
 }
 
+void Switch::skip_announcement() noexcept {
+  stats_.process().add(ProcessCounter::events);
+  stats_.process().add(ProcessCounter::events_unheard);
+}
+
 void Switch::retire(std::string&& topic) {
   if (announcements_.empty() && !own_topics_.contains(topic)) return;
   put_off({std::move(topic), {}, 0, true});

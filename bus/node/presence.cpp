@@ -28,6 +28,7 @@ void Presence::update(PresenceCause cause, const Moment& moment) {
   if (next == state_ || state_ == PeerState::gone) return;
   state_ = next;
   if (row_ != nullptr) row_->set(AgentCounter::state, static_cast<std::uint64_t>(state_));
+  if (!deliveries_.has_listeners()) return deliveries_.skip_announcement();
   const PresenceEvent event{agent_, state_, cause, facts_, node_epoch_, moment.wall_now};
   deliveries_.announce(presence_topic(agent_.name, state_), write_presence_event(event), moment.now,
                        moment.wall_now);

@@ -15,7 +15,8 @@ namespace abuzz::node {
 // Threads: one, the shard's. Ownership: `deliveries` and the row outlive it.
 // Invariants: the state is what the facts say (state_of); only update() changes it, and each change
 // is one event. Nothing follows gone.
-// Cost: nothing for each message. A look every 100 ms, and some strings for each event.
+// Cost: nothing for each message. A look every 100 ms, and some strings for each event, but none
+// where nobody listens.
 //
 //   from                    when (cause)                                               to
 //   -                       let in (arrived, returned)                                 starting
