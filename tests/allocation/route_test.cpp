@@ -1,6 +1,5 @@
 #include <dlfcn.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -11,6 +10,7 @@
 
 #include "bus/agent.hpp"
 #include "bus/node.hpp"
+#include "tests/scratch.hpp"
 
 // Counts every allocation of the process by who asked for it, while messages go from an agent
 // through a node to another agent. This program holds Abuzz's own modules; libzmq is a library
@@ -104,10 +104,7 @@ using namespace std::chrono_literals;
 class MessageRoute : public testing::Test {
  protected:
   void SetUp() override {
-    char path[] = "/tmp/abuzz-route-XXXXXX";
-    ASSERT_NE(mkdtemp(path), nullptr);
-    directory_ = path;
-    config_.node.runtime_directory = directory_ + "/run";
+    config_.node.runtime_directory = scratch_.path() + "/run";
     config_.node.idle_exit = 0ms;
     config_.agent.start_node = false;
     char self[512] = {};
@@ -116,10 +113,6 @@ class MessageRoute : public testing::Test {
     libzmq = range_of("libzmq");
     ASSERT_NE(program.first, 0u);
     ASSERT_NE(libzmq.first, 0u);
-  }
-  void TearDown() override {
-    const std::string command = "rm -rf " + directory_;
-    EXPECT_EQ(std::system(command.c_str()), 0);
   }
 
   // Publishes `messages` of 64 bytes and waits until all are handled.
@@ -162,7 +155,7 @@ class MessageRoute : public testing::Test {
   }
 
   Config config_;
-  std::string directory_;
+  const abuzz::ScratchDirectory scratch_;
 };
 
 TEST_F(MessageRoute, AllocatesNothingOfOursOverAMillionMessages) {

@@ -23,6 +23,7 @@
 #include "bus/base/runtime_paths.hpp"
 #include "bus/client/spawn.hpp"
 #include "bus/link/unix_door.hpp"
+#include "tests/scratch.hpp"
 
 // The program that is started is a shell script which notes what it was given; its door is opened
 // by the test.
@@ -45,16 +46,12 @@ std::size_t count_lines(const std::string& path) {
 class Launch : public testing::Test {
  protected:
   Launch() {
-    char name[] = "/tmp/abuzz-test-XXXXXX";
-    folder_ = mkdtemp(name);
     config_.node.runtime_directory = folder_ + "/run";
     setenv("ABUZZ_NODE_BIN", (folder_ + "/abuzz").c_str(), 1);
   }
   ~Launch() override {
     unsetenv("ABUZZ_NODE_BIN");
     release();
-    std::error_code ignored;
-    std::filesystem::remove_all(folder_, ignored);
   }
   // The script ends when its gate, a fifo, is opened by release().
   void write_script(const std::string& body) {
@@ -69,7 +66,8 @@ class Launch : public testing::Test {
   }
   std::string door() const { return folder_ + "/run/door"; }
 
-  std::string folder_;
+  const ScratchDirectory scratch_;
+  const std::string folder_ = scratch_.path();
   Config config_;
 };
 

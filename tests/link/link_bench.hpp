@@ -16,6 +16,7 @@
 #include "bus/link/loop_network.hpp"
 #include "bus/link/zmq_link.hpp"
 #include "bus/mem/pool.hpp"
+#include "tests/scratch.hpp"
 
 // What the link tests share: a pool, the three ways to link over it, and waiting without sleeping.
 
@@ -24,20 +25,7 @@ namespace abuzz::link::test {
 inline constexpr std::size_t part_bytes_max = (1024 + 64) * 1024;
 inline constexpr std::chrono::seconds patience{10};
 
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    char name[] = "/tmp/abuzz-link-XXXXXX";
-    path_ = ::mkdtemp(name);
-  }
-  ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
+using TemporaryDirectory = ScratchDirectory;
 
 inline std::vector<mem::SizeClass> roomy_classes() {
   return {{256, 64, 16384}, {4096, 64, 16384}, {65536, 16, 1024}, {part_bytes_max, 8, 64}};

@@ -1,37 +1,23 @@
 #pragma once
 
-#include <ftw.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdio>
-#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <string>
+
+#include "tests/scratch.hpp"
 
 namespace abuzz::node::test {
 
 // A folder of one test, removed with all that is in it.
 class TemporaryDirectory {
  public:
-  TemporaryDirectory() {
-    char name[] = "/tmp/abuzz-test-XXXXXX";
-    path_ = mkdtemp(name);
-  }
-  ~TemporaryDirectory() {
-    const auto remove_one = [](const char* name, const struct stat*, int, struct FTW*) {
-      return ::remove(name);
-    };
-    nftw(path_.c_str(), remove_one, 16, FTW_DEPTH | FTW_PHYS);
-  }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-
-  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
+  std::string operator/(const std::string& name) const { return scratch_.path() + "/" + name; }
 
  private:
-  std::string path_;
+  const ScratchDirectory scratch_;
 };
 
 inline bool exists(const std::string& path) {

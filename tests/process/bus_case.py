@@ -5,6 +5,7 @@ directory in its environment. So the end of a test finds all of them, however th
 ends them by their pids, and fails the test if one should have ended by itself.
 """
 
+import fcntl
 import json
 import os
 import resource
@@ -22,12 +23,13 @@ ABUZZ = os.environ.get("ABUZZ_BINARY", "abuzz")
 SLOW = 4 if os.environ.get("ABUZZ_SANITIZE") else 1
 # For what must happen but whose time nobody promised: the machine may be busy.
 PATIENCE = 20 * SLOW
+PREFIX = "abz-test-"
 HTTP = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 class BusCase(unittest.TestCase):
     def setUp(self):
-        self.base = tempfile.mkdtemp(prefix="abz-", dir="/tmp")
+        self.base = self.make_directory()
         os.chmod(self.base, 0o700)
         self.runtime = os.path.join(self.base, "abuzz")
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("ABUZZ_")}
@@ -53,9 +55,18 @@ class BusCase(unittest.TestCase):
         left = self.processes()
         for pid in left:
             os.kill(pid, signal.SIGKILL)
-        shutil.rmtree(self.base, ignore_errors=True)
         self.assertEqual(stopped.returncode, 0, stopped.stderr)
         self.assertEqual(left, {}, "processes were left behind")
+
+    def make_directory(self):
+        """One that goes at the end, however that comes about: see remove_left_behind()."""
+        remove_left_behind()
+        path = tempfile.mkdtemp(prefix=PREFIX, dir="/tmp")
+        self.addCleanup(shutil.rmtree, path, ignore_errors=True)
+        lock = os.open(path, os.O_RDONLY)
+        self.addCleanup(os.close, lock)
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        return path
 
     # -- starting -----------------------------------------------------------------------------
 
@@ -153,6 +164,26 @@ class BusCase(unittest.TestCase):
         done = self.abuzz("pub", topic, "still here")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(self.finish(reader)[:2], (0, f"{topic}\tstill here\n"))
+
+
+def remove_left_behind():
+    """A test that is killed leaves its directory, but not its lock on it. A new one may not have
+    its lock yet."""
+    for name in os.listdir("/tmp"):
+        path = os.path.join("/tmp", name)
+        try:
+            if not name.startswith(PREFIX) or os.lstat(path).st_mtime > time.time() - 60:
+                continue
+            lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(path, ignore_errors=True)
+        except OSError:
+            pass
+        finally:
+            os.close(lock)
 
 
 def campaign_count(count):

@@ -7,25 +7,18 @@
 #include <cstdlib>
 #include <string>
 
+#include "tests/scratch.hpp"
+
 namespace abuzz::tools {
 namespace {
 
 class Checkup : public ::testing::Test {
  protected:
-  void SetUp() override {
-    char name[] = "/tmp/abuzz-checkup-XXXXXX";
-    ASSERT_NE(::mkdtemp(name), nullptr);
-    base_ = name;
-    config_.node.runtime_directory = base_ + "/abuzz";
-  }
-  void TearDown() override {
-    ::unlink(config_.node.runtime_directory.c_str());
-    ::rmdir(config_.node.runtime_directory.c_str());
-    ::rmdir(base_.c_str());
-  }
+  void SetUp() override { config_.node.runtime_directory = base_ + "/abuzz"; }
   Finding::Grade grade() const { return check_runtime_directory(config_).front().grade; }
 
-  std::string base_;
+  const ScratchDirectory scratch_;
+  const std::string base_ = scratch_.path();
   Config config_;
 };
 

@@ -5,11 +5,12 @@
 #include <unistd.h>
 
 #include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "tests/scratch.hpp"
 
 extern char** environ;
 
@@ -46,25 +47,16 @@ class Environment {
 // A directory that goes with everything in it.
 class Directory {
  public:
-  Directory() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "abuzz-test-XXXXXX").string();
-    path_ = ::mkdtemp(pattern.data());
+  std::string path(std::string_view name) const {
+    return scratch_.path() + "/" + std::string(name);
   }
-  ~Directory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  Directory(const Directory&) = delete;
-  Directory& operator=(const Directory&) = delete;
-
-  std::string path(std::string_view name) const { return path_ + "/" + std::string(name); }
   std::string write(std::string_view name, std::string_view text) const {
     std::ofstream(path(name), std::ios::binary) << text;
     return path(name);
   }
 
  private:
-  std::string path_;
+  const ScratchDirectory scratch_;
 };
 
 inline std::string read_text(const std::string& path) {
