@@ -115,7 +115,7 @@ Status apply_flags(LoadedConfig& loaded, const std::vector<std::string>& flags) 
   for (const std::string& flag : flags) {
     const std::size_t equals = flag.find('=');
     if (equals == std::string::npos) {
-      return Failure{Error::bad_flag_value, flag + ": it takes section.key=value"};
+      return Failure{Error::bad_flag_value, "'" + flag + "' is not section.key=value"};
     }
     const std::string dotted = flag.substr(0, equals);
     const ConfigKey* key = detail::find_key(dotted);

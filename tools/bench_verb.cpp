@@ -16,6 +16,7 @@
 #include "tools/arguments.hpp"
 #include "tools/command_line.hpp"
 #include "tools/complaint.hpp"
+#include "tools/settings.hpp"
 
 namespace abuzz::tools {
 namespace {
@@ -97,7 +98,9 @@ std::optional<int> read_options(const std::vector<std::string>& words,
   arguments.flag("--poll", options.is_polling, "Abuzz's side receives by poll, not by handler");
   arguments.text("--out", options.out_file, "Write every run to this file, as JSON", "FILE");
   arguments.flag("--json", options.is_json, "Print that JSON instead of the tables");
-  arguments.note("Takes --config and --set like every verb. Examples:");
+  SharedFlags taken;  // for the help: main() has taken them out of the words
+  add_config_flags(arguments, taken);
+  arguments.note("Examples:");
   arguments.note("  abuzz bench pubsub --vs zmq");
   arguments.note("  abuzz bench pubsub --size 64,1k,64k --vs zmq --out result.json");
   arguments.note("  abuzz bench pingpong --vs zmq --duration 1s");

@@ -9,8 +9,10 @@
 namespace abuzz::tools {
 namespace {
 
-// One write a line, so that lines of several processes do not mix.
-void print_line(std::string line) {
+// One write a line, so that lines of several processes do not mix. What a terminal would obey may
+// stand in names that others chose: of files, for example.
+void print_line(std::string_view text) {
+  std::string line = printable(text);
   line += '\n';
   std::fwrite(line.data(), 1, line.size(), stderr);
   std::fflush(stderr);
@@ -42,7 +44,7 @@ int complain_about_verb(std::string_view command, std::string_view word,
 }
 
 void tell(std::string_view line) {
-  print_line(std::string(line));
+  print_line(line);
 }
 
 }  // namespace abuzz::tools

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <optional>
 #include <random>
@@ -17,6 +18,8 @@
 #include "tools/arguments.hpp"
 #include "tools/complaint.hpp"
 #include "tools/demo_team.hpp"
+#include "tools/settings.hpp"
+#include "tools/signals.hpp"
 #include "tools/terminal.hpp"
 
 namespace abuzz::tools {
@@ -56,9 +59,10 @@ std::optional<int> read_options(const std::vector<std::string>& words, DemoOptio
   arguments.count("--indexers", options.indexers, "How many agents count; default 3", 1, 64);
   arguments.count("--top", options.top, "How many words to show; default 10", 0, 1000);
   arguments.duration("--timeout", options.timeout,
-                     "Give up (exit 5) after this long without progress; default 30s");
+                     "Give up (exit 5) after this long without progress, 0s: at once; default 30s");
   arguments.flag("--json", options.is_json, "Print the result as JSON");
-  arguments.note("Takes --config and --set like every verb.");
+  SharedFlags taken;  // for the help: main() has taken them out of the words
+  add_config_flags(arguments, taken);
   arguments.note(
       "Exit codes: 0 the counts are equal and nothing was lost, 6 they are not. Examples:");
   arguments.note("  abuzz demo");
@@ -104,12 +108,20 @@ class ListFile {
   Status status_ = Done{};
 };
 
+// Folders may be large: a signal ends the search, and nothing is left behind yet.
+Result<demo::Texts> find_texts(const std::vector<std::string>& paths) {
+  Result<demo::Texts> texts = Error::unreadable_input;
+  Signals signals({SIGINT, SIGTERM, SIGHUP});
+  signals.end_process_during([&] { texts = demo::find_texts(paths); });
+  return texts;
+}
+
 }  // namespace
 
 int run_demo(int argc, char** argv) {
   DemoOptions options;
   if (const auto code = read_options({argv + 1, argv + argc}, options)) return *code;
-  auto texts = demo::find_texts(options.paths);
+  Result<demo::Texts> texts = find_texts(options.paths);
   if (!texts) return complain(texts.failure());
   const ListFile list(texts.value());
   if (!list.status()) return complain(list.status().failure());

@@ -98,6 +98,12 @@ Words without_help(const Words& words) {
 
 int run(const Words& words) {
   const VerbLine line = split_verb(without_help(words));
+  if (line.verb.empty()) {
+    // Nothing will read these flags, but one without its value is wrong all the same.
+    SharedFlags flags;
+    Words rest;
+    if (const auto code = take_config_flags(line.words, flags, rest)) return *code;
+  }
   for (const Verb& verb : verbs) {
     if (verb.name == line.verb) return verb.run(line.words);
   }

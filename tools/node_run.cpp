@@ -36,7 +36,8 @@ std::optional<int> parse_flags(const Words& words, RunFlags& flags) {
   arguments.note(
       "With --config, or under systemd, it is managed: agents wait for it and do not start");
   arguments.note("one themselves. Without, it leaves when no agent was there for node.idle_exit.");
-  arguments.note("SIGTERM and SIGINT end it; SIGUSR1 drains it: it ends when no agent is left.");
+  arguments.note(
+      "SIGTERM, SIGINT and SIGHUP end it; SIGUSR1 drains it: it ends when no agent is left.");
   return arguments.parse(words);
 }
 

@@ -38,6 +38,10 @@ void leave_in_environment(const SharedFlags& flags, const std::string& path) {
 
 void add_shared_flags(Arguments& arguments, SharedFlags& flags) {
   arguments.flag("--json", flags.json, "Print JSON, for programs");
+  add_config_flags(arguments, flags);
+}
+
+void add_config_flags(Arguments& arguments, SharedFlags& flags) {
   arguments.text("--config", flags.config_path, "Read this config file (also: ABUZZ_CONFIG)",
                  "FILE");
   arguments.texts("--set", flags.pairs, "Set one config key, e.g. node.beat=500ms; may be repeated",

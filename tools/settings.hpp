@@ -17,6 +17,8 @@ struct SharedFlags {
   bool json = false;
 };
 void add_shared_flags(Arguments& arguments, SharedFlags& flags);
+// Without --json.
+void add_config_flags(Arguments& arguments, SharedFlags& flags);
 
 // For verbs that read their command line themselves: takes --config and --set out of `words`, up
 // to a "--", and appends the others to `rest`. Answers an exit code after a complaint.

@@ -62,13 +62,13 @@ std::string read_policy(const std::string& text, SubscribeOptions& options) {
 
 std::optional<int> parse_flags(const Words& words, SubFlags& flags) {
   Arguments arguments("sub", "Print the messages of all topics that match a pattern.");
-  nanoseconds timeout{0};
+  nanoseconds timeout{-1};
   std::uint64_t queue = 0;
   arguments.required("PATTERN", flags.pattern, "Topic, '*' for one token, a last '>' for the rest");
   arguments.flag("--raw", flags.raw, "Print the payload only, without its topic");
   arguments.count("-n,--count", flags.count, "End after this many messages", 1, 1'000'000'000'000);
   arguments.duration("--timeout", timeout,
-                     "End after this long; exit 5 if --count is not reached by then");
+                     "End after this long, 0s: at once; exit 5 if --count is not reached by then");
   arguments.value(
       "--policy", [&flags](const std::string& text) { return read_policy(text, flags.options); },
       "When this reader is slow: lossless[:STALL_LIMIT] holds publishers, drop_new loses",
@@ -87,7 +87,7 @@ std::optional<int> parse_flags(const Words& words, SubFlags& flags) {
   if (flags.raw && flags.shared.json) {
     return complain(Error::bad_flag_value, "--raw and --json exclude each other: choose one");
   }
-  if (timeout.count() != 0) flags.timeout = timeout;
+  if (timeout.count() >= 0) flags.timeout = timeout;
   flags.options.queue_messages = static_cast<std::uint32_t>(queue);
   return std::nullopt;
 }

@@ -2,9 +2,11 @@
 
 import os
 import random
+import signal
+import time
 import unittest
 
-from bus_case import SLOW, BusCase
+from bus_case import PATIENCE, SLOW, BusCase
 
 
 class Demo(BusCase):
@@ -27,6 +29,24 @@ class Demo(BusCase):
                                   "--timeout", f"{3 * SLOW}s")
                 self.assertEqual(done.returncode, 0, done.stderr)
                 self.assertIn("equal to the count by one process", done.stdout)
+
+    def test_a_signal_ends_it_also_while_it_looks_for_files(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # It has no end to find in here.
+            process = self.start("demo", *["/proc/self/task"] * 20_000)
+            time.sleep(0.2)
+            self.assertIsNone(process.poll())
+            process.send_signal(number)
+            self.assertEqual(self.finish(process, PATIENCE), (128 + number, "", ""))
+
+    def test_names_of_files_do_not_reach_the_terminal_as_they_are(self):
+        path = os.path.join(self.base, "two\nlines\x1b[2J")
+        with open(path, "w", encoding="ascii") as file:
+            file.write("text")
+        done = self.abuzz("demo", path)
+        self.assert_fails(done, 1, "ABZ-1005")
+        self.assertEqual(done.stderr.count("\n"), 1)
+        self.assertIn("two\\x0alines\\x1b[2J", done.stderr)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
 import os
 import stat
+import time
 import unittest
 
-from bus_case import BusCase, limit_descriptors
+from bus_case import PATIENCE, BusCase, limit_descriptors
 
 BAD = [
     # words, exit code, id
@@ -59,6 +60,11 @@ BAD = [
     (["pub", "a", "x", "--set", "node.beat=1ms"], 3, "ABZ-0304"),
     (["pub", "a", "x", "--set", "node.beat=soon"], 3, "ABZ-0305"),
     (["pub", "a", "x", "--set", "node.beat"], 2, "ABZ-1002"),
+    (["ls", "--set", ""], 2, "ABZ-1002"),
+    (["ls", "--set", "a\nb=\x1b[2J"], 3, "ABZ-0303"),
+    (["--config"], 2, "ABZ-1003"),
+    (["--set"], 2, "ABZ-1003"),
+    (["demo", "/no\nsuch\x1b[2J"], 1, "ABZ-1005"),
     (["config", "explain", "node.idel_exit"], 3, "ABZ-0303"),
     # Without a node.
     (["ls"], 4, "ABZ-0401"),
@@ -97,6 +103,23 @@ class ExitCodes(BusCase):
                 self.assert_fails(done, code, error_id)
                 self.assertEqual(done.stdout, "")
                 self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+
+    def test_no_time_is_over_at_once(self):
+        begun = time.monotonic()
+        self.assertEqual(self.abuzz("sub", "a", "--timeout", "0s").returncode, 0)
+        self.assert_fails(self.abuzz("sub", "a", "--timeout", "0s", "--count", "1"), 5, "ABZ-0703")
+        self.assert_fails(self.abuzz("demo", "--timeout", "0s"), 5, "ABZ-0703")
+        self.assertLess(time.monotonic() - begun, PATIENCE)
+
+    def test_a_setting_without_a_key_is_named(self):
+        self.assertIn("'' is not section.key=value", self.abuzz("ls", "--set", "").stderr)
+
+    def test_help_lists_the_flags_that_every_verb_has(self):
+        for verb in ("pub", "ls", "demo", "bench", "node run", "doctor", "config show"):
+            with self.subTest(verb=verb):
+                said = self.abuzz(*verb.split(), "--help").stdout
+                self.assertIn("--config FILE", said)
+                self.assertIn("--set KEY=VALUE", said)
 
     def test_bad_input_starts_no_node(self):
         self.abuzz("pub", "a..b", "x")

@@ -105,7 +105,7 @@ class FirstUse(BusCase):
         self.wait_until(lambda: self.node_processes() == [], PATIENCE, "the drained node ended")
 
     def test_a_node_in_the_foreground_ends_with_its_signal(self):
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             node = self.start("node", "run")
             self.wait_until(self.node, PATIENCE, "the node answers")
             node.send_signal(number)
