@@ -5,6 +5,13 @@
 
 namespace abuzz {
 
+namespace {
+
+// The name of an agent that was moved from.
+const std::string nothing;
+
+}  // namespace
+
 struct Agent::State {
   std::shared_ptr<client::AgentHost> host;  // shared with publishers and subscriptions
   std::string name;
@@ -51,6 +58,7 @@ Result<Agent> Agent::connect(AgentOptions options, const Config& config) {
 Result<Publisher> Agent::publisher(std::string_view topic, Lane lane) {
   if (lane == Lane::control || lane > Lane::bulk)
     return Failure{Error::bad_flag_value, "the lanes of publishers are high, normal and bulk"};
+  if (!state_) return Error::closed;
   auto core = state_->host->core().add_publisher(state_->core(), topic, lane, state_->deadline());
   if (!core.ok()) return core.failure();
   return Publisher(std::move(core).value());
@@ -58,6 +66,7 @@ Result<Publisher> Agent::publisher(std::string_view topic, Lane lane) {
 
 Result<Subscription> Agent::subscribe(std::string_view pattern, Handler handler,
                                       const SubscribeOptions& options) {
+  if (!state_) return Error::closed;
   auto core = state_->host->core().add_subscription(pattern, std::move(handler), options,
                                                     state_->deadline());
   if (!core.ok()) return core.failure();
@@ -70,7 +79,7 @@ Result<Subscription> Agent::subscribe(std::string_view pattern, const SubscribeO
 }
 
 FlushReport Agent::flush(std::chrono::nanoseconds patience) {
-  return state_->host->core().flush(patience.count());
+  return state_ ? state_->host->core().flush(patience.count()) : FlushReport{};
 }
 
 CloseReport Agent::close(std::chrono::nanoseconds patience) {
@@ -81,6 +90,7 @@ CloseReport Agent::close(std::chrono::nanoseconds patience) {
 }
 
 void Agent::wait() {
+  if (!state_) return;
   client::AgentHost& host = *state_->host;
   while (!host.core().is_forked()) {
     const base::EventCount::Key key = host.stopped.prepare();
@@ -93,28 +103,30 @@ void Agent::wait() {
 }
 
 void Agent::stop() noexcept {
+  if (!state_) return;
   state_->host->is_stopped.publish_fenced(true);
   state_->host->stopped.notify_all();
 }
 
 const std::string& Agent::name() const noexcept {
-  return state_->name;
+  return state_ ? state_->name : nothing;
 }
 std::uint64_t Agent::id() const noexcept {
-  return state_->host->core().session().agent_id.read();
+  return state_ ? state_->host->core().session().agent_id.read() : 0;
 }
 
 bool Agent::is_connected() const noexcept {
+  if (!state_) return false;
   const client::AgentCore& core = state_->host->core();
   return !core.is_forked() && core.session().state.read() == client::SessionState::live;
 }
 
 std::uint32_t Agent::node_epoch() const noexcept {
-  return state_->host->core().session().node_epoch.read();
+  return state_ ? state_->host->core().session().node_epoch.read() : 0;
 }
 
 std::string Agent::link() const {
-  return "zmq ipc";
+  return state_ ? "zmq ipc" : "";
 }
 
 }  // namespace abuzz

@@ -21,6 +21,7 @@ namespace abuzz {
 //
 // Threads: any thread may call; see Publisher and Subscription for theirs. The library's own
 // threads (two, and ZeroMQ's two) end in close(). Nothing throws; no signal handlers.
+// Moved from: calls answer `closed` or nothing, and wait() returns.
 // Fork: in a child process an agent and what was made from it are dead, and the parent's live on.
 // Calls answer `closed` or nothing, close() and destructors return at once and touch nothing of the
 // parent. A child may connect an agent of its own. One forked in a handler must not return from it.

@@ -21,7 +21,7 @@ struct AgentOptions {
 
 struct CloseReport {
   std::uint64_t unsent = 0;     // published here, not accepted by a node at the deadline
-  std::uint64_t unhandled = 0;  // received here, their handler had not run
+  std::uint64_t unhandled = 0;  // received here, neither handled nor polled
 };
 
 // What became of a publisher's messages, in all since it was made. Each message is in one term.

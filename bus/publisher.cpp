@@ -10,6 +10,9 @@ std::span<const std::byte> bytes_of(std::string_view text) noexcept {
   return std::as_bytes(std::span(text.data(), text.size()));
 }
 
+// The topic of a publisher that was moved from.
+const std::string nothing;
+
 }  // namespace
 
 Publisher::Publisher(std::shared_ptr<client::PublisherCore> core) noexcept
@@ -30,49 +33,49 @@ Publisher::~Publisher() {
 
 SendStatus Publisher::try_publish(std::span<const std::byte> payload,
                                   const MessageOptions& options) {
-  return core_->try_publish(payload, options);
+  return core_ ? core_->try_publish(payload, options) : SendStatus::closed;
 }
 
 SendStatus Publisher::try_publish(std::string_view payload, const MessageOptions& options) {
-  return core_->try_publish(bytes_of(payload), options);
+  return core_ ? core_->try_publish(bytes_of(payload), options) : SendStatus::closed;
 }
 
 SendStatus Publisher::publish(std::span<const std::byte> payload, std::chrono::nanoseconds patience,
                               const MessageOptions& options) {
-  return core_->publish(payload, patience.count(), options);
+  return core_ ? core_->publish(payload, patience.count(), options) : SendStatus::closed;
 }
 
 SendStatus Publisher::publish(std::string_view payload, std::chrono::nanoseconds patience,
                               const MessageOptions& options) {
-  return core_->publish(bytes_of(payload), patience.count(), options);
+  return core_ ? core_->publish(bytes_of(payload), patience.count(), options) : SendStatus::closed;
 }
 
 Claim Publisher::claim(std::size_t bytes) {
-  return core_->claim(bytes);
+  return core_ ? core_->claim(bytes) : Claim{};
 }
 
 SendStatus Publisher::commit(std::size_t bytes, const MessageOptions& options) {
-  return core_->commit(bytes, options);
+  return core_ ? core_->commit(bytes, options) : SendStatus::closed;
 }
 
 FlushReport Publisher::flush(std::chrono::nanoseconds patience) {
-  return core_->flush(patience.count());
+  return core_ ? core_->flush(patience.count()) : FlushReport{};
 }
 
 FlushReport Publisher::report() const {
-  return core_->report();
+  return core_ ? core_->report() : FlushReport{};
 }
 std::uint64_t Publisher::last_sequence() const noexcept {
-  return core_->pushed();
+  return core_ ? core_->pushed() : 0;
 }
 std::uint32_t Publisher::match_count() const noexcept {
-  return core_->news().match_count.read();
+  return core_ ? core_->news().match_count.read() : 0;
 }
 std::uint64_t Publisher::held_by() const noexcept {
-  return core_->news().held_by.read();
+  return core_ ? core_->news().held_by.read() : 0;
 }
 const std::string& Publisher::topic() const noexcept {
-  return core_->topic();
+  return core_ ? core_->topic() : nothing;
 }
 
 }  // namespace abuzz

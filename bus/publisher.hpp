@@ -21,7 +21,8 @@ class PublisherCore;
 // One agent's source on one topic: a FIFO stream of its own.
 //
 // Threads: one at a time per Publisher; take one per thread. May be used inside handlers.
-// Lifetime: outlived by its Agent's bus session; after Agent::close all calls answer `closed`.
+// Lifetime: outlived by its Agent's bus session; after Agent::close, and once it was moved
+// from, all calls answer `closed` or nothing.
 // Cost of try_publish: one copy of the payload, no allocation, no system call while messages wait.
 class ABUZZ_EXPORT Publisher {
  public:

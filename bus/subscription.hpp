@@ -19,6 +19,7 @@ class SubscriptionHandle;
 // One agent's pattern. Ends when destroyed, also by its own handler: no handler runs after the
 // destructor returned, except the one that destroys it. What was handled by then, that message
 // included, counts as delivered; what else had arrived is dropped, with the reason `shutdown`.
+// One that was moved from answers nothing: no messages, zeros, not live.
 // Threads: any one at a time; poll is for subscriptions without a handler.
 class ABUZZ_EXPORT Subscription {
  public:
@@ -27,7 +28,7 @@ class ABUZZ_EXPORT Subscription {
   ~Subscription();
 
   // Calls `handler` for up to `max` messages that are here; waits at most `patience` for the first.
-  // Returns how many. Requires: subscribed without a handler.
+  // Returns how many; none once the agent was closed. Requires: subscribed without a handler.
   std::size_t poll(const Handler& handler, std::size_t max, std::chrono::nanoseconds patience);
 
   SubscriptionReport report() const;

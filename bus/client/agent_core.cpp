@@ -369,12 +369,12 @@ void AgentCore::release_stream(Stream& stream, StagedIntake::Producer producer) 
 
 std::size_t AgentCore::poll(SubscriptionCore& subscription, const Handler& handler, std::size_t max,
                             base::Nanos patience) {
-  if (!subscription.queue || is_forked()) return 0;
+  if (!subscription.queue || is_closed()) return 0;
   const base::Nanos deadline = base::moment_after(parts_.clock.now(), patience);
   std::size_t handled = 0;
   while (true) {
     const Key key = prepare_wait();
-    while (handled < max && !subscription.is_closing.hint()) {
+    while (handled < max && !subscription.is_closing.hint() && !is_closed()) {
       if (!subscription.has_messages()) {
         Delivery& next = subscription.held;
         if (next.subscription == nullptr && subscription.queue->pop(&next, 1) == 0) break;
@@ -452,6 +452,12 @@ std::uint64_t AgentCore::leave(base::Nanos deadline) {
   std::uint64_t unsent = 0;
   inside([&](Session& session) { unsent = session.unaccepted_messages(); });
   return unsent;
+}
+
+std::uint64_t AgentCore::unhandled_messages() {
+  std::uint64_t unhandled = 0;
+  inside([&](Session& session) { unhandled = session.unhandled_messages(); });
+  return unhandled;
 }
 
 void AgentCore::abandon() {

@@ -103,6 +103,7 @@ class AgentCore {
   // Says goodbye when all that was published is accepted; returns what was not by the deadline.
   std::uint64_t leave(base::Nanos deadline);
   void abandon();
+  std::uint64_t unhandled_messages();
 
   mem::Pool& pool() noexcept { return parts_.pool; }
   base::Clock& clock() noexcept { return parts_.clock; }

@@ -151,7 +151,7 @@ CloseReport AgentHost::close_once(base::Nanos patience, bool is_handler) {
   if (is_handler) report.unsent = core_->leave(deadline);
   threads_->stop();
   if (!is_handler) report.unsent = core_->leave(deadline);
-  report.unhandled = core_->executor().queue().pushed() - core_->executor().finished();
+  report.unhandled = core_->unhandled_messages();
   core_->abandon();
   network_.reset();
   context_.reset();

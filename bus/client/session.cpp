@@ -147,6 +147,18 @@ void Session::abandon() {
   set_state(SessionState::closed);
 }
 
+std::uint64_t Session::unhandled_messages() const noexcept {
+  std::uint64_t unhandled = 0;
+  for (const auto& subscription : subscriptions_) {
+    if (!subscription) continue;
+    // What the consumer has done counts for the registration that it knows.
+    const bool is_known = subscription->counted_generation.read() == subscription->generation;
+    const std::uint64_t done = is_known ? subscription->done_no.read() : 0;
+    if (subscription->last_delivery > done) unhandled += subscription->last_delivery - done;
+  }
+  return unhandled;
+}
+
 std::uint64_t Session::unaccepted_messages() const noexcept {
   std::uint64_t sum = 0;
   for (const auto& stream : streams_) {

@@ -93,6 +93,8 @@ class Session final : private wire::ControlSink {
   void abandon();
 
   std::uint64_t unaccepted_messages() const noexcept;
+  // Received for subscriptions that are still there, neither handled nor polled.
+  std::uint64_t unhandled_messages() const noexcept;
   template <class Visit>
   void for_each_stream(Visit&& visit) {
     for (auto& stream : streams_)

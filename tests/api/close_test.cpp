@@ -2,6 +2,7 @@
 #include <functional>
 #include <vector>
 
+#include "bus/stats.hpp"
 #include "tests/api/api_fixture.hpp"
 
 // Closing from anywhere, as often as one likes.
@@ -90,6 +91,66 @@ TEST_F(Close, ThreadsThatCloseAtOnceAllWaitAndHearTheSame) {
     EXPECT_EQ(report.unhandled, reports[0].unhandled);
   }
   EXPECT_EQ(agent_->close(0s).unhandled, reports[0].unhandled);
+}
+
+TEST_F(Close, WhatWaitsToBePolledIsReportedAndNotGivenAnyMore) {
+  Agent agent = connect("polling");
+  Subscription inbox = agent.subscribe("poll").value();
+  Subscription last = agent.subscribe("last").value();
+  Publisher publisher = agent.publisher("poll").value();
+  Publisher last_publisher = agent.publisher("last").value();
+  for (int index = 0; index < 10; ++index)
+    ASSERT_EQ(publisher.try_publish("x"), SendStatus::queued);
+  const auto look = [](const MessageView&) {};
+  std::size_t polled = 0;
+  while (polled < 3) polled += inbox.poll(look, 3 - polled, 5s);
+  // Once the node has sent the rest, what it sends then comes behind it.
+  const auto is_sent = [&] {
+    const auto stats = read_stats(node_->runtime_directory() + "/node.counters").value();
+    for (const RowSnapshot& row : stats.rows)
+      if (row.kind == RowKind::subscription && row.text == "poll" &&
+          row.get(SubscriptionCounter::sent_no) == 10)
+        return true;
+    return false;
+  };
+  while (!is_sent()) std::this_thread::yield();
+  ASSERT_EQ(last_publisher.try_publish("x"), SendStatus::queued);
+  ASSERT_EQ(last.poll(look, 1, 5s), 1u);
+  EXPECT_EQ(agent.close(1s).unhandled, 7u);
+  EXPECT_EQ(inbox.poll(look, 10, 0s), 0u);
+  EXPECT_EQ(inbox.poll(look, 10, 10s), 0u);
+}
+
+TEST_F(Close, AnythingMovedFromAnswersClosedOrNothing) {
+  Agent agent = connect("moving");
+  Publisher publisher = agent.publisher("move").value();
+  Subscription inbox = agent.subscribe("move").value();
+  const Publisher publisher_now = std::move(publisher);
+  const Subscription inbox_now = std::move(inbox);
+  const Agent agent_now = std::move(agent);
+  // NOLINTBEGIN(bugprone-use-after-move): that is the test.
+  EXPECT_EQ(publisher.try_publish("x"), SendStatus::closed);
+  EXPECT_EQ(publisher.publish("x", 10s), SendStatus::closed);
+  EXPECT_EQ(publisher.claim(8).status, SendStatus::closed);
+  EXPECT_EQ(publisher.commit(8), SendStatus::closed);
+  EXPECT_EQ(publisher.flush(10s).pending, 0u);
+  EXPECT_EQ(publisher.report().delivered + publisher.last_sequence() + publisher.match_count() +
+                publisher.held_by(),
+            0u);
+  EXPECT_EQ(publisher.topic(), "");
+  EXPECT_EQ(inbox.poll([](const MessageView&) {}, 1, 10s), 0u);
+  EXPECT_EQ(inbox.report().received, 0u);
+  EXPECT_FALSE(inbox.is_live());
+  EXPECT_EQ(agent.publisher("move").error(), Error::closed);
+  EXPECT_EQ(agent.subscribe("move").error(), Error::closed);
+  EXPECT_EQ(agent.flush(10s).pending, 0u);
+  EXPECT_EQ(agent.close(10s).unsent, 0u);
+  agent.stop();
+  agent.wait();
+  EXPECT_EQ(agent.name() + agent.link(), "");
+  EXPECT_EQ(agent.id() + agent.node_epoch(), 0u);
+  EXPECT_FALSE(agent.is_connected());
+  // NOLINTEND(bugprone-use-after-move)
 }
 
 }  // namespace
