@@ -163,7 +163,8 @@ class Switch {
   bool resume_subscription(Subscription& subscription, const wire::Subscribe& item);
 
   // switch_routes.cpp
-  void join(Publication& publication, Subscription& subscription);
+  // False where the counter file has no row left for the pair: then nothing was changed.
+  bool join(Publication& publication, Subscription& subscription);
   void leave(Pair& pair);
   void end_subscription(Subscription& subscription, DropReason reason, bool tell);
   void end_publication(Publication& publication);

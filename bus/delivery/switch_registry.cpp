@@ -101,7 +101,7 @@ std::uint16_t Switch::advertise(PortId id, const wire::Advertise& item) {
   return add_publication(*port, item) != nullptr ? 0 : number(Error::memory_budget);
 }
 
-// Requires: its handle is free. nullptr when the counter file has no row for it.
+// Requires: its handle is free. nullptr when the counter file has no row for it or a pair.
 Publication* Switch::add_publication(Port& port, const wire::Advertise& item) {
   if (item.publication > port.publications.size()) port.publications.resize(item.publication);
   auto& slot = port.publications[item.publication - 1];
@@ -133,9 +133,15 @@ Publication* Switch::add_publication(Port& port, const wire::Advertise& item) {
   slot = std::move(publication);
   ++publication_count_;
   stats_.process().set(ProcessCounter::publications_now, publication_count_);
+  bool has_rows = true;
   for (auto& [other, owner] : ports_)
     for (auto& subscription : owner->subscriptions)
-      if (subscription && matches(subscription->pattern, slot->topic)) join(*slot, *subscription);
+      if (subscription && matches(subscription->pattern, slot->topic))
+        has_rows = has_rows && join(*slot, *subscription);
+  if (!has_rows) {
+    end_publication(*slot);
+    return nullptr;
+  }
   stats_.process().add(ProcessCounter::route_misses);
   note_interest(*slot);
   update_limit(*slot);
@@ -225,12 +231,18 @@ wire::Subscribed Switch::subscribe(PortId id, const wire::Subscribe& item, base:
   if (is_about_node) ++reserved_subscriptions_;
   stats_.process().set(ProcessCounter::subscriptions_now, subscription_count_);
   answer.generation = ++generation_;
+  bool has_rows = true;
   for (auto& [other, owner] : ports_)
     for (auto& publication : owner->publications)
-      if (publication && matches(slot->pattern, publication->topic)) {
-        join(*publication, *slot);
+      if (has_rows && publication && matches(slot->pattern, publication->topic)) {
+        has_rows = join(*publication, *slot);
         note_interest(*publication);
       }
+  if (!has_rows) {
+    end_subscription(*slot, DropReason::shutdown, false);
+    answer.error = number(Error::memory_budget);
+    return answer;
+  }
   answer.matched_publications = static_cast<std::uint32_t>(slot->pairs.size());
   return answer;
 }

@@ -23,14 +23,14 @@ std::uint32_t handled_of(const Subscription& subscription, const Entry& entry) n
 
 }  // namespace
 
-void Switch::join(Publication& publication, Subscription& subscription) {
+bool Switch::join(Publication& publication, Subscription& subscription) {
   auto pair = std::make_unique<Pair>();
   pair->publication = &publication;
   pair->subscription = &subscription;
   const std::uint64_t ids[] = {stats_.index_of(*publication.row),
                                stats_.index_of(*subscription.row)};
   pair->row = stats_.add_row(RowKind::pair, ids, publication.topic);
-  if (pair->row == nullptr) return;  // out of rows: counted by the file; the pair is refused
+  if (pair->row == nullptr) return false;
   // A train under way began before this subscription: its message is not for it.
   pair->skips_train = publication.next_chunk != 0;
   pair->row->set(PairCounter::join, publication.accepted_seq + (pair->skips_train ? 1 : 0));
@@ -47,6 +47,7 @@ void Switch::join(Publication& publication, Subscription& subscription) {
   make_hungry(*publication.route.back());
   ask(*publication.route.back());
   subscription.row->set(SubscriptionCounter::matched_publications, subscription.pairs.size());
+  return true;
 }
 
 // Takes a pair off the route. Its entries must be settled or settle later without it.

@@ -83,5 +83,52 @@ TEST_F(SwitchLimits, AFreedPublicationOfANodeMakesRoomForOneOfAnyAgent) {
   }
 }
 
+// A counter file with few rows.
+class SwitchRows : public testing::Test {
+ protected:
+  void open(std::size_t rows) {
+    stats_ = StatsFile::create("", {}, rows).value();
+    switch_ = std::make_unique<Switch>(*stats_, config_, 1, pool_);
+    for (const PortId port : {1, 2}) switch_->open_port(port);
+  }
+  std::uint16_t advertise(std::uint32_t handle, const char* topic) {
+    return switch_->advertise(1, {handle, handle, 1, topic, 0});
+  }
+  std::uint16_t subscribe(std::uint32_t handle, const char* pattern) {
+    wire::Subscribe item;
+    item.subscription = handle;
+    item.pattern = pattern;
+    item.bound_messages = item.window_messages = 1024;
+    item.bound_bytes = item.window_bytes = 8u << 20;
+    return switch_->subscribe(2, item, 0).error;
+  }
+
+  static constexpr auto refused = static_cast<std::uint16_t>(Error::memory_budget);
+  static constexpr mem::SizeClass classes[] = {{1024, 4, 4}};
+  const Config config_;
+  mem::ProcessMemory memory_;
+  mem::Pool pool_{classes, memory_};
+  std::unique_ptr<StatsFile> stats_;
+  std::unique_ptr<Switch> switch_;
+};
+
+TEST_F(SwitchRows, ThatAreUsedUpRefuseASubscriptionThatWouldGetNothing) {
+  open(1 + 2 + 2 + 1);  // the process, two publications, two subscriptions, a pair
+  ASSERT_EQ(advertise(1, "a.one"), 0);
+  ASSERT_EQ(advertise(2, "a.two"), 0);
+  ASSERT_EQ(subscribe(1, "a.one"), 0);
+  EXPECT_EQ(subscribe(2, "a.*"), refused);
+  EXPECT_EQ(switch_->subscription_count(), 1u);
+  EXPECT_EQ(subscribe(2, "b"), 0) << "the row of the one that was refused is free again";
+}
+
+TEST_F(SwitchRows, ThatAreUsedUpRefuseAPublicationThatASubscriberWouldNotHear) {
+  open(1 + 2 + 1 + 1);
+  ASSERT_EQ(subscribe(1, "a.*"), 0);
+  ASSERT_EQ(advertise(1, "a.one"), 0);
+  EXPECT_EQ(advertise(2, "a.two"), refused);
+  EXPECT_EQ(switch_->publication_count(), 1u);
+}
+
 }  // namespace
 }  // namespace abuzz::delivery
