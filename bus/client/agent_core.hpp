@@ -130,10 +130,14 @@ class AgentCore {
   void inside(const std::function<void(Session&)>& act);
 
  private:
-  Failure refusal();
+  // agent_core.cpp
   std::size_t step_inside(bool looks);
   bool take_pool_miss() noexcept;
+  static Failure failure_of(std::uint16_t number, const std::string& detail);
+  // agent_registrations.cpp
   Result<SubscribeOptions> complete(const SubscribeOptions& options) const;
+  // agent_calls.cpp
+  Failure refusal();
 
   Parts parts_;
   const base::ForkMark mark_;

@@ -1,0 +1,186 @@
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "bus/client/agent_core.hpp"
+#include "bus/topic.hpp"
+
+// Publishers and subscriptions: made, confirmed by the node, given up.
+
+namespace abuzz::client {
+
+Result<std::shared_ptr<PublisherCore>> AgentCore::open_publisher(std::shared_ptr<AgentCore> self,
+                                                                 std::string_view topic,
+                                                                 Lane lane) {
+  if (is_closed()) return Error::closed;
+  if (const TopicFault fault = check_topic(topic); fault != TopicFault::none)
+    return Failure{Error::bad_topic, std::string(topic) + ": " + topic_fault_text(fault)};
+  if (is_reserved(topic)) return Failure{Error::reserved_topic, std::string(topic)};
+  StagedIntake::Producer producer = intake_.producer();
+  Stream* stream = nullptr;
+  inside([&](Session& session) {
+    if (session.stream_count() < parts_.config.agent.publications_max)
+      stream = &session.add_stream(std::string(topic), lane);
+    publisher_count_.publish(static_cast<std::uint32_t>(session.stream_count()));
+  });
+  if (stream == nullptr)
+    return Failure{
+        Error::publications_limit,
+        "agent.publications_max is " + std::to_string(parts_.config.agent.publications_max)};
+  const std::shared_ptr<StreamNews> news = stream->news;
+  // Shared: the public handle and this call both hold it.
+  return std::make_shared<PublisherCore>(std::move(self), *stream, news, std::move(producer),
+                                         parts_.config.limits.payload_bytes_max);
+}
+
+Result<std::shared_ptr<PublisherCore>> AgentCore::add_publisher(std::shared_ptr<AgentCore> self,
+                                                                std::string_view topic, Lane lane,
+                                                                base::Nanos deadline) {
+  auto opened = open_publisher(self, topic, lane);
+  while (!opened.ok() && opened.error() == Error::publications_limit) {
+    // A place that was given up is free when the node has accepted what was published from it.
+    const Key key = prepare_wait();
+    bool is_departing = false;
+    inside([&](Session& session) { is_departing = session.has_departing_stream(); });
+    opened = open_publisher(self, topic, lane);
+    if (opened.ok() || !is_departing) {
+      cancel_wait();
+    } else if (wait_for_news(key, deadline)) {
+      continue;
+    }
+    break;
+  }
+  if (!opened.ok()) return opened;
+  const std::shared_ptr<PublisherCore>& core = opened.value();
+  const StreamNews* news = &core->news();
+  while (true) {
+    const Key key = prepare_wait();
+    const StreamState state = news->state.read();
+    if (state == StreamState::open) {
+      cancel_wait();
+      return opened;
+    }
+    const bool is_refused = state == StreamState::refused;
+    if (is_refused) cancel_wait();
+    if (is_refused || !wait_for_news(key, deadline)) {
+      core->release();
+      if (is_refused) return failure_of(news->error.read(), std::string(topic));
+      return is_closed()
+                 ? Failure{Error::closed, {}}
+                 : Failure{Error::timed_out, "no answer to publisher " + std::string(topic)};
+    }
+  }
+}
+
+Result<SubscribeOptions> AgentCore::complete(const SubscribeOptions& options) const {
+  const SubscriptionConfig& defaults = parts_.config.subscription;
+  SubscribeOptions full = options;
+  if (full.stall_limit.count() == 0) full.stall_limit = defaults.stall_limit;
+  if (full.queue_messages == 0)
+    full.queue_messages =
+        full.policy == Policy::lossless ? defaults.queue_messages : defaults.drop_queue_messages;
+  if (full.queue_bytes == 0) full.queue_bytes = defaults.queue_bytes;
+  const std::uint64_t least = parts_.config.limits.payload_bytes_max + 64 * base::kib;
+  if (full.policy > Policy::latest) return Failure{Error::bad_bound, "policy"};
+  if (full.policy != Policy::latest && full.latest_messages != 0)
+    return Failure{Error::bad_bound, "latest_messages is for the policy latest"};
+  if (full.policy == Policy::latest &&
+      (full.latest_messages == 0 || full.latest_messages > full.queue_messages))
+    return Failure{Error::bad_bound,
+                   "latest_messages must be 1 to " + std::to_string(full.queue_messages)};
+  if (full.stall_limit.count() < 100 || full.stall_limit > std::chrono::hours(1))
+    return Failure{Error::bad_bound, "stall_limit must be 100ms to 1h"};
+  if (full.queue_messages > (1u << 20))
+    return Failure{Error::bad_bound, "queue_messages must be 1 to 1048576"};
+  if (full.queue_bytes < least || full.queue_bytes > (1ull << 30))
+    return Failure{Error::bad_bound,
+                   "queue_bytes must be " + std::to_string(least) + " to 1073741824"};
+  return full;
+}
+
+Result<std::shared_ptr<SubscriptionCore>> AgentCore::open_subscription(
+    std::string_view pattern, Handler handler, const SubscribeOptions& options) {
+  if (is_closed()) return Error::closed;
+  if (const TopicFault fault = check_pattern(pattern); fault != TopicFault::none)
+    return Failure{Error::bad_pattern, std::string(pattern) + ": " + topic_fault_text(fault)};
+  if (is_reserved(pattern) && !is_about_agents(pattern))
+    return Failure{Error::reserved_topic, std::string(pattern)};
+  Result<SubscribeOptions> full = complete(options);
+  if (!full.ok()) return full.failure();
+  std::shared_ptr<SubscriptionCore> core;
+  inside([&](Session& session) {
+    if (session.subscription_count() >= parts_.config.agent.subscriptions_max) return;
+    const std::uint64_t ids[] = {session.agent_id.hint(), session.subscription_count() + 1};
+    StatsRow* row = parts_.stats.add_row(RowKind::subscription, ids, pattern);
+    if (row == nullptr) return;
+    // Shared: the public handle and the session both hold it.
+    core =
+        std::make_shared<SubscriptionCore>(std::string(pattern), full.value(), std::move(handler),
+                                           parts_.clock, parts_.pool, wire::VerifyLimits{}, row);
+    session.add_subscription(core);
+  });
+  if (!core)
+    return Failure{
+        Error::subscriptions_limit,
+        "agent.subscriptions_max is " + std::to_string(parts_.config.agent.subscriptions_max)};
+  return core;
+}
+
+Result<std::shared_ptr<SubscriptionCore>> AgentCore::add_subscription(
+    std::string_view pattern, Handler handler, const SubscribeOptions& options,
+    base::Nanos deadline) {
+  auto opened = open_subscription(pattern, handler, options);
+  while (!opened.ok() && opened.error() == Error::subscriptions_limit) {
+    // A place that was given up is free when the node has said so.
+    const Key key = prepare_wait();
+    bool is_departing = false;
+    inside([&](Session& session) { is_departing = session.has_departing_subscription(); });
+    opened = open_subscription(pattern, handler, options);
+    if (opened.ok() || !is_departing) {
+      cancel_wait();
+    } else if (wait_for_news(key, deadline)) {
+      continue;
+    }
+    break;
+  }
+  if (!opened.ok()) return opened;
+  const std::shared_ptr<SubscriptionCore>& core = opened.value();
+  while (true) {
+    const Key key = prepare_wait();
+    const SubscriptionState state = core->state.read();
+    if (state == SubscriptionState::live) {
+      cancel_wait();
+      return opened;
+    }
+    const bool is_refused = state != SubscriptionState::joining;
+    if (is_refused) cancel_wait();
+    if (is_refused || !wait_for_news(key, deadline)) {
+      remove_subscription(*core);
+      if (is_refused) return failure_of(core->error.read(), std::string(pattern));
+      return is_closed() ? Failure{Error::closed, {}}
+                         : Failure{Error::timed_out, "no answer to subscribe " + core->pattern};
+    }
+  }
+}
+
+void AgentCore::remove_subscription(SubscriptionCore& subscription) {
+  if (is_forked()) return;
+  subscription.is_closing.publish_fenced(true);
+  // A handler of it that runs on another thread is waited for, so that what it handled is told
+  // before the end is.
+  while (executor_.running() == &subscription && !executor_.is_inside()) std::this_thread::yield();
+  // Nobody else consumes it now: it is polled by the caller, or its handler is the caller.
+  const bool is_handler = executor_.is_inside() && executor_.running() == &subscription;
+  if (subscription.queue || is_handler) subscription.note_handled();
+  if (!is_closed() || session_.state.read() != SessionState::closed)
+    inside([&](Session& session) { session.remove_subscription(subscription); });
+}
+
+void AgentCore::release_stream(Stream& stream, StagedIntake::Producer producer) {
+  inside([&](Session& session) {
+    session.close_stream(stream, std::move(producer));
+    publisher_count_.publish(static_cast<std::uint32_t>(session.stream_count()));
+  });
+}
+
+}  // namespace abuzz::client
