@@ -48,8 +48,9 @@ std::optional<int> parse_flags(const Words& words, PubFlags& flags) {
         return "a lane is high, normal or bulk";
       },
       "Priority: high, normal or bulk", "LANE");
-  arguments.duration("--timeout", flags.pace.timeout,
-                     "Give up (exit 5) after this long without progress");
+  arguments.duration(
+      "--timeout", flags.pace.timeout,
+      "Give up (exit 5) after this long without progress; 0s: as soon as it would wait");
   arguments.text("--name", flags.name, "Name of this agent; default: made up", "NAME");
   add_shared_flags(arguments, flags.shared);
   arguments.note(
