@@ -40,29 +40,30 @@ Result<Node> Node::start(const Config& config, bool managed,
 }
 
 StopReport Node::stop(std::chrono::nanoseconds patience) {
-  if (!state_->threads->is_own_process()) return {};
+  if (state_ == nullptr || !state_->threads->is_own_process()) return {};
   const node::NodeThreads::Departure departure = state_->threads->stop(patience);
   return {departure.agents, departure.unsent};
 }
 
 void Node::drain() noexcept {
-  state_->threads->drain();
+  if (state_ != nullptr) state_->threads->drain();
 }
 void Node::wait() {
-  state_->threads->wait();
+  if (state_ != nullptr) state_->threads->wait();
 }
 void Node::request_stop() noexcept {
-  state_->threads->request_stop();
+  if (state_ != nullptr) state_->threads->request_stop();
 }
 
 std::uint64_t Node::id() const noexcept {
-  return state_->threads->identity().node_id;
+  return state_ == nullptr ? 0 : state_->threads->identity().node_id;
 }
 std::uint32_t Node::epoch() const noexcept {
-  return state_->threads->identity().node_epoch;
+  return state_ == nullptr ? 0 : state_->threads->identity().node_epoch;
 }
 const std::string& Node::runtime_directory() const noexcept {
-  return state_->threads->runtime_directory();
+  static const std::string none;
+  return state_ == nullptr ? none : state_->threads->runtime_directory();
 }
 
 }  // namespace abuzz

@@ -19,7 +19,8 @@ struct StopReport {
 };
 
 // The switch of one host, as an object: several may run in one process (with runtime directories of
-// their own). Threads: start, stop and wait from one thread; request_stop from any.
+// their own). Threads: start, stop and wait from one thread; request_stop from any. One that was
+// moved from does and knows nothing.
 class ABUZZ_EXPORT Node {
  public:
   // Error::node_already_running when another one holds the runtime directory.

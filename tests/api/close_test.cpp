@@ -121,6 +121,19 @@ TEST_F(Close, WhatWaitsToBePolledIsReportedAndNotGivenAnyMore) {
   EXPECT_EQ(inbox.poll(look, 10, 10s), 0u);
 }
 
+TEST_F(Close, ANodeMovedFromDoesAndKnowsNothing) {
+  Node next(std::move(*node_));
+  Node& before = *node_;
+  EXPECT_EQ(before.stop(1s).agents, 0u);
+  before.drain();
+  before.wait();
+  before.request_stop();
+  EXPECT_EQ(before.id(), 0u);
+  EXPECT_EQ(before.runtime_directory(), "");
+  EXPECT_NE(next.id(), 0u);
+  *node_ = std::move(next);
+}
+
 TEST_F(Close, AnythingMovedFromAnswersClosedOrNothing) {
   Agent agent = connect("moving");
   Publisher publisher = agent.publisher("move").value();

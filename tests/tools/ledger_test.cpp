@@ -103,6 +103,10 @@ struct Plant {
   const char* where;
 };
 
+void PrintTo(const Plant& plant, std::ostream* stream) {
+  *stream << plant.name;
+}
+
 class Planted : public ::testing::TestWithParam<Plant> {};
 
 TEST_P(Planted, IsNamed) {
