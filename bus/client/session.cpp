@@ -91,9 +91,7 @@ void Session::close_stream(Stream& stream, StagedIntake::Producer producer) {
   if (stream.news->state.hint() == StreamState::refused) {
     // No node takes it; it must not keep its place.
     while (!stream.staged.is_empty()) stream.staged.pop_front();
-    while (!stream.sealed.is_empty()) stream.sealed.pop_front();
-    stream.kept = 0;
-    stream.unsent = 0;
+    stream.drop_sealed();
     if (stream.is_listed) std::erase(active_, &stream);
     stream.is_listed = false;
   }

@@ -148,9 +148,7 @@ void Session::on_welcome(const wire::DoorWelcome& welcome, base::Nanos now) {
       if (!stream) continue;
       stream->unknown += stream->last_seq - stream->accepted_seq;
       stream->accepted_seq = stream->last_seq;
-      while (!stream->sealed.is_empty()) stream->sealed.pop_front();
-      stream->kept = 0;
-      stream->unsent = 0;
+      stream->drop_sealed();
     }
   }
   node_id_ = welcome.node_id;

@@ -116,9 +116,9 @@ bool Session::send_batches() {
 
 // Charges a batch that is sent again to the credit of the present link.
 bool Session::count_again(Stream& stream, SealedBatch& batch) {
-  if (batch.first_seq + std::max(batch.count, 1u) - 1 > stream.limit_seq ||
+  if (batch.last_seq() > stream.limit_seq ||
       stream.sent_bytes + batch.charge > stream.limit_bytes) {
-    hold(stream, batch.first_seq + std::max(batch.count, 1u) - 1, batch.charge);
+    hold(stream, batch.last_seq(), batch.charge);
     return false;
   }
   stream.sent_bytes += batch.charge;

@@ -96,6 +96,11 @@ struct Stream {
   bool needs_advertise = true;
   bool is_advertised = false;  // on the present link
   bool is_withdrawing = false;
+  // Nobody will be sent what was sealed.
+  void drop_sealed() noexcept {
+    while (!sealed.is_empty()) sealed.pop_front();
+    unsent = kept = 0;
+  }
   // The node has all of it.
   bool is_accepted() const noexcept {
     return staged.is_empty() && unsent == 0 && last_seq <= accepted_seq;

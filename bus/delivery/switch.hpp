@@ -175,7 +175,7 @@ class Switch {
   Verdict check_sequence(Publication& publication, const wire::BatchHead& head,
                          std::uint32_t& skip) const noexcept;
   void route(Publication& publication, Routed& routed, std::uint32_t skip);
-  void note_accepted(Publication& publication, Routed& routed);
+  static std::uint64_t note_accepted(Publication& publication, std::uint32_t owed);
   void send_abort(Publication& publication);
 
   // switch_policy.cpp

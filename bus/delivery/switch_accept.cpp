@@ -110,7 +110,7 @@ void Switch::route(Publication& publication, Routed& routed, std::uint32_t skip)
     make_hungry(*pair);
   }
   keys_ = {};
-  note_accepted(publication, routed);
+  routed.span = note_accepted(publication, routed.owed);
   if (publication.route.empty()) {
     publication.no_subscriber += count;
     publication.row->add(PublicationCounter::no_subscriber, count);
@@ -125,13 +125,14 @@ void Switch::route(Publication& publication, Routed& routed, std::uint32_t skip)
 }
 
 // The publisher keeps a batch until every lossless subscriber's process has it.
-void Switch::note_accepted(Publication& publication, Routed& routed) {
-  if (publication.spans.is_empty() && routed.owed == 0) {
+// Returns the number of the span, which means something only if somebody is owed it.
+std::uint64_t Switch::note_accepted(Publication& publication, std::uint32_t owed) {
+  const std::uint64_t span = publication.first_span + publication.spans.count();
+  if (publication.spans.is_empty() && owed == 0)
     publication.settled_seq = publication.accepted_seq;
-    return;
-  }
-  routed.span = publication.first_span + publication.spans.count();
-  publication.spans.push_back(Span{publication.accepted_seq, routed.owed});
+  else
+    publication.spans.push_back(Span{publication.accepted_seq, owed});
+  return span;
 }
 
 Verdict Switch::accept_void(PortId port, const wire::Record& record) {
@@ -151,10 +152,7 @@ Verdict Switch::accept_void(PortId port, const wire::Record& record) {
     pair->row->add(PairCounter::matched, count);
     pair->row->add(PairCounter::void_after_join, count);
   }
-  if (publication->spans.is_empty())
-    publication->settled_seq = publication->accepted_seq;
-  else
-    publication->spans.push_back(Span{publication->accepted_seq, 0});
+  (void)note_accepted(*publication, 0);
   publication->row->set(PublicationCounter::accepted, publication->accepted_seq);
   publication->row->add(PublicationCounter::voided, count);
   publication->dropped += count;
@@ -192,7 +190,7 @@ void Switch::send_abort(Publication& publication) {
     if (pair->skips_train) pair->row->set(PairCounter::join, publication.accepted_seq);
     pair->skips_train = false;
   }
-  note_accepted(publication, routed);
+  routed.span = note_accepted(publication, routed.owed);
   drop_holder(routed);
   if (--routed.pending == 0) finish_outcome(routed);
 }
