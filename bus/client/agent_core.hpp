@@ -135,6 +135,9 @@ class AgentCore {
   bool take_pool_miss() noexcept;
   static Failure failure_of(std::uint16_t number, const std::string& detail);
   // agent_registrations.cpp
+  template <class Open>
+  auto open_in_place(Open&& open, Error limit, bool (Session::*is_departing)() const noexcept,
+                     base::Nanos deadline);
   Result<SubscribeOptions> complete(const SubscribeOptions& options) const;
   // agent_calls.cpp
   Failure refusal();

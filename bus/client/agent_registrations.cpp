@@ -9,6 +9,27 @@
 
 namespace abuzz::client {
 
+// Opens; where no place is left but one is being given up, waits for that one.
+template <class Open>
+auto AgentCore::open_in_place(Open&& open, Error limit,
+                              bool (Session::*is_departing)() const noexcept,
+                              base::Nanos deadline) {
+  auto opened = open();
+  while (!opened.ok() && opened.error() == limit) {
+    const Key key = prepare_wait();
+    bool departs = false;
+    inside([&](Session& session) { departs = (session.*is_departing)(); });
+    opened = open();
+    if (opened.ok() || !departs) {
+      cancel_wait();
+    } else if (wait_for_news(key, deadline)) {
+      continue;
+    }
+    break;
+  }
+  return opened;
+}
+
 Result<std::shared_ptr<PublisherCore>> AgentCore::open_publisher(std::shared_ptr<AgentCore> self,
                                                                  std::string_view topic,
                                                                  Lane lane) {
@@ -36,20 +57,9 @@ Result<std::shared_ptr<PublisherCore>> AgentCore::open_publisher(std::shared_ptr
 Result<std::shared_ptr<PublisherCore>> AgentCore::add_publisher(std::shared_ptr<AgentCore> self,
                                                                 std::string_view topic, Lane lane,
                                                                 base::Nanos deadline) {
-  auto opened = open_publisher(self, topic, lane);
-  while (!opened.ok() && opened.error() == Error::publications_limit) {
-    // A place that was given up is free when the node has accepted what was published from it.
-    const Key key = prepare_wait();
-    bool is_departing = false;
-    inside([&](Session& session) { is_departing = session.has_departing_stream(); });
-    opened = open_publisher(self, topic, lane);
-    if (opened.ok() || !is_departing) {
-      cancel_wait();
-    } else if (wait_for_news(key, deadline)) {
-      continue;
-    }
-    break;
-  }
+  // A place that was given up is free when the node has accepted what was published from it.
+  auto opened = open_in_place([&] { return open_publisher(self, topic, lane); },
+                              Error::publications_limit, &Session::has_departing_stream, deadline);
   if (!opened.ok()) return opened;
   const std::shared_ptr<PublisherCore>& core = opened.value();
   const StreamNews* news = &core->news();
@@ -129,20 +139,10 @@ Result<std::shared_ptr<SubscriptionCore>> AgentCore::open_subscription(
 Result<std::shared_ptr<SubscriptionCore>> AgentCore::add_subscription(
     std::string_view pattern, Handler handler, const SubscribeOptions& options,
     base::Nanos deadline) {
-  auto opened = open_subscription(pattern, handler, options);
-  while (!opened.ok() && opened.error() == Error::subscriptions_limit) {
-    // A place that was given up is free when the node has said so.
-    const Key key = prepare_wait();
-    bool is_departing = false;
-    inside([&](Session& session) { is_departing = session.has_departing_subscription(); });
-    opened = open_subscription(pattern, handler, options);
-    if (opened.ok() || !is_departing) {
-      cancel_wait();
-    } else if (wait_for_news(key, deadline)) {
-      continue;
-    }
-    break;
-  }
+  // A place that was given up is free when the node has said so.
+  auto opened =
+      open_in_place([&] { return open_subscription(pattern, handler, options); },
+                    Error::subscriptions_limit, &Session::has_departing_subscription, deadline);
   if (!opened.ok()) return opened;
   const std::shared_ptr<SubscriptionCore>& core = opened.value();
   while (true) {
