@@ -30,4 +30,9 @@ void ProcessMemory::give_back(std::byte* memory, std::size_t bytes) noexcept {
   ABUZZ_CHECK(munmap(memory, whole_pages(bytes)) == 0);
 }
 
+void ProcessMemory::rest(std::byte* memory, std::size_t bytes) noexcept {
+  // Refused only for locked pages (mlockall): then they stay, which is what their owner asked for.
+  static_cast<void>(madvise(memory, whole_pages(bytes), MADV_DONTNEED));
+}
+
 }  // namespace abuzz::mem

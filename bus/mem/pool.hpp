@@ -18,6 +18,9 @@ class Memory {
   // Page-aligned, or nullptr. Untouched pages must cost nothing.
   virtual std::byte* obtain(std::size_t bytes) noexcept = 0;
   virtual void give_back(std::byte* memory, std::size_t bytes) noexcept = 0;
+  // The bytes are no longer needed, the address space is: the pages become untouched ones. `memory`
+  // and `bytes` are what obtain was asked for and gave.
+  virtual void rest(std::byte* memory, std::size_t bytes) noexcept = 0;
 };
 
 // Anonymous private mappings.
@@ -25,6 +28,7 @@ class ProcessMemory final : public Memory {
  public:
   std::byte* obtain(std::size_t bytes) noexcept override;
   void give_back(std::byte* memory, std::size_t bytes) noexcept override;
+  void rest(std::byte* memory, std::size_t bytes) noexcept override;
 };
 
 struct SizeClass {
@@ -38,7 +42,7 @@ struct PoolCounters {
   std::uint64_t misses = 0;  // try_acquire found nothing: the caller is back-pressured
   std::uint64_t grown_blocks = 0;
   std::uint64_t shrunk_blocks = 0;
-  std::uint64_t bytes_held = 0;  // slab bytes obtained and not given back
+  std::uint64_t bytes_held = 0;  // slab bytes obtained and not given back, resting ones included
   std::uint64_t bytes_out = 0;   // bytes of blocks that are out of the pool
 };
 
@@ -54,9 +58,11 @@ using AdoptedRelease = void (*)(void* context, std::byte* memory, std::size_t by
 // Invariants: a block is in exactly one free list or out; counts never pass count_max.
 // Cost: try_acquire pops one lock-free list (Treiber 1986, index and tag in one word against ABA):
 // no allocation, no system call. A class that is empty is a miss, which is counted; maintain()
-// then grows it by doubling up to the cap, and gives slabs back that stayed wholly unused for
-// `idle_span`, never below count_initial. Block heads are never given back, so that a pop that was
-// overtaken reads an old head and not freed memory.
+// then grows it by doubling up to the cap. Slabs that stayed wholly unused for `idle_span` it gives
+// back; of the last count_initial blocks only the pages, so that a burst after a pause misses
+// nothing. Blocks of the eldest slabs are handed out first after each look, so that the others come
+// to rest. Block heads are never given back, so that a pop that was overtaken reads an old head and
+// not freed memory.
 class Pool {
  public:
   static constexpr std::uint32_t adopted_class = 0xffff'ffff;
@@ -66,7 +72,7 @@ class Pool {
   // `adopted_max` heads are kept for try_adopt. Where `memory` gives nothing the class starts
   // smaller, and maintain() tries again once it misses.
   Pool(std::span<const SizeClass> classes, Memory& memory, std::uint32_t adopted_max = 4096,
-       base::Nanos idle_span = 10 * base::second);
+       base::Nanos idle_span = 2 * base::second);
   ~Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
@@ -83,7 +89,7 @@ class Pool {
   Buffer try_adopt(std::byte* memory, std::size_t bytes, AdoptedRelease release, void* context,
                    void* cookie) noexcept;
 
-  // Grows classes that missed, gives back slabs that idled. Not on the message route.
+  // Grows classes that missed, gives back or rests slabs that idled. Not on the message route.
   // Returns the number of slabs that came or went.
   std::size_t maintain(base::Nanos now) noexcept;
 

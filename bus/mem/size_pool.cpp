@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "bus/base/check.hpp"
 
@@ -150,45 +151,57 @@ std::size_t SizePool::grow() noexcept {
 }
 
 std::size_t SizePool::shrink(base::Nanos now) noexcept {
-  if (mark_leaving(now) == 0) return 0;
-  Chain kept = collect_leaving();
-  const std::size_t slabs_given = settle_leaving(kept);
-  push_beneath(kept);
+  const Look look = mark_idle(now);
+  if (look.idle_slabs == 0 && look.used_blocks + slab_blocks_ > look.awake_blocks) return 0;
+  collect();
+  const std::size_t slabs_given = settle_idle();
+  push_sorted();
   // The list was short for a moment by our own doing: that is no reason to grow.
   shortages_seen_ = shortages_.load(std::memory_order_relaxed);
   return slabs_given;
 }
 
-// Whether a block of the slab is out, or was since the last scan.
-bool SizePool::was_used(std::size_t slab) noexcept {
+// How many blocks of the slab are out, or were since the last scan.
+std::uint32_t SizePool::take_used(std::size_t slab) noexcept {
   const auto first = static_cast<std::uint32_t>(slab) * slab_blocks_;
-  bool used = false;
+  std::uint32_t used = 0;
   for (std::uint32_t offset = 0; offset < blocks_of(slab); ++offset) {
     ClassNode& node = nodes_.at(first + offset);
     // Relaxed: a hint about the past. That nobody holds a block is only known once it is ours.
-    if (node.handles.load(std::memory_order_relaxed) != 0) used = true;
-    if (!node.was_used.load(std::memory_order_relaxed)) continue;
-    node.was_used.store(false, std::memory_order_relaxed);
-    used = true;
+    const bool is_out = node.handles.load(std::memory_order_relaxed) != 0;
+    const bool was_used = node.was_used.load(std::memory_order_relaxed);
+    if (was_used) node.was_used.store(false, std::memory_order_relaxed);
+    if (is_out || was_used) ++used;
   }
   return used;
 }
 
-// Marks the slabs that were idle for the span, the youngest first, down to count_initial.
-std::size_t SizePool::mark_leaving(base::Nanos now) noexcept {
+// Decides about the slabs that were idle for the span, the youngest first: down to count_initial
+// they leave, and the others rest.
+SizePool::Look SizePool::mark_idle(base::Nanos now) noexcept {
   std::uint32_t live = live_count_.load(std::memory_order_relaxed);
-  std::size_t marked = 0;
+  Look look;
   for (std::size_t slab = slabs_.size(); slab-- > 0;) {
     Slab& candidate = slabs_[slab];
     if (candidate.memory == nullptr) continue;
-    if (was_used(slab)) candidate.used_at = now;
     const std::uint32_t blocks = blocks_of(slab);
-    if (now - candidate.used_at < idle_span_ || live < size_class_.count_initial + blocks) continue;
-    candidate.is_leaving = true;
-    live -= blocks;
-    ++marked;
+    if (const std::uint32_t used = take_used(slab); used > 0) {
+      candidate.used_at = now;
+      candidate.is_resting = false;
+      look.used_blocks += used;
+    }
+    if (!candidate.is_resting) look.awake_blocks += blocks;
+    if (now - candidate.used_at < idle_span_) continue;
+    if (live >= size_class_.count_initial + blocks) {
+      candidate.fate = Fate::leaves;
+      live -= blocks;
+      ++look.idle_slabs;
+    } else if (!candidate.is_resting) {
+      candidate.fate = Fate::rests;
+      ++look.idle_slabs;
+    }
   }
-  return marked;
+  return look;
 }
 
 void SizePool::append(Chain& chain, std::uint32_t index) noexcept {
@@ -207,58 +220,62 @@ void SizePool::append(Chain& chain, const Chain& tail) noexcept {
   chain.count += tail.count;
 }
 
-// Takes the whole free list, sorts the blocks of leaving slabs out of it, and returns the others
-// except for the hottest ones, which go back at once. For as long as it takes to find those the
-// list is empty, and who acquires is served by the next class, or misses.
-Chain SizePool::collect_leaving() noexcept {
-  Chain kept;
-  bool is_hot = true;
+// Takes the whole free list and sorts it by slabs. The hottest blocks go back at once, for those who
+// acquire meanwhile. For as long as it takes to find those the list is empty, and who acquires is served by the
+// next class, or misses.
+void SizePool::collect() noexcept {
+  Chain hot;
   std::uint32_t index = free_.take_all();
   while (index != node_none) {
     const std::uint32_t next = nodes_.at(index).next.load(std::memory_order_relaxed);
     Slab& slab = slabs_[slab_of(index)];
-    append(slab.is_leaving ? slab.collected : kept, index);
-    if (is_hot && kept.count == hot_blocks) {
-      free_.push_chain(kept);
-      kept = Chain{};
-      is_hot = false;
+    if (hot.count < hot_blocks && slab.fate == Fate::stays) {
+      append(hot, index);
+      if (hot.count == hot_blocks) free_.push_chain(hot);
+    } else {
+      append(slab.collected, index);
     }
     index = next;
   }
-  return kept;
+  if (hot.count < hot_blocks) free_.push_chain(hot);
 }
 
-// Gives back the leaving slabs that are complete. The blocks of the others join `kept`.
-std::size_t SizePool::settle_leaving(Chain& kept) noexcept {
+// Gives back the leaving slabs that are complete, and the pages of the resting ones.
+std::size_t SizePool::settle_idle() noexcept {
   std::size_t slabs_given = 0;
   for (std::size_t slab = 0; slab < slabs_.size(); ++slab) {
-    Slab& leaving = slabs_[slab];
-    if (!leaving.is_leaving) continue;
+    Slab& idle = slabs_[slab];
+    const Fate fate = std::exchange(idle.fate, Fate::stays);
     const std::uint32_t blocks = blocks_of(slab);
-    if (leaving.collected.count == blocks) {
-      give_back(slab);
-      shrunk_.fetch_add(blocks, std::memory_order_relaxed);
-      ++slabs_given;
+    if (fate == Fate::stays || idle.collected.count != blocks) continue;
+    if (fate == Fate::rests) {
+      memory_.rest(idle.memory, std::size_t{blocks} * size_class_.block_bytes);
+      idle.is_resting = true;
       continue;
     }
-    append(kept, leaving.collected);
-    leaving.collected = Chain{};
-    leaving.is_leaving = false;
+    give_back(slab);
+    shrunk_.fetch_add(blocks, std::memory_order_relaxed);
+    ++slabs_given;
   }
   return slabs_given;
 }
 
-// The cold blocks go under the hot ones, so that a shrink does not lead to fresh pages.
-void SizePool::push_beneath(Chain kept) noexcept {
-  Chain chain;
+// Puts everything that is free back, blocks of the eldest slabs on top and those of resting slabs
+// at the bottom: so what is in use gathers in few slabs, and the others come to rest.
+void SizePool::push_sorted() noexcept {
   std::uint32_t index = free_.take_all();
   while (index != node_none) {
     const std::uint32_t next = nodes_.at(index).next.load(std::memory_order_relaxed);
-    append(chain, index);
+    append(slabs_[slab_of(index)].collected, index);
     index = next;
   }
-  append(chain, kept);
-  free_.push_chain(chain);
+  Chain awake;
+  Chain resting;
+  for (Slab& slab : slabs_) {
+    append(slab.is_resting ? resting : awake, std::exchange(slab.collected, Chain{}));
+  }
+  append(awake, resting);
+  free_.push_chain(awake);
 }
 
 }  // namespace abuzz::mem

@@ -27,7 +27,8 @@ struct alignas(base::cache_line_bytes) ClassNode : Block {
 // Ownership: slabs belong to it, from `memory` until they are given back. The heads of a slab are
 // made when it comes first, and stay when it goes.
 // Invariants: a block is in the free list, out, or (for the time of one shrink) with maintain().
-// A slab is given back only when maintain() holds all its blocks, so nobody can hold its bytes.
+// A slab is given back, or its pages are, only while maintain() holds all its blocks, so nobody can
+// hold its bytes.
 // Cost: try_pop and push are two locked instructions on one cache line.
 class SizePool {
  public:
@@ -58,11 +59,23 @@ class SizePool {
   void add_counters(PoolCounters& sums) const noexcept;
 
  private:
+  enum class Fate : std::uint8_t {
+    stays,   // in use, or not idle for long enough
+    rests,   // its pages go
+    leaves,  // its memory goes
+  };
   struct Slab {
     std::byte* memory = nullptr;  // null: not obtained, or given back
     base::Nanos used_at = 0;      // the last scan that found it used
-    bool is_leaving = false;      // maintain() is collecting its blocks
-    Chain collected;
+    bool is_resting = false;      // its pages went, and no block was used since
+    Fate fate = Fate::stays;      // what this scan found
+    Chain collected;              // its blocks that were free
+  };
+  // What a scan found. Where fewer slabs would do for what is in use, the free list gets sorted.
+  struct Look {
+    std::size_t idle_slabs = 0;      // to rest, or to leave
+    std::uint32_t used_blocks = 0;   // out, or used since the last scan
+    std::uint32_t awake_blocks = 0;  // of slabs that do not rest
   };
 
   std::uint32_t blocks_of(std::size_t slab) const noexcept;
@@ -71,13 +84,13 @@ class SizePool {
   void give_back(std::size_t slab) noexcept;
   std::size_t grow() noexcept;
   std::size_t shrink(base::Nanos now) noexcept;
-  bool was_used(std::size_t slab) noexcept;
-  std::size_t mark_leaving(base::Nanos now) noexcept;
+  std::uint32_t take_used(std::size_t slab) noexcept;
+  Look mark_idle(base::Nanos now) noexcept;
   void append(Chain& chain, std::uint32_t index) noexcept;
   void append(Chain& chain, const Chain& tail) noexcept;
-  Chain collect_leaving() noexcept;
-  std::size_t settle_leaving(Chain& kept) noexcept;
-  void push_beneath(Chain kept) noexcept;
+  void collect() noexcept;
+  std::size_t settle_idle() noexcept;
+  void push_sorted() noexcept;
 
   // Constant after construction.
   const std::uint32_t class_index_;

@@ -27,6 +27,11 @@ class CountedMemory final : public Memory {
     held_.erase(memory);
     process_.give_back(memory, bytes);
   }
+  void rest(std::byte* memory, std::size_t bytes) noexcept override {
+    EXPECT_EQ(held_.at(memory), bytes);
+    process_.rest(memory, bytes);
+    rested_bytes += bytes;
+  }
   std::size_t held_bytes() const {
     std::size_t sum = 0;
     for (const auto& [memory, bytes] : held_) sum += bytes;
@@ -34,6 +39,7 @@ class CountedMemory final : public Memory {
   }
 
   bool is_exhausted = false;
+  std::size_t rested_bytes = 0;
 
  private:
   ProcessMemory process_;
