@@ -220,9 +220,9 @@ void SizePool::append(Chain& chain, const Chain& tail) noexcept {
   chain.count += tail.count;
 }
 
-// Takes the whole free list and sorts it by slabs. The hottest blocks go back at once, for those who
-// acquire meanwhile. For as long as it takes to find those the list is empty, and who acquires is
-// served by the next class, or misses.
+// Takes the whole free list and sorts it by slabs. The hottest blocks go back at once, for others
+// who acquire meanwhile. For as long as it takes to find those the list is empty, and who acquires
+// is served by the next class, or misses.
 void SizePool::collect() noexcept {
   Chain hot;
   std::uint32_t index = free_.take_all();
