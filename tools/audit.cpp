@@ -33,6 +33,7 @@ Result<Audit> audit_bus(const NodePlace& place, std::chrono::nanoseconds patienc
   const auto deadline = steady_clock::now() + patience;
   Result<Counters> first = collect_counters(place);
   if (!first.ok()) return first.failure();
+  tell_if_stopped(first.value().node);
   Ledger earlier = make_ledger(first.value());
   int faults = 0;
   for (;;) {

@@ -45,12 +45,7 @@ Finding judge_directory(const std::string& directory, const struct stat& facts) 
     return Finding{Grade::bad, "runtime directory", directory + " " + what,
                    "Remove it, or choose another node.runtime_directory"};
   };
-  if (S_ISLNK(facts.st_mode)) return bad("is a symbolic link");
-  if (!S_ISDIR(facts.st_mode)) return bad("is not a directory");
-  if (facts.st_uid != ::geteuid()) {
-    return bad("belongs to user " + std::to_string(facts.st_uid));
-  }
-  if ((facts.st_mode & 077u) != 0) return bad("is open to other users (it must be mode 0700)");
+  if (const std::string fault = directory_fault(facts); !fault.empty()) return bad(fault);
   if (::access(directory.c_str(), R_OK | W_OK | X_OK) != 0) return bad("is not writable");
   return {Grade::good, "runtime directory", directory, ""};
 }

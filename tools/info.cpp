@@ -184,6 +184,7 @@ int run_info(const Words& words) {
   if (!loaded.ok()) return complain(loaded.failure());
   Result<Counters> counters = collect_counters(node_place(loaded.value().config));
   if (!counters.ok()) return complain(counters.failure());
+  tell_if_stopped(counters.value().node);
   const NodeView view = view_node(counters.value().node);
   Search search(counters.value().node, view);
   const std::vector<Entry> entries = search.find(name);

@@ -135,6 +135,7 @@ int run_ls(const Words& words) {
   if (!loaded.ok()) return complain(loaded.failure());
   Result<StatsSnapshot> stats = read_living_node(node_place(loaded.value().config));
   if (!stats.ok()) return complain(stats.failure());
+  tell_if_stopped(stats.value());
   const NodeView view = view_node(stats.value());
 
   std::string text;

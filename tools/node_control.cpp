@@ -150,6 +150,8 @@ int run_node_stop(const Words& words) {
     return *code;
   }
   Result<StatsSnapshot> stats = wait_for_counters(control.place, std::chrono::seconds(1));
+  if (!stats.ok() && stats.error() == Error::runtime_directory_unsafe)
+    return complain(stats.failure());
   if (!stats.ok()) {
     return print_state(control.flags, "none", 0, "no node runs in " + control.place.directory);
   }

@@ -16,6 +16,8 @@
 #include <sstream>
 #include <thread>
 
+#include "tools/complaint.hpp"
+
 namespace abuzz::tools {
 namespace {
 
@@ -82,6 +84,14 @@ NodePlace place_in(const std::string& directory) {
           directory + "/node.log"};
 }
 
+std::string directory_fault(const struct stat& facts) {
+  if (S_ISLNK(facts.st_mode)) return "is a symbolic link";
+  if (!S_ISDIR(facts.st_mode)) return "is not a directory";
+  if (facts.st_uid != ::geteuid()) return "belongs to user " + std::to_string(facts.st_uid);
+  if ((facts.st_mode & 077u) != 0) return "is open to other users (it must be mode 0700)";
+  return {};
+}
+
 std::uint64_t process_start_ticks(std::uint32_t pid) {
   std::istringstream fields(read_process_stat(pid));
   std::string state, skipped;
@@ -113,6 +123,11 @@ bool is_lock_held(const std::string& path) {
 }
 
 Result<StatsSnapshot> read_living_node(const NodePlace& place) {
+  struct stat facts {};
+  if (::lstat(place.directory.c_str(), &facts) == 0) {
+    if (const std::string fault = directory_fault(facts); !fault.empty())
+      return Failure{Error::runtime_directory_unsafe, place.directory + " " + fault};
+  }
   Result<StatsSnapshot> stats = read_stats(place.counters);
   // The process first: the lock is only tried where somebody should hold it, so a node that is just
   // starting never finds it taken by us.
@@ -121,6 +136,13 @@ Result<StatsSnapshot> read_living_node(const NodePlace& place) {
     return Failure{Error::no_node, place.directory};
   }
   return stats;
+}
+
+void tell_if_stopped(const StatsSnapshot& node) {
+  if (!is_process_stopped(node.pid)) return;
+  const std::string pid = std::to_string(node.pid);
+  tell("the node is stopped by a signal (pid " + pid + ", `kill -CONT " + pid +
+       "` lets it go on): this is how it was then");
 }
 
 bool is_node_ready(const NodePlace& place) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include <chrono>
@@ -26,6 +27,9 @@ struct NodePlace {
 NodePlace node_place(const Config& config);
 NodePlace place_in(const std::string& directory);
 
+// Why a directory is not one to trust, as `lstat` has it: "is a symbolic link"; empty if it is.
+std::string directory_fault(const struct stat& facts);
+
 // Clock ticks since boot at which the process started; 0 if there is none, or only its zombie. With
 // the pid it names one process for ever.
 std::uint64_t process_start_ticks(std::uint32_t pid);
@@ -36,9 +40,12 @@ bool is_process_stopped(std::uint32_t pid);
 bool is_lock_held(const std::string& path);
 
 // The counters of the node that lives in this place; Error::no_node without one. A node that is
-// dead, or does not hold its lock, does not count.
+// dead, or does not hold its lock, does not count. Error::runtime_directory_unsafe where others may
+// have written them.
 Result<StatsSnapshot> read_living_node(const NodePlace& place);
-// The same, and it also takes agents: its state is past `starting`.
+// Says on stderr that what is shown is of before, where a signal has stopped the node.
+void tell_if_stopped(const StatsSnapshot& node);
+// There is a node, and it also takes agents: its state is past `starting`.
 bool is_node_ready(const NodePlace& place);
 
 // Starts `abuzz node run --spawned` from this very program, detached: own session, stdio away, no

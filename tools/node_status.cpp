@@ -12,12 +12,16 @@
 namespace abuzz::tools {
 namespace {
 
+std::string_view state_name(const StatsSnapshot& stats) {
+  if (is_process_stopped(stats.pid)) return peer_state_name(PeerState::stalled);
+  return peer_state_name(static_cast<PeerState>(stats.rows.front().get(ProcessCounter::state)));
+}
+
 std::string print_json(const StatsSnapshot& stats, const NodePlace& place) {
   const RowSnapshot& process = stats.rows.front();
-  const auto state = static_cast<PeerState>(process.get(ProcessCounter::state));
   std::string text;
   JsonWriter json(text);
-  json.begin_object().field("v", 1u).field("state", peer_state_name(state));
+  json.begin_object().field("v", 1u).field("state", state_name(stats));
   json.field("pid", stats.pid).field("epoch", stats.identity.node_epoch);
   json.field("node_id", stats.identity.node_id).field("runtime_directory", place.directory);
   json.field("up_s", static_cast<std::uint64_t>(age_of_process(stats).count()));
@@ -36,9 +40,8 @@ std::string print_json(const StatsSnapshot& stats, const NodePlace& place) {
 
 std::string print_text(const StatsSnapshot& stats, const NodePlace& place) {
   const RowSnapshot& process = stats.rows.front();
-  const auto state = static_cast<PeerState>(process.get(ProcessCounter::state));
   const auto count = [&](ProcessCounter id) { return format_count(process.get(id)); };
-  std::string text = "node      " + std::string(peer_state_name(state)) + ", pid " +
+  std::string text = "node      " + std::string(state_name(stats)) + ", pid " +
                      std::to_string(stats.pid) + ", up " + format_duration(age_of_process(stats)) +
                      ", epoch " + std::to_string(stats.identity.node_epoch) + "\n";
   text += "directory " + place.directory + "\n";
@@ -62,15 +65,18 @@ int run_node_status(const Words& words) {
   SharedFlags flags;
   Arguments arguments("node status", "What the node is doing.");
   add_shared_flags(arguments, flags);
-  arguments.note("Exit code 4 when no node runs. `abuzz info node` shows every counter.");
+  arguments.note("Exit code 4 when no node runs, or a signal has stopped it. `abuzz info node`");
+  arguments.note("shows every counter.");
   if (const auto code = arguments.parse(words)) return *code;
   Result<LoadedConfig> loaded = load_settings(flags);
   if (!loaded.ok()) return complain(loaded.failure());
   const NodePlace place = node_place(loaded.value().config);
   Result<StatsSnapshot> stats = read_living_node(place);
   if (!stats.ok()) return complain(stats.failure());
-  return print_and_end(flags.json ? print_json(stats.value(), place)
-                                  : print_text(stats.value(), place));
+  tell_if_stopped(stats.value());
+  const int code = is_process_stopped(stats.value().pid) ? error_info(Error::no_node).exit_code : 0;
+  return print_and_end(
+      flags.json ? print_json(stats.value(), place) : print_text(stats.value(), place), code);
 }
 
 }  // namespace abuzz::tools

@@ -18,11 +18,13 @@ bool ends_process(int number) {
   return number == SIGINT || number == SIGTERM || number == SIGHUP;
 }
 
-// Under nohup, and in the background of a script, a signal is meant to be ignored; a blocked one
-// would arrive all the same.
+// Under nohup a hang-up is meant to be ignored; a blocked signal would arrive all the same. An
+// interrupt is not: scripts start their background jobs with it ignored, and who then sends one to
+// such a job by its pid wants it to end.
 bool is_ignored(int number) {
   struct sigaction action {};
-  return ::sigaction(number, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
+  return number == SIGHUP && ::sigaction(number, nullptr, &action) == 0 &&
+         action.sa_handler == SIG_IGN;
 }
 
 timespec to_timespec(std::chrono::nanoseconds span) {
@@ -39,6 +41,9 @@ Signals::Signals(std::initializer_list<int> numbers) {
     if (!is_ignored(number)) sigaddset(&set, number);
   }
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  // The kernel throws away what is ignored, also when it is blocked.
+  for (const int number : numbers)
+    if (!is_ignored(number)) ::signal(number, SIG_DFL);
   signal_descriptor_ = ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   wake_descriptor_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (signal_descriptor_ >= 0 && wake_descriptor_ >= 0) return;

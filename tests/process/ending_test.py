@@ -55,6 +55,14 @@ class Endings(BusCase):
             code, _, err = self.finish(self.start("node", "run", "--json", stdout=full))
         self.assertEqual(code, 1, err)
 
+    def test_an_interrupt_ends_also_what_a_script_started_in_its_background(self):
+        def ignore():
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+        reader = self.subscribe("a", before=ignore)
+        reader.send_signal(signal.SIGINT)
+        self.assertEqual(self.finish(reader)[0], 130)
+
     def test_messages_that_cannot_be_written_end_sub(self):
         with open("/dev/full", "wb") as full:
             reader = self.subscribe("a", stdout=full)

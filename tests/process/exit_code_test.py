@@ -179,6 +179,9 @@ class ExitCodes(BusCase):
         os.rmdir(self.runtime)
         os.symlink(self.base, self.runtime)
         self.assert_fails(self.abuzz("pub", "a", "x"), 1, "ABZ-0405")
+        for words in (["ls"], ["info", "node"], ["audit"], ["node", "status"], ["node", "stop"],
+                      ["node", "drain"]):
+            self.assert_fails(self.abuzz(*words), 1, "ABZ-0405")
         self.assertEqual(self.abuzz("doctor").returncode, 1)
         os.unlink(self.runtime)
 
