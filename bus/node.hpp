@@ -15,7 +15,9 @@ namespace abuzz {
 
 struct StopReport {
   std::uint64_t agents = 0;  // that were still connected
-  std::uint64_t unsent = 0;  // messages that were queued for them and dropped (shutdown)
+  // Messages that were queued for agents, or sent to them and not confirmed: not delivered, as far
+  // as this node knows.
+  std::uint64_t unsent = 0;
 };
 
 // The switch of one host, as an object: several may run in one process (with runtime directories of

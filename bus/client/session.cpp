@@ -4,6 +4,13 @@
 
 namespace abuzz::client {
 
+namespace {
+
+// How long before its end an agent that could not settle everything says its last word.
+constexpr base::Nanos last_word_span = 50 * base::millisecond;
+
+}  // namespace
+
 Session::Session(Parts parts)
     : parts_(std::move(parts)),
       control_scratch_(parts_.config.limits.payload_bytes_max + 64 * base::kib) {
@@ -131,6 +138,8 @@ void Session::remove_subscription(SubscriptionCore& subscription) {
 void Session::leave(base::Nanos until) noexcept {
   is_leaving_ = true;
   leave_until_ = until;
+  const base::Nanos left = std::max<base::Nanos>(until - parts_.clock.now(), 0);
+  last_word_at_ = until - std::min(left / 4, last_word_span);
   settle_now_ = true;
   if (state.hint() == SessionState::live) set_state(SessionState::leaving);
 }

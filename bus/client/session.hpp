@@ -205,6 +205,7 @@ class Session final : private wire::ControlSink {
   base::Nanos retry_at_ = 0, greeting_until_ = 0, back_off_ = 0;
   base::Nanos now_ = 0;  // of the present step
   bool check_door_ = true;
+  bool node_leaves_ = false;    // it said goodbye
   bool may_have_input_ = true;  // the link was not found empty since it was last noted
 
   std::vector<std::unique_ptr<Stream>> streams_;  // by handle - 1
@@ -226,7 +227,8 @@ class Session final : private wire::ControlSink {
   bool settle_now_ = false;
   bool is_leaving_ = false, told_leaving_ = false, said_goodbye_ = false;
   base::Nanos leave_until_ = 0;
-  base::Nanos settle_at_ = 0;  // 0: nothing waits
+  base::Nanos last_word_at_ = 0;  // goodbye is said then, whatever is not accepted yet
+  base::Nanos settle_at_ = 0;     // 0: nothing waits
   std::uint32_t knock_level_ = 0;
 
   // The frame under construction.

@@ -19,6 +19,7 @@ constexpr std::size_t registrations_per_frame = 200;
 void Session::collect_control(base::Nanos now) {
   if (registrations_changed_) collect_registrations();
   collect_flushes();
+  if (is_leaving_ && now >= last_word_at_) settle_now_ = true;
   collect_settles(now);
   if (is_leaving_ && !said_goodbye_) collect_goodbye(now);
   if (control_.is_empty() || !builder_.has_room(1, 0)) return;
@@ -28,9 +29,10 @@ void Session::collect_control(base::Nanos now) {
   builder_.add_inline(record, control_.finish());
 }
 
-// First that it will leave, if there is something left to do, then that it does.
+// First that it will leave, if there is something left to do, then that it does: so the node knows
+// what was handled, also where not everything was accepted in time.
 void Session::collect_goodbye(base::Nanos now) {
-  said_goodbye_ = is_all_settled();
+  said_goodbye_ = is_all_settled() || now >= last_word_at_;
   if (said_goodbye_) {
     control_.set(wire::Goodbye{0, 0});
   } else if (!told_leaving_) {

@@ -80,7 +80,10 @@ void Session::poll_door(base::Nanos now) {
   while (door_) {
     const link::DoorCall::Status status = door_->try_receive(datagram_);
     if (status == link::DoorCall::Status::closed) {
-      lose_node(now);
+      // What the node had sent before is still taken.
+      while (link_ && receive(now) > 0) {
+      }
+      if (door_) lose_node(now);
       return;
     }
     if (status == link::DoorCall::Status::empty) break;

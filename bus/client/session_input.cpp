@@ -42,6 +42,7 @@ std::size_t Session::receive(base::Nanos now) {
     }
   }
   incoming_.clear();
+  if (std::exchange(node_leaves_, false)) lose_node(now);
   return done;
 }
 
@@ -274,8 +275,9 @@ void Session::on(const wire::Held& item) {
   changed();
 }
 
-// The node leaves; its hang-up follows.
+// The node leaves, and this is its last word.
 void Session::on(const wire::Goodbye&) {
+  node_leaves_ = true;
   changed();
 }
 

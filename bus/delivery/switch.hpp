@@ -132,8 +132,13 @@ class Switch {
   // Stalls, leases, and slow news. Call at least every 100 ms.
   void do_timers(base::Nanos now);
   void start_draining() noexcept { is_draining_ = true; }
+  // Every publisher is told what is known by now; then it is all told when has_news says so.
+  void tell_all();
+  bool has_news(PortId port) const noexcept;
 
   Amount queued() const noexcept { return queued_; }
+  // Messages in queues and in flight. Cost: a step for each pair.
+  std::uint64_t unsettled_messages() const noexcept;
   std::size_t subscription_count() const noexcept { return subscription_count_; }
   std::size_t publication_count() const noexcept { return publication_count_; }
 

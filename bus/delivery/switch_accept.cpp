@@ -45,11 +45,12 @@ Verdict Switch::accept(PortId port, const wire::Record& record, const wire::Batc
       envelope.publisher_id != publication.publisher_id ||
       envelope.publisher_epoch != publication.publisher_epoch || head.topic != publication.topic)
     return Verdict::identity;
+  // Before its sequence: behind a batch that was not taken the next one leaves a gap.
+  if (is_draining_ && port != own_port_) return Verdict::draining;
   std::uint32_t skip = 0;
   const Verdict verdict = check_sequence(publication, head, skip);
   if (verdict == Verdict::duplicate) publication.row->add(PublicationCounter::duplicate);
   if (verdict != Verdict::taken) return verdict;
-  if (is_draining_ && port != own_port_) return Verdict::draining;
   if (!read_keys(publication, head, slice)) return Verdict::corrupt;
   if (is_chunk(head) && envelope.chunk_index == 0 && publication.next_chunk != 0)
     send_abort(publication);
@@ -138,6 +139,7 @@ std::uint64_t Switch::note_accepted(Publication& publication, std::uint32_t owed
 Verdict Switch::accept_void(PortId port, const wire::Record& record) {
   Publication* publication = find_publication(port, record.handle);
   if (publication == nullptr) return Verdict::unknown_handle;
+  if (is_draining_) return Verdict::draining;
   const std::uint64_t expected = publication->accepted_seq + 1;
   if (record.seq > expected) return Verdict::gap;
   const std::uint64_t end = record.seq + record.message_count;
@@ -164,6 +166,7 @@ Verdict Switch::accept_void(PortId port, const wire::Record& record) {
 Verdict Switch::accept_abort(PortId port, const wire::Record& record) {
   Publication* publication = find_publication(port, record.handle);
   if (publication == nullptr) return Verdict::unknown_handle;
+  if (is_draining_) return Verdict::draining;
   if (publication->next_chunk == 0) return Verdict::chunk_order;
   send_abort(*publication);
   return Verdict::taken;

@@ -113,6 +113,28 @@ bool Switch::collect_control(PortId id, wire::ControlBuilder& control) {
   return added;
 }
 
+void Switch::tell_all() {
+  for (auto& [id, port] : ports_)
+    for (auto& publication : port->publications)
+      if (publication) note(*publication);
+}
+
+bool Switch::has_news(PortId id) const noexcept {
+  const auto found = ports_.find(id);
+  return found != ports_.end() && (!found->second->dirty.empty() || !found->second->gone.empty());
+}
+
+std::uint64_t Switch::unsettled_messages() const noexcept {
+  std::uint64_t sum = 0;
+  for (const auto& [id, port] : ports_)
+    for (const auto& subscription : port->subscriptions) {
+      if (!subscription) continue;
+      for (const auto& pair : subscription->pairs)
+        sum += pair->row->get(PairCounter::queued) + pair->row->get(PairCounter::in_flight);
+    }
+  return sum;
+}
+
 // What stands in the queue, for people to see. Counted from the queue itself, so that a pair that
 // believes otherwise is found out.
 void Switch::show_queue(Subscription& subscription) {

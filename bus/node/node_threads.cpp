@@ -132,7 +132,7 @@ NodeThreads::Departure NodeThreads::stop(std::chrono::nanoseconds patience) {
     has_door_thread_ = false;
   }
   if (core_ == nullptr) return {};
-  return {core_->reception().agents_at_stop(), core_->shard().queued_messages()};
+  return {core_->reception().agents_at_stop(), core_->shard().undelivered_messages()};
 }
 
 void NodeThreads::drain() noexcept {

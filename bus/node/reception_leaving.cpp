@@ -28,6 +28,8 @@ void Reception::start_stopping(base::Nanos now, base::Nanos until) {
   parts_.door.shut();
   ShardOrder order;
   order.kind = ShardOrder::Kind::stop;
+  // Late enough to settle what can be, early enough for agents to hear it and hang up.
+  order.goodbye_at = until - (until - now) / 4;
   post(std::move(order));
 }
 

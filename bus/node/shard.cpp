@@ -149,13 +149,12 @@ void Shard::State::apply(ShardOrder& order, base::Nanos now) {
       break;
     case ShardOrder::Kind::stop:
       is_stopping = true;
+      goodbye_at = order.goodbye_at;
       [[fallthrough]];
     case ShardOrder::Kind::drain:
       is_draining = true;
       told_drained = false;
       deliveries.start_draining();
-      if (is_stopping)
-        for (auto& [id, session] : sessions) owe(*session);
       break;
   }
 }
@@ -185,6 +184,18 @@ void Shard::State::do_timers(base::Nanos now) {
   for (auto& [id, session] : sessions) session->presence.look({now, wall_now});
 }
 
+// Said once everything that was accepted is settled and will be told, so that it is the last word.
+void Shard::State::consider_goodbye(base::Nanos now) {
+  if (!is_stopping || says_goodbye) return;
+  const bool is_late = now >= goodbye_at;
+  if (!is_late && deliveries.queued().messages > 0) return;
+  undelivered = deliveries.unsettled_messages();
+  if (!is_late && undelivered > 0) return;
+  says_goodbye = true;
+  deliveries.tell_all();
+  for (auto& [id, session] : sessions) owe(*session);
+}
+
 std::size_t Shard::do_work(base::Nanos now, base::Nanos wall_now) {
   State& state = *state_;
   state.wall_now = wall_now;
@@ -192,6 +203,7 @@ std::size_t Shard::do_work(base::Nanos now, base::Nanos wall_now) {
   done += state.receive(now);
   if (now >= state.timers_at) state.do_timers(now);
   state.deliveries.finish_cycle(now);
+  state.consider_goodbye(now);
   done += state.send_all(now);
   if (state.is_draining && !state.told_drained && state.deliveries.queued().messages == 0) {
     state.told_drained = true;
@@ -216,8 +228,8 @@ bool Shard::has_reports() const noexcept {
   return state_->reports_posted.read_fenced() != state_->reports_taken.read_fenced();
 }
 
-std::uint64_t Shard::queued_messages() const noexcept {
-  return state_->deliveries.queued().messages;
+std::uint64_t Shard::undelivered_messages() const noexcept {
+  return state_->says_goodbye ? state_->undelivered : state_->deliveries.unsettled_messages();
 }
 
 }  // namespace abuzz::node

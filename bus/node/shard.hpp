@@ -49,8 +49,9 @@ class Shard {
   bool has_orders() const noexcept;
   // Reports wait for try_next_report.
   bool has_reports() const noexcept;
-  // Messages that are queued for agents now. The shard's thread, or after it ended.
-  std::uint64_t queued_messages() const noexcept;
+  // Messages that agents did not confirm to have handled: when goodbye was said to them, or now.
+  // The shard's thread, or after it ended.
+  std::uint64_t undelivered_messages() const noexcept;
 
   // The private parts, for the files of this class only.
   struct State;  // shard_state.hpp

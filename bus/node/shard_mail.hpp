@@ -43,6 +43,8 @@ struct ShardOrder {
   // dismiss: whether the agent itself is gone (else it may come back with a new session)
   bool agent_gone = false;
   PresenceCause cause = PresenceCause::goodbye;
+  // stop: goodbye is said when everything is settled, or then
+  base::Nanos goodbye_at = 0;
   // beat: when it was last seen to change, and whether that is recent enough
   base::Nanos beat_seen = 0;
   bool is_responsive = true;

@@ -93,13 +93,15 @@ bool Shard::State::send_frame(Session& session, bool& has_more) {
 }
 
 void Shard::State::add_control(Session& session, bool& has_more) {
-  (void)has_more;
   for (const wire::Advertised& item : session.advertised) control.add(item);
   session.advertised.clear();
   for (const wire::Subscribed& item : session.subscribed) control.add(item);
   session.subscribed.clear();
   deliveries.collect_control(session.agent_id, control);
-  if (is_stopping) control.set(wire::Goodbye{0, 0});
+  if (says_goodbye) {
+    has_more = has_more || deliveries.has_news(session.agent_id);
+    if (!has_more) control.set(wire::Goodbye{0, 0});
+  }
   if (control.is_empty()) return;
   wire::Record record;
   record.kind = wire::RecordKind::control;

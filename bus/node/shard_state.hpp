@@ -71,7 +71,10 @@ struct Shard::State {
   std::array<std::span<const std::byte>, 256> slices;
   wire::FrameBuilder builder{{records, targets, slices}};
   base::Nanos timers_at = 0;
-  base::Nanos look_at = 0;  // when presence looks next
+  base::Nanos goodbye_at = 0;     // while it stops
+  bool says_goodbye = false;      // in every frame from now on
+  std::uint64_t undelivered = 0;  // messages that were not settled when it said goodbye
+  base::Nanos look_at = 0;        // when presence looks next
   base::Nanos wall_now = 0;
   // How many were posted, told to the other thread; how many were taken is the taker's own.
   base::Position<std::uint64_t> orders_posted, reports_posted;
@@ -105,6 +108,8 @@ struct Shard::State {
   bool is_fine(delivery::Verdict verdict) noexcept;
   bool take_control(Session& session, const wire::FrameView& view, const wire::Record& record,
                     base::Nanos now);
+
+  void consider_goodbye(base::Nanos now);
 
   // shard_output.cpp
   std::size_t send_all(base::Nanos now);

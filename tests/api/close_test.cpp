@@ -166,5 +166,31 @@ TEST_F(Close, AnythingMovedFromAnswersClosedOrNothing) {
   // NOLINTEND(bugprone-use-after-move)
 }
 
+TEST_F(Close, OneThatCouldNotSettleInTimeIsNoDeath) {
+  Agent holder = connect("holder"), source = connect("source");
+  Subscription held = holder.subscribe("held", SubscribeOptions{.queue_messages = 4}).value();
+  agent_.emplace(connect("closing"));
+  Subscription unread = agent_->subscribe("in").value();
+  Publisher in = source.publisher("in").value();
+  for (int index = 0; index < 10; ++index) ASSERT_EQ(in.publish("x", 5s), SendStatus::queued);
+  while (unread.report().batches == 0 && source.flush(10ms).pending < 10) {
+  }
+  // More than the holder takes: not all of it is accepted when the time is over.
+  Publisher out = agent_->publisher("held").value();
+  for (int index = 0; index < 1000; ++index) ASSERT_EQ(out.publish("x", 5s), SendStatus::queued);
+  const CloseReport report = agent_->close(300ms);
+  EXPECT_GT(report.unsent, 0u);
+  const FlushReport told = source.flush(10s);
+  EXPECT_EQ(told.pending, 0u);
+  EXPECT_EQ(told.dropped, 10u) << "it had them and did not handle them";
+  const auto stats = read_stats(node_->runtime_directory() + "/node.counters").value();
+  for (const RowSnapshot& row : stats.rows) {
+    if (row.kind == RowKind::topic) {
+      EXPECT_EQ(row.get(TopicCounter::unknown_peer_gone), 0u) << row.text;
+    }
+    EXPECT_NE(row.kind, RowKind::departed) << "it was taken for dead";
+  }
+}
+
 }  // namespace
 }  // namespace abuzz

@@ -1,5 +1,6 @@
 """Ends by request: within two seconds, with a word about what was not delivered; and draining."""
 
+import json
 import os
 import re
 import signal
@@ -81,6 +82,30 @@ class Stops(Stopping):
         self.assertRegex(err, "not settled, of which [0-9,]+ were not sent")
         sleeper.send_signal(signal.SIGCONT)
 
+    def test_a_node_counts_what_a_stopped_subscriber_was_sent_and_did_not_confirm(self):
+        node = self.run_node()
+        sleeper = self.subscribe("a", "--name", "sleeper")
+        sleeper.send_signal(signal.SIGSTOP)
+        done = self.abuzz("pub", "a", "precious", "--timeout", "500ms")
+        self.assertEqual(done.returncode, 5, done.stderr)
+        self.assertIn("1 message was not delivered", self.assert_ends(node))
+        sleeper.send_signal(signal.SIGCONT)
+
+    def test_a_node_that_is_stopped_at_full_speed_accuses_nobody_and_loses_nothing(self):
+        count = 300_000
+        node = self.run_node()
+        reader = self.subscribe("a", "--raw", "--count", str(count), stdout=subprocess.DEVNULL)
+        publisher = self.start("pub", "a", "x", "--count", str(count), "--timeout",
+                               f"{PATIENCE}s")
+        self.wait_until(lambda: self.node()["messages_in"] > 1000, PATIENCE, "it is under way")
+        err = self.assert_ends(node)
+        self.assertNotIn("bad frame", err)
+        self.assertIn(" 0 messages were not delivered", err)
+        code, out, err = self.finish(publisher, PATIENCE * 3)
+        self.assertEqual(code, 0, err)
+        self.assertIn(f"delivered {count:,} of {count:,}", out)
+        self.assertEqual(self.finish(reader)[0], 0)
+
     def test_agents_without_anything_to_do_end_in_time(self):
         reader = self.subscribe("a")
         waiting = self.start("pub", "a", "-", "--name", "waiting", stdin=subprocess.PIPE)
@@ -130,6 +155,25 @@ class Drains(Stopping):
         self.assertEqual(code, 0, err)
         self.assertIn("node stopped (drained): 0 agents were connected, 0 messages were not", err)
         self.assertEqual(self.abuzz("node", "status").returncode, 4)
+
+    def test_who_publishes_to_a_draining_node_is_not_accused_and_knows_what_arrived(self):
+        node = self.run_node()
+        reader = self.subscribe("a", "--name", "reader", "--raw")
+        publisher = self.start("pub", "a", "x", "--rate", "3000", "--count", "9000", "--json",
+                               "--timeout", "1s")
+        self.wait_until(lambda: self.node()["messages_in"] > 1000, PATIENCE, "it is under way")
+        self.assertEqual(self.abuzz("node", "drain").returncode, 0)
+        code, out, err = self.finish(publisher)
+        self.assertEqual(code, 5, err)
+        delivered = json.loads(out)["delivered"]
+        lines = [reader.stdout.readline() for _ in range(delivered)]
+        self.assertEqual(lines, [b"x\n"] * delivered)
+        reader.terminate()
+        rest = self.finish(reader)[1]
+        self.assertEqual(rest, "", "more was delivered than its publisher was told")
+        code, _, err = self.finish(node)
+        self.assertEqual(code, 0, err)
+        self.assertNotIn("bad frame", err)
 
     def test_what_is_queued_is_delivered_before_a_draining_node_ends(self):
         node = self.run_node()
