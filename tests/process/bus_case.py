@@ -130,6 +130,14 @@ class BusCase(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         return json.loads(done.stdout)
 
+    def agents(self):
+        """The agents that `ls` knows; none while there is no node."""
+        done = self.abuzz("ls", "agents", "--json")
+        if done.returncode == 4:
+            return []
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout)["agents"]
+
     def agent_names(self):
         return [agent["name"] for agent in self.ls()["agents"]]
 

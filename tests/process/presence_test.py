@@ -44,7 +44,7 @@ class Presence(BusCase):
         return at, event
 
     def state(self, name):
-        return next((a["state"] for a in self.ls()["agents"] if a["name"] == name), None)
+        return next((a["state"] for a in self.agents() if a["name"] == name), None)
 
     def test_a_stopped_agent_is_stalled_and_ready_again_and_gone_when_killed(self):
         self.watch()
@@ -153,8 +153,9 @@ class Presence(BusCase):
             self.expect(f"$agents.early.{state}")
         first = self.node()
         os.kill(first["pid"], signal.SIGKILL)
-        self.wait_until(lambda: self.node() and self.state("early") == "ready", PATIENCE,
-                        "it is ready at the next node")
+        self.wait_until(lambda: (self.node() or first)["epoch"] != first["epoch"], PATIENCE,
+                        "there is another node")
+        self.wait_until(lambda: self.state("early") == "ready", PATIENCE, "it is ready there")
         agent = self.subscribe("work", "--name", "late")
         self.assertIsNotNone(agent)
         while True:
