@@ -5,14 +5,12 @@ import json
 import os
 import shutil
 import signal
-import struct
 import unittest
 
+import counter_file
 from bus_case import PATIENCE, BusCase
 
 WAIT = ("--timeout", f"{PATIENCE}s")
-COUNTERS_AT = 56
-PAIR = 5
 
 
 class Audit(BusCase):
@@ -120,30 +118,6 @@ class Audit(BusCase):
         self.addCleanup(os.close, lock)
         return base, os.path.join(copy, "node.counters")
 
-    def change(self, path, kind, counter, amount):
-        """Adds to a counter, given by its label, of the first row of this kind."""
-        with open(path, "r+b") as file:
-            data = file.read()
-            row_bytes, rows_at = struct.unpack_from("<IQ", data, 12)
-            count, = struct.unpack_from("<I", data, 24)
-            descriptors, = struct.unpack_from("<I", data, 60)
-            descriptors_at, = struct.unpack_from("<Q", data, 64)
-            for i in range(descriptors):
-                at = descriptors_at + 64 * i
-                of, number = struct.unpack_from("<HH", data, at)
-                if of == kind and data[at + 4:at + 44].split(b"\0")[0] == counter.encode():
-                    break
-            else:
-                self.fail(f"there is no counter {counter}")
-            for i in range(count):
-                row = rows_at + row_bytes * i
-                if struct.unpack_from("<H", data, row + 4)[0] == kind:
-                    break
-            place = row + COUNTERS_AT + 8 * number
-            value, = struct.unpack_from("<Q", data, place)
-            file.seek(place)
-            file.write(struct.pack("<Q", value + amount))
-
     def test_one_message_more_or_less_is_exit_6(self):
         self.subscribe("orders.*", "--name", "billing")
         publisher = self.start("pub", "orders.new", "-", "--name", "shop", stdin=-1)
@@ -157,7 +131,7 @@ class Audit(BusCase):
         self.assertEqual(self.audit(env=env)[0].returncode, 0)
         for counter, amount in (("delivered", 1), ("delivered", -1), ("queued", 1),
                                 ("matched", -1), ("dropped, queue full", 1)):
-            self.change(counters, PAIR, counter, amount)
+            counter_file.add(counters, counter_file.PAIR, counter, amount)
             done, said = self.audit(env=env)
             self.assert_fails(done, 6, "ABZ-1301")
             self.assertFalse(said["balanced"])
@@ -167,7 +141,7 @@ class Audit(BusCase):
             self.assertEqual(text.returncode, 6)
             self.assertIn("\nnot balanced: ", text.stdout)
             self.assertIn("orders.new of shop to orders.* of billing: ", text.stdout)
-            self.change(counters, PAIR, counter, -amount)
+            counter_file.add(counters, counter_file.PAIR, counter, -amount)
         self.assertEqual(self.audit(env=env)[0].returncode, 0)
         publisher.stdin.close()
         publisher.stdin = None
