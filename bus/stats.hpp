@@ -13,7 +13,7 @@
 #include "bus/export.hpp"
 
 // The counters of a node or an agent, in a mapped file that any tool of the same user may read at
-// any time, also after kill -9 of the owner. The file is rows of 640 bytes: row 0 is the process,
+// any time, also after kill -9 of the owner. The file is rows of 832 bytes: row 0 is the process,
 // others are agents, publications, subscriptions and pairs (publication x subscription), and what
 // is remembered of those that ended.
 //
@@ -32,7 +32,7 @@ enum class RowKind : std::uint16_t {
   topic = 6,     // what the publications and pairs of a topic that have ended add up to
   departed = 7,  // a subscription that ended because its agent was gone; only the latest few
 };
-inline constexpr std::size_t row_counters_max = 40;
+inline constexpr std::size_t row_counters_max = 64;
 // Room in the file, the terminating zero included.
 inline constexpr std::size_t counter_label_bytes = 40;
 inline constexpr std::size_t counter_unit_bytes = 12;
@@ -245,7 +245,7 @@ class StatsRow {
   std::atomic<std::uint64_t> counters_[row_counters_max];
   char text_[264];
 };
-static_assert(sizeof(StatsRow) == 640);
+static_assert(sizeof(StatsRow) == 832);
 
 struct StatsIdentity {
   std::uint64_t node_id = 0;

@@ -120,7 +120,7 @@ constexpr CounterInfo counters[] = {
     gauge(publication, Pub::limit_bytes, "limit_bytes", "credit limit, bytes", "bytes"),
     of_agent(counter(publication, Pub::resent, "resent", "sent again", "messages")),
     of_nobody(counter(publication, Pub::held_ns, "held_ns", "time held", "ns")),
-    of_nobody(gauge(publication, Pub::lane, "lane", "lane", "lane")),
+    gauge(publication, Pub::lane, "lane", "lane", "lane"),
     gauge(publication, Pub::base, "base", "accepted by earlier nodes", "messages"),
     counter(publication, Pub::routed, "routed", "routed to subscriptions", "messages"),
     of_agent(counter(publication, Pub::unknown, "unknown", "unknown, node lost", "messages")),

@@ -6,6 +6,7 @@
 #include "bus/base/units.hpp"
 #include "bus/delivery/ring.hpp"
 #include "bus/mem/buffer.hpp"
+#include "bus/message.hpp"
 #include "bus/queue/intake.hpp"
 
 namespace abuzz::client {
@@ -21,8 +22,9 @@ struct Delivery {
   std::uint32_t first = 0;  // of the messages in the batch
   std::uint32_t count = 0;
   std::uint32_t generation = 0;  // of the subscription's registration
-  base::Nanos expires_at = 0;    // 0: never
-  bool aborts = false;           // the slice is an AbortKey
+  Lane lane = Lane::normal;
+  base::Nanos expires_at = 0;  // 0: never
+  bool aborts = false;         // the slice is an AbortKey
 };
 
 // From the session to whoever handles: an intake, and behind it a queue of the session's own for

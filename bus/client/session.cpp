@@ -160,8 +160,11 @@ std::uint64_t Session::unhandled_messages() const noexcept {
     if (!subscription) continue;
     // What the consumer has done counts for the registration that it knows.
     const bool is_known = subscription->counted_generation.read() == subscription->generation;
-    const std::uint64_t done = is_known ? subscription->done_no.read() : 0;
-    if (subscription->last_delivery > done) unhandled += subscription->last_delivery - done;
+    for (std::size_t lane = 0; lane < wire::data_lanes; ++lane) {
+      const std::uint64_t done = is_known ? subscription->done_no[lane].read() : 0;
+      const std::uint64_t last = subscription->lines[lane].last_delivery;
+      if (last > done) unhandled += last - done;
+    }
   }
   return unhandled;
 }

@@ -186,9 +186,11 @@ class Session final : private wire::ControlSink {
   void collect_settles(base::Nanos now);
   void collect_goodbye(base::Nanos now);
   void collect_flushes();
-  bool is_settle_due(const SubscriptionCore& subscription, const wire::Settle& news) const noexcept;
+  bool is_settle_due(const SubscriptionCore& subscription, const wire::Settle& news,
+                     const wire::Settle& told) const noexcept;
   bool is_all_settled() const noexcept;
-  wire::Settle settle_of(SubscriptionCore& subscription) const noexcept;
+  wire::Settle settle_of(const SubscriptionCore& subscription, std::size_t lane) const noexcept;
+  bool tell_settles(SubscriptionCore& subscription);
   void collect_departed();
 
   Parts parts_;

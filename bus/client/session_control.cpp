@@ -14,6 +14,11 @@ constexpr base::Nanos settle_delay = 2 * base::millisecond;
 constexpr std::uint64_t settle_messages = 4096;  // so many need not wait
 constexpr std::size_t registrations_per_frame = 200;
 
+bool is_news(const wire::Settle& settle, const wire::Settle& told) noexcept {
+  return settle.done_no != told.done_no || settle.received_no != told.received_no ||
+         settle.consumed_bytes != told.consumed_bytes;
+}
+
 }  // namespace
 
 void Session::collect_control(base::Nanos now) {
@@ -60,7 +65,8 @@ void Session::collect_registrations() {
       const std::uint64_t base =
           stream.sealed.is_empty() ? stream.last_seq : stream.sealed.front().first_seq - 1;
       control_.add(wire::Advertise{stream.handle, stream.publisher_id, stream.publisher_epoch,
-                                   stream.topic, base, stream.returns, stream.lossless_count});
+                                   stream.topic, base, stream.returns, stream.lossless_count,
+                                   stream.lane});
       ++added;
     }
     const bool is_done = stream.is_withdrawing && stream.staged.is_empty() &&
@@ -96,7 +102,8 @@ void Session::collect_registrations() {
                                              : 0);
     item.stall_ms = static_cast<std::uint32_t>(subscription->options.stall_limit.count());
     item.resumes = subscription->resumes;
-    item.resume_received_no = subscription->received_no;
+    for (std::size_t lane = 0; lane < wire::data_lanes; ++lane)
+      item.resume_received[lane] = subscription->lines[lane].received_no;
     item.latest = subscription->options.latest_messages;
     item.returns = subscription->returns;
     control_.add(item);
@@ -114,21 +121,23 @@ void Session::collect_flushes() {
   }
 }
 
-wire::Settle Session::settle_of(SubscriptionCore& subscription) const noexcept {
+// How far it is on a lane; what it consumed is of all of them.
+wire::Settle Session::settle_of(const SubscriptionCore& subscription,
+                                std::size_t lane) const noexcept {
   wire::Settle settle;
   settle.subscription = subscription.handle;
-  settle.received_no = subscription.received_no;
+  settle.lane = wire::lane_at(lane);
+  settle.received_no = subscription.lines[lane].received_no;
   if (subscription.counted_generation.read() == subscription.generation) {
-    settle.done_no = subscription.done_no.read();
+    settle.done_no = subscription.done_no[lane].read();
     settle.consumed_messages = subscription.consumed_messages.read();
     settle.consumed_bytes = subscription.consumed_bytes.read();
   }
   return settle;
 }
 
-bool Session::is_settle_due(const SubscriptionCore& subscription,
-                            const wire::Settle& settle) const noexcept {
-  const wire::Settle& told = subscription.told;
+bool Session::is_settle_due(const SubscriptionCore& subscription, const wire::Settle& settle,
+                            const wire::Settle& told) const noexcept {
   // A queue of a few messages is full again at once, and its publishers wait for this.
   const std::uint64_t share = std::max<std::uint64_t>(subscription.options.queue_messages / 4, 1);
   return settle.consumed_messages - told.consumed_messages >= std::min(share, settle_messages) ||
@@ -148,13 +157,14 @@ void Session::collect_settles(base::Nanos now) {
                 flow_->is_ack_due() || (settle_at_ != 0 && now >= settle_at_);
   for (SubscriptionCore* subscription : unsettled_) {
     if (subscription->queue) subscription->queue->spill();
-    const wire::Settle settle = settle_of(*subscription);
-    if (settle.done_no == subscription->told.done_no &&
-        settle.received_no == subscription->told.received_no &&
-        settle.consumed_bytes == subscription->told.consumed_bytes)
-      continue;
-    has_news = true;
-    is_due = is_due || is_settle_due(*subscription, settle);
+    for (std::size_t lane = 0; lane < wire::data_lanes; ++lane) {
+      if ((subscription->lanes_used >> lane & 1) == 0) continue;
+      const wire::Settle settle = settle_of(*subscription, lane);
+      const wire::Settle& told = subscription->lines[lane].told;
+      if (!is_news(settle, told)) continue;
+      has_news = true;
+      is_due = is_due || is_settle_due(*subscription, settle, told);
+    }
   }
   if (!is_due) {
     if (has_news && settle_at_ == 0) settle_at_ = now + settle_delay;
@@ -164,19 +174,7 @@ void Session::collect_settles(base::Nanos now) {
   settle_at_ = 0;
   for (std::size_t index = 0; index < unsettled_.size();) {
     SubscriptionCore& subscription = *unsettled_[index];
-    const wire::Settle settle = settle_of(subscription);
-    const bool changed_since = settle.done_no != subscription.told.done_no ||
-                               settle.received_no != subscription.told.received_no ||
-                               settle.consumed_bytes != subscription.told.consumed_bytes;
-    const bool is_known =
-        subscription.state.hint() == SubscriptionState::live || subscription.needs_unsubscribe;
-    if (changed_since && !subscription.needs_subscribe && is_known) {
-      control_.add(settle);
-      subscription.told = settle;
-    }
-    const bool is_over = settle.done_no == subscription.last_delivery &&
-                         settle.received_no == subscription.told.received_no;
-    if (is_over) {
+    if (tell_settles(subscription)) {
       subscription.is_unsettled = false;
       unsettled_[index] = unsettled_.back();
       unsettled_.pop_back();
@@ -184,6 +182,25 @@ void Session::collect_settles(base::Nanos now) {
       ++index;
     }
   }
+}
+
+// Adds what is new of each lane. True when all that arrived is handled and told.
+bool Session::tell_settles(SubscriptionCore& subscription) {
+  const bool is_known =
+      subscription.state.hint() == SubscriptionState::live || subscription.needs_unsubscribe;
+  bool is_over = true;
+  for (std::size_t lane = 0; lane < wire::data_lanes; ++lane) {
+    if ((subscription.lanes_used >> lane & 1) == 0) continue;
+    SubscriptionCore::Line& line = subscription.lines[lane];
+    const wire::Settle settle = settle_of(subscription, lane);
+    if (is_news(settle, line.told) && !subscription.needs_subscribe && is_known) {
+      control_.add(settle);
+      line.told = settle;
+    }
+    is_over = is_over && settle.done_no == line.last_delivery &&
+              settle.received_no == line.told.received_no;
+  }
+  return is_over;
 }
 
 // Frees subscriptions that ended, and their counters, once no delivery names them and their owners

@@ -200,14 +200,14 @@ void Session::begin_epoch(bool same_node) {
       subscription->returns = true;  // until the node has answered
     subscription->needs_subscribe = true;
     // What was told may have been lost with the link.
-    subscription->told = {};
+    for (SubscriptionCore::Line& line : subscription->lines) line.told = {};
     if (subscription->resumes) {
       if (!subscription->is_unsettled) unsettled_.push_back(subscription.get());
       subscription->is_unsettled = true;
       continue;
     }
     ++subscription->generation;
-    subscription->received_no = subscription->last_delivery = 0;
+    subscription->forget_numbers();
   }
   registrations_changed_ = true;
   knock_level_ = 0;

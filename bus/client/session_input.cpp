@@ -91,11 +91,15 @@ bool Session::take_delivery(const wire::FrameView& view, const wire::Record& rec
     delivery.first = target.first;
     delivery.count = target.count;
     delivery.generation = subscription->generation;
+    delivery.lane = record.lane;
     delivery.aborts = record.kind == wire::RecordKind::abort;
     if (record.ttl_left_ms != 0)
       delivery.expires_at = now_ + base::Nanos{record.ttl_left_ms} * base::millisecond;
-    ++subscription->received_no;
-    if (delivery.count > 0) subscription->last_delivery = target.first_delivery + target.count - 1;
+    const std::size_t lane = wire::lane_index(record.lane);
+    SubscriptionCore::Line& line = subscription->lines[lane];
+    subscription->lanes_used |= static_cast<std::uint8_t>(1u << lane);
+    ++line.received_no;
+    if (delivery.count > 0) line.last_delivery = target.first_delivery + target.count - 1;
     parts_.stats.process().add(ProcessCounter::messages_in, target.count);
     if (!subscription->is_unsettled) {
       subscription->is_unsettled = true;
@@ -247,8 +251,7 @@ void Session::on(const wire::Subscribed& item) {
     subscription->resumes = false;
     subscription->needs_subscribe = true;
     ++subscription->generation;
-    subscription->received_no = subscription->last_delivery = 0;
-    subscription->told = {};
+    subscription->forget_numbers();
     registrations_changed_ = true;
   } else {
     subscription->error.publish(item.error);

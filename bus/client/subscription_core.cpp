@@ -62,9 +62,9 @@ SubscriptionCore::StreamMemory& SubscriptionCore::remember(const wire::Envelope&
 // Counters start over with each registration at a node.
 void SubscriptionCore::take_generation(const Delivery& delivery) noexcept {
   if (delivery.generation == counted_generation.hint()) return;
-  row_->add(SubscriptionCounter::done_before, done_no.hint());
+  row_->add(SubscriptionCounter::done_before, row_->get(SubscriptionCounter::done_no));
   row_->set(SubscriptionCounter::done_no, 0);
-  done_no.publish(0);
+  for (auto& number : done_no) number.publish(0);
   consumed_messages.publish(0);
   consumed_bytes.publish(0);
   counted_generation.publish(delivery.generation);
@@ -225,7 +225,8 @@ void SubscriptionCore::reject(const Delivery& delivery, std::uint64_t charge, Er
   if (delivery.count > 0 && verdicts != nullptr) {
     wire::Verdict verdict;
     verdict.subscription = handle;
-    verdict.reason = static_cast<std::uint32_t>(reason);
+    verdict.reason = static_cast<std::uint16_t>(reason);
+    verdict.lane = delivery.lane;
     verdict.first_delivery = delivery.first_delivery;
     verdict.count = delivery.count;
     (void)verdicts->try_push(std::move(verdict));
@@ -269,18 +270,19 @@ std::size_t SubscriptionCore::handle_some(const Handler& given, std::size_t max)
 void SubscriptionCore::note_handled() noexcept {
   if (current_.count == 0) return;
   const std::uint32_t handled = whole_ ? next_ : next_ - current_.first;
-  if (handled > 0) set_done(current_.first_delivery + handled - 1);
+  if (handled > 0) set_done(current_.lane, current_.first_delivery + handled - 1);
 }
 
 void SubscriptionCore::finish() noexcept {
-  if (current_.count > 0) set_done(current_.first_delivery + current_.count - 1);
+  if (current_.count > 0) set_done(current_.lane, current_.first_delivery + current_.count - 1);
   leave_batch();
 }
 
-// The counter first: it is never behind what the node is told.
-void SubscriptionCore::set_done(std::uint64_t number) noexcept {
-  row_->set(SubscriptionCounter::done_no, number);
-  done_no.publish(number);
+// The counter first: it is never behind what the node is told. It is of all lanes.
+void SubscriptionCore::set_done(Lane lane, std::uint64_t number) noexcept {
+  auto& done = done_no[wire::lane_index(lane)];
+  row_->add(SubscriptionCounter::done_no, number - done.hint());
+  done.publish(number);
 }
 
 void SubscriptionCore::leave_batch() noexcept {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -62,10 +63,19 @@ class SubscriptionCore {
 
   // Session (inside the combiner)
   std::uint32_t handle = 0;
-  std::uint32_t generation = 0;     // rises with each fresh registration
-  std::uint64_t received_no = 0;    // records: batches, chunks, aborts
-  std::uint64_t last_delivery = 0;  // delivery number of the last message
-  wire::Settle told;                // as last sent
+  std::uint32_t generation = 0;  // rises with each fresh registration
+  // By lane. One of which nothing came costs nothing: `lanes_used` names the others.
+  struct Line {
+    std::uint64_t received_no = 0;    // records: batches, chunks, aborts
+    std::uint64_t last_delivery = 0;  // delivery number of the last message
+    wire::Settle told;                // as last sent
+  };
+  std::array<Line, wire::data_lanes> lines;
+  std::uint8_t lanes_used = 0;  // a bit each, by lane_index
+  void forget_numbers() noexcept {
+    lines = {};
+    lanes_used = 0;
+  }
   bool needs_subscribe = true;
   bool resumes = false;  // the node may still have its queue; until it has answered
   bool returns = false;  // it was live at an earlier node
@@ -83,7 +93,8 @@ class SubscriptionCore {
   // Consumer; read by the session. Counters belong to `counted_generation`, stored last at a
   // change.
   base::Position<std::uint32_t> counted_generation{0};
-  base::Position<std::uint64_t> done_no{0}, consumed_messages{0}, consumed_bytes{0};
+  std::array<base::Position<std::uint64_t>, wire::data_lanes> done_no;  // by lane
+  base::Position<std::uint64_t> consumed_messages{0}, consumed_bytes{0};
   // Where refused deliveries are told; set by the session before the first delivery.
   VerdictIntake::Producer* verdicts = nullptr;
 
@@ -120,7 +131,7 @@ class SubscriptionCore {
   void drop_train(StreamMemory& stream);
   void consume(std::uint64_t messages, std::uint64_t bytes) noexcept;
   void finish() noexcept;
-  void set_done(std::uint64_t number) noexcept;
+  void set_done(Lane lane, std::uint64_t number) noexcept;
   void leave_batch() noexcept;
   bool is_expired() const;
   void reject(const Delivery& delivery, std::uint64_t charge, Error reason);

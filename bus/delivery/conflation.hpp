@@ -5,15 +5,22 @@
 #include <unordered_map>
 
 #include "bus/delivery/ring.hpp"
+#include "bus/wire/layout.hpp"
 
 namespace abuzz::delivery {
 
-// Of the policy latest(n): for each topic and key, what of it is queued, oldest first, as tickets
-// of the subscription's SendQueue. One thread.
+// Of the policy latest(n): for each topic and key, what of it is queued, oldest first, whatever its
+// lane. One thread.
 class Conflation {
  public:
+  // Where a queued entry stands: in the queue of a lane, by its ticket there.
+  struct Place {
+    std::uint64_t ticket = 0;
+    wire::Lane lane = wire::Lane::normal;
+    friend bool operator==(const Place&, const Place&) = default;
+  };
   struct Slot {
-    Ring<std::uint64_t> tickets;
+    Ring<Place> places;
     std::uint64_t messages = 0;
   };
   // Stable until it is empty and another one is asked for.
@@ -22,7 +29,7 @@ class Conflation {
     const auto found = slots_.find(wanted);
     if (found != slots_.end()) return found->second;
     if (slots_.size() >= sweep_at_) {
-      std::erase_if(slots_, [](const auto& item) { return item.second.tickets.is_empty(); });
+      std::erase_if(slots_, [](const auto& item) { return item.second.places.is_empty(); });
       sweep_at_ = slots_.size() * 2 < slots_min ? slots_min : slots_.size() * 2;
     }
     return slots_[wanted];

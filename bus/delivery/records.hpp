@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -19,7 +20,7 @@
 // What a switch remembers. Plain structs: Switch is the only one that changes them.
 //
 //   Port --owns--> Publication --has--> Pair <--has-- Subscription <--owns-- Port
-//                      ^                                  | queue, in_flight
+//                      ^                                  | lines: queue, in_flight
 //                      +-------- Routed <-----------------+ Entry
 
 namespace abuzz::delivery {
@@ -148,6 +149,7 @@ struct Publication {
   std::uint32_t publisher_epoch = 0;
   std::string topic;
   std::uint64_t topic_hash = 0;
+  wire::Lane lane = wire::Lane::normal;
   std::uint64_t accepted_seq = 0;
   std::uint64_t settled_seq = 0;  // every lossless subscriber's process has what is up to here
   Ring<Span> spans;               // accepted, not settled
@@ -179,6 +181,18 @@ struct Publication {
   StatsRow* row = nullptr;
 };
 
+// What a subscription gets on one lane, first in first out, and numbered apart: so a lane may pass
+// another one anywhere without leaving a hole in either.
+struct Line {
+  SendQueue<Entry> queue;             // not sent yet
+  Ring<Entry> in_flight;              // sent, not settled
+  std::size_t received_entries = 0;   // leading entries of in_flight that arrived
+  std::uint64_t sent_no = 0;          // delivery numbers: messages
+  std::uint64_t done_no = 0;          // the same
+  std::uint64_t records_sent = 0;     // entries sent, in all, but for those to be sent again
+  std::uint64_t records_settled = 0;  // entries that left in_flight
+};
+
 struct Subscription {
   Port* port = nullptr;
   std::uint32_t handle = 0;
@@ -189,22 +203,20 @@ struct Subscription {
   Amount bound;                  // of the queue
   Amount window;                 // in flight and unconsumed at the subscriber
   base::Nanos stall_limit = 0;
-  SendQueue<Entry> queue;                  // not sent yet
-  Ring<Entry> in_flight;                   // sent, not settled
-  std::size_t received_entries = 0;        // leading entries of in_flight that arrived
-  std::size_t next = 0;                    // place in queue: what peek chose
-  std::uint32_t expiring = 0;              // entries in queue that have a time to live
-  Amount queued;                           // sum over queue
-  std::size_t batches_shown = 0;           // in queue and in flight, as in the counter file
-  Amount sent;                             // in all
-  Amount consumed;                         // in all, as settled
-  Amount backlog;                          // lossless: accepted for it, not consumed
-  Amount granted;                          // lossless: sum over pairs of limit - accepted - excess
-  Amount share;                            // lossless: what each pair may have outstanding
-  std::uint64_t sent_no = 0, done_no = 0;  // delivery numbers: messages
-  std::uint64_t records_sent = 0;          // entries sent, in all, but for those to be sent again
-  std::uint64_t records_settled = 0;       // entries that left in_flight
-  base::Nanos blocked_since = 0;           // 0: not blocked
+  std::array<Line, wire::data_lanes> lines;  // high, normal, bulk
+  // What peek chose: a line, and a place in its queue.
+  Line* next_line = nullptr;
+  std::size_t next = 0;
+  // All of the rest is of the three lines together.
+  std::uint32_t expiring = 0;     // queued entries that have a time to live
+  Amount queued;                  // sum over the queues
+  std::size_t batches_shown = 0;  // in queue and in flight, as in the counter file
+  Amount sent;                    // in all
+  Amount consumed;                // in all, as settled
+  Amount backlog;                 // lossless: accepted for it, not consumed
+  Amount granted;                 // lossless: sum over pairs of limit - accepted - excess
+  Amount share;                   // lossless: what each pair may have outstanding
+  base::Nanos blocked_since = 0;  // 0: not blocked
   std::vector<std::unique_ptr<Pair>> pairs;
   Ring<Pair*> hungry;          // in turn; nullptr where one left
   bool returns = false;        // it was live at an earlier node
@@ -212,6 +224,12 @@ struct Subscription {
   bool is_ready = false;       // stands in Port::ready
   bool wants_service = false;  // stands in Switch's list of subscriptions to serve
   StatsRow* row = nullptr;
+
+  Line& line(wire::Lane lane) noexcept { return lines[wire::lane_index(lane)]; }
+  bool has_queue() const noexcept {
+    return std::any_of(lines.begin(), lines.end(),
+                       [](const Line& line) { return !line.queue.is_empty(); });
+  }
 };
 
 struct Port {

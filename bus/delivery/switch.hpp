@@ -166,12 +166,14 @@ class Switch {
   std::uint16_t check_subscribe(const Port& port, const wire::Subscribe& item) const;
   void resume_publication(Publication& publication);
   bool resume_subscription(Subscription& subscription, const wire::Subscribe& item);
+  void take_back(Subscription& subscription, Line& line);
 
   // switch_routes.cpp
   // False where the counter file has no row left for the pair: then nothing was changed.
   bool join(Publication& publication, Subscription& subscription);
   void leave(Pair& pair);
   void end_subscription(Subscription& subscription, DropReason reason, bool tell);
+  void end_line(Line& line, DropReason reason);
   void end_publication(Publication& publication);
   void free_departed(Publication& publication);
   void note_interest(Publication& publication);
@@ -193,7 +195,8 @@ class Switch {
                Conflation::Slot* slot);
   void copy_out(Routed& routed);
   void conflate(Subscription& subscription, Conflation::Slot& slot, std::uint64_t keep);
-  bool make_room(Subscription& subscription, Amount needed);
+  bool make_room(Subscription& subscription, wire::Lane lane, Amount needed);
+  static Entry* oldest_to_drop(SendQueue<Entry>& queue) noexcept;
   static bool is_begun(const Entry& entry) noexcept;
   void drop_queued(Subscription& subscription, Entry& entry, std::uint64_t messages,
                    DropReason reason);
@@ -209,10 +212,12 @@ class Switch {
   // switch_settle.cpp
   bool has_room(const Subscription& subscription, const Entry& entry) const noexcept;
   bool choose(Subscription& subscription) const noexcept;
+  void drop_expired_heads(Subscription& subscription);
   void complete(Entry& entry, std::uint32_t handled, DropReason reason);
   std::uint32_t ttl_left_ms(const Routed& routed) const noexcept;
   void finish_outcome(Routed& routed);
-  void release_received(Subscription& subscription, std::uint64_t received_no);
+  void release_received(Line& line, std::uint64_t received_no);
+  static void show_numbers(Subscription& subscription) noexcept;
   void let_go(const Entry& entry);
   void drop_holder(Routed& routed);
 

@@ -43,7 +43,8 @@ Verdict Switch::accept(PortId port, const wire::Record& record, const wire::Batc
   // The node stamps by checking: sealed bytes are never altered.
   if (envelope.origin != node_id_ || envelope.agent_id != port ||
       envelope.publisher_id != publication.publisher_id ||
-      envelope.publisher_epoch != publication.publisher_epoch || head.topic != publication.topic)
+      envelope.publisher_epoch != publication.publisher_epoch ||
+      envelope.lane != publication.lane || head.topic != publication.topic)
     return Verdict::identity;
   // Before its sequence: behind a batch that was not taken the next one leaves a gap.
   if (is_draining_ && port != own_port_) return Verdict::draining;
@@ -179,6 +180,7 @@ void Switch::send_abort(Publication& publication) {
   Routed& routed = routed_.acquire();
   routed.publication = &publication;
   routed.aborts = true;
+  routed.lane = publication.lane;
   routed.is_train = true;
   routed.abort_key = {publication.port->id, publication.publisher_id, publication.publisher_epoch};
   routed.slice_bytes = sizeof(wire::AbortKey);

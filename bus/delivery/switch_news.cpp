@@ -138,7 +138,9 @@ std::uint64_t Switch::unsettled_messages() const noexcept {
 // What stands in the queue, for people to see. Counted from the queue itself, so that a pair that
 // believes otherwise is found out.
 void Switch::show_queue(Subscription& subscription) {
-  const std::size_t batches = subscription.queue.count() + subscription.in_flight.count();
+  std::size_t batches = 0;
+  for (const Line& line : subscription.lines)
+    batches += line.queue.count() + line.in_flight.count();
   if (batches == 0 && subscription.batches_shown == 0) return;
   subscription.batches_shown = batches;
   StatsRow& row = *subscription.row;

@@ -77,7 +77,8 @@ void Switch::offer(Pair& pair, Routed& routed, std::uint32_t first, std::uint32_
       const auto most =
           static_cast<std::uint32_t>(std::min<std::uint64_t>(count, subscription.bound.messages));
       if (most < count) count_dropped(pair, count - most, DropReason::queue_full);
-      (void)make_room(subscription, {most, charge_of(routed, most)});
+      if (!make_room(subscription, routed.lane, {most, charge_of(routed, most)}))
+        return count_dropped(pair, most, DropReason::queue_full);
       return enqueue(pair, routed, first + count - most, most, nullptr);
     }
     case Policy::latest:
@@ -91,8 +92,10 @@ void Switch::offer_latest(Pair& pair, Routed& routed, std::uint32_t first, std::
   const auto add = [&](std::uint64_t key, std::uint32_t from, std::uint32_t messages) {
     Conflation::Slot& slot = subscription.conflation.slot(topic, key);
     conflate(subscription, slot, subscription.latest_max - messages);
-    (void)make_room(subscription, {messages, charge_of(routed, messages)});
-    enqueue(pair, routed, from, messages, &slot);
+    if (make_room(subscription, routed.lane, {messages, charge_of(routed, messages)}))
+      enqueue(pair, routed, from, messages, &slot);
+    else
+      count_dropped(pair, messages, DropReason::queue_full);
   };
   if (keys_.count() == 0) {
     const std::uint32_t most = std::min(count, subscription.latest_max);
@@ -117,7 +120,7 @@ void Switch::offer_piece(Pair& pair, Routed& routed, std::uint32_t count) {
     pair.train_reason = DropReason::queue_full;
     pair.drops_train = subscription.policy == Policy::drop_new
                            ? !(subscription.queued + needed).fits(subscription.bound)
-                           : !make_room(subscription, needed);
+                           : !make_room(subscription, routed.lane, needed);
   }
   if (!pair.drops_train) return enqueue(pair, routed, 0, count, slot);
   if (count > 0) count_dropped(pair, count, pair.train_reason);
@@ -142,11 +145,12 @@ void Switch::enqueue(Pair& pair, Routed& routed, std::uint32_t first, std::uint3
   ++routed.holders;
   ++pair.entries;
   if (routed.expires_at != 0) ++subscription.expiring;
-  if (subscription.queue.places() >= waiting_min) copy_out(routed);
+  SendQueue<Entry>& queue = subscription.line(routed.lane).queue;
+  if (queue.places() >= waiting_min) copy_out(routed);
   const std::uint32_t messages = messages_of(entry);
-  const std::uint64_t ticket = subscription.queue.push_back(std::move(entry));
+  const std::uint64_t ticket = queue.push_back(std::move(entry));
   if (slot != nullptr) {
-    slot->tickets.push_back(std::uint64_t{ticket});
+    slot->places.push_back({ticket, routed.lane});
     slot->messages += messages;
   }
   note_ready(subscription);
@@ -165,10 +169,11 @@ void Switch::copy_out(Routed& routed) {
 
 // Drops the oldest of the slot until `keep` are left.
 void Switch::conflate(Subscription& subscription, Conflation::Slot& slot, std::uint64_t keep) {
-  while (!slot.tickets.is_empty()) {
-    Entry* oldest = subscription.queue.find(slot.tickets.front());
+  while (!slot.places.is_empty()) {
+    const Conflation::Place place = slot.places.front();
+    Entry* oldest = subscription.line(place.lane).queue.find(place.ticket);
     if (oldest == nullptr) {  // it left the queue from behind
-      slot.tickets.pop_front();
+      slot.places.pop_front();
       continue;
     }
     if (slot.messages <= keep) return;
@@ -176,24 +181,29 @@ void Switch::conflate(Subscription& subscription, Conflation::Slot& slot, std::u
   }
 }
 
-// Drops the oldest until `needed` fits into the bound; false if it cannot. What was begun to be
-// sent is not touched.
-bool Switch::make_room(Subscription& subscription, Amount needed) {
-  std::size_t place = 0;
+// Drops the oldest of the lowest lane until `needed` fits into the bound; false if it cannot. What
+// was begun to be sent is not touched, nor what is of a higher lane than the newcomer.
+bool Switch::make_room(Subscription& subscription, wire::Lane lane, Amount needed) {
   while (!(subscription.queued + needed).fits(subscription.bound)) {
-    while (place < subscription.queue.places() &&
-           (SendQueue<Entry>::is_hole(subscription.queue.at(place)) ||
-            is_begun(subscription.queue.at(place))))
-      ++place;
-    if (place >= subscription.queue.places()) return false;
+    Entry* oldest = nullptr;
+    for (std::size_t index = wire::data_lanes; index-- > wire::lane_index(lane);)
+      if (oldest == nullptr) oldest = oldest_to_drop(subscription.lines[index].queue);
+    if (oldest == nullptr) return false;
     const std::uint64_t over =
         monus(subscription.queued + needed, subscription.bound).bytes > 0
             ? subscription.bound.messages
             : subscription.queued.messages + needed.messages - subscription.bound.messages;
-    drop_queued(subscription, subscription.queue.at(place), over, DropReason::queue_full);
-    place = 0;
+    drop_queued(subscription, *oldest, over, DropReason::queue_full);
   }
   return true;
+}
+
+Entry* Switch::oldest_to_drop(SendQueue<Entry>& queue) noexcept {
+  for (std::size_t place = 0; place < queue.places(); ++place) {
+    Entry& entry = queue.at(place);
+    if (!SendQueue<Entry>::is_hole(entry) && !is_begun(entry)) return &entry;
+  }
+  return nullptr;
 }
 
 // A later piece of a train: its first one is on its way, or it stands further in front.
@@ -227,7 +237,7 @@ void Switch::take_off(Subscription& subscription, Amount amount) {
 }
 
 void Switch::drop_entry(Subscription& subscription, Entry& entry, DropReason reason) {
-  Entry dropped = subscription.queue.take(entry);
+  Entry dropped = subscription.line(entry.routed->lane).queue.take(entry);
   forget_place(subscription, dropped);
   take_off(subscription, {dropped.count, dropped.charge});
   let_go(dropped);
@@ -239,7 +249,8 @@ void Switch::forget_place(Subscription& subscription, Entry& entry) noexcept {
   if (entry.routed->expires_at != 0) --subscription.expiring;
   if (entry.slot == nullptr) return;
   entry.slot->messages -= messages_of(entry);
-  if (entry.slot->tickets.front() == entry.ticket) entry.slot->tickets.pop_front();
+  if (entry.slot->places.front() == Conflation::Place{entry.ticket, entry.routed->lane})
+    entry.slot->places.pop_front();
   entry.slot = nullptr;
 }
 
@@ -251,8 +262,9 @@ void Switch::drop_queued_train(Subscription& subscription, Entry& first, DropRea
   std::vector<std::uint64_t>& tickets = tickets_;
   tickets.clear();
   bool is_whole = false;
-  for (std::size_t place = 0; place < subscription.queue.places() && !is_whole; ++place) {
-    const Entry& entry = subscription.queue.at(place);
+  SendQueue<Entry>& queue = subscription.line(first.routed->lane).queue;
+  for (std::size_t place = 0; place < queue.places() && !is_whole; ++place) {
+    const Entry& entry = queue.at(place);
     if (SendQueue<Entry>::is_hole(entry) || entry.ticket < first.ticket || entry.pair != &pair ||
         !entry.routed->is_train || entry.routed->first_seq != seq)
       continue;
@@ -264,20 +276,22 @@ void Switch::drop_queued_train(Subscription& subscription, Entry& first, DropRea
     pair.train_reason = reason;
   }
   for (const std::uint64_t ticket : tickets)
-    if (Entry* piece = subscription.queue.find(ticket)) drop_entry(subscription, *piece, reason);
+    if (Entry* piece = queue.find(ticket)) drop_entry(subscription, *piece, reason);
 }
 
 // Drops what has outlived its time; all of it, not only what stands in front.
 void Switch::expire(Subscription& subscription) {
   if (subscription.expiring == 0) return;
-  std::vector<std::uint64_t> expired;
-  for (std::size_t place = 0; place < subscription.queue.places(); ++place) {
-    const Entry& entry = subscription.queue.at(place);
-    if (!SendQueue<Entry>::is_hole(entry) && is_expired(entry)) expired.push_back(entry.ticket);
+  for (Line& line : subscription.lines) {
+    std::vector<std::uint64_t> expired;
+    for (std::size_t place = 0; place < line.queue.places(); ++place) {
+      const Entry& entry = line.queue.at(place);
+      if (!SendQueue<Entry>::is_hole(entry) && is_expired(entry)) expired.push_back(entry.ticket);
+    }
+    for (const std::uint64_t ticket : expired)
+      if (Entry* entry = line.queue.find(ticket))
+        drop_queued(subscription, *entry, entry->count, DropReason::expired);
   }
-  for (const std::uint64_t ticket : expired)
-    if (Entry* entry = subscription.queue.find(ticket))
-      drop_queued(subscription, *entry, entry->count, DropReason::expired);
 }
 
 bool Switch::is_expired(const Entry& entry) const noexcept {

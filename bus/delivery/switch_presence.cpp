@@ -43,6 +43,7 @@ Publication* Switch::own_publication(const std::string& topic) {
   item.publisher_id = ++own_publisher_last_;
   item.publisher_epoch = 1;
   item.topic = topic;
+  item.lane = wire::Lane::high;
   Publication* publication = add_publication(port, item);
   if (publication != nullptr) own_topics_[topic] = handle;
   return publication;
@@ -142,7 +143,7 @@ Switch::Load Switch::load_of(PortId id) const noexcept {
   if (found == ports_.end()) return load;
   for (const auto& subscription : found->second->subscriptions) {
     if (!subscription || is_reserved(subscription->pattern)) continue;
-    load.settled += subscription->done_no;
+    for (const Line& line : subscription->lines) load.settled += line.done_no;
     for (const auto& pair : subscription->pairs)
       load.unsettled +=
           pair->row->get(PairCounter::queued) + pair->row->get(PairCounter::in_flight);

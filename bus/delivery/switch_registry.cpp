@@ -91,7 +91,7 @@ std::uint16_t Switch::advertise(PortId id, const wire::Advertise& item) {
   if (Publication* known = find_publication(id, item.publication)) {
     const bool is_same = known->publisher_id == item.publisher_id &&
                          known->publisher_epoch == item.publisher_epoch &&
-                         known->topic == item.topic;
+                         known->topic == item.topic && known->lane == item.lane;
     if (!is_same) return number(Error::denied);
     resume_publication(*known);
     return 0;
@@ -112,6 +112,7 @@ Publication* Switch::add_publication(Port& port, const wire::Advertise& item) {
   publication->publisher_id = item.publisher_id;
   publication->publisher_epoch = item.publisher_epoch;
   publication->topic = item.topic;
+  publication->lane = item.lane;
   publication->topic_hash = wire::hash64(item.topic.data(), item.topic.size());
   publication->accepted_seq = item.base_seq;
   const StreamKey key{port.id, item.publisher_id, item.publisher_epoch};
@@ -129,6 +130,7 @@ Publication* Switch::add_publication(Port& port, const wire::Advertise& item) {
   publication->row = stats_.add_row(RowKind::publication, ids, item.topic);
   if (publication->row == nullptr) return nullptr;
   publication->row->set(PublicationCounter::base, publication->accepted_seq);
+  publication->row->set(PublicationCounter::lane, static_cast<std::uint64_t>(item.lane));
   publication->row->set(PublicationCounter::accepted, publication->accepted_seq);
   slot = std::move(publication);
   ++publication_count_;
@@ -249,14 +251,26 @@ wire::Subscribed Switch::subscribe(PortId id, const wire::Subscribe& item, base:
 
 // What was in flight and did not arrive goes out again first, under its old delivery numbers.
 bool Switch::resume_subscription(Subscription& subscription, const wire::Subscribe& item) {
-  if (!item.resumes || subscription.pattern != item.pattern ||
-      item.resume_received_no > subscription.records_sent)
-    return false;
-  release_received(subscription, item.resume_received_no);
-  while (subscription.in_flight.count() > subscription.received_entries) {
-    Entry entry = std::move(subscription.in_flight.back());
-    subscription.in_flight.pop_back();
-    --subscription.records_sent;
+  if (!item.resumes || subscription.pattern != item.pattern) return false;
+  for (std::size_t index = 0; index < subscription.lines.size(); ++index)
+    if (item.resume_received[index] > subscription.lines[index].records_sent) return false;
+  for (std::size_t index = 0; index < subscription.lines.size(); ++index) {
+    release_received(subscription.lines[index], item.resume_received[index]);
+    take_back(subscription, subscription.lines[index]);
+  }
+  show_numbers(subscription);
+  subscription.blocked_since = 0;
+  subscription.is_paused = false;
+  note_ready(subscription);
+  return true;
+}
+
+// What of a line did not arrive stands in its queue again.
+void Switch::take_back(Subscription& subscription, Line& line) {
+  while (line.in_flight.count() > line.received_entries) {
+    Entry entry = std::move(line.in_flight.back());
+    line.in_flight.pop_back();
+    --line.records_sent;
     // What is sent again restores what it did to the train.
     if (entry.pair != nullptr) {
       if (entry.count > 0 || entry.routed->aborts) entry.pair->sends_train = entry.routed->is_train;
@@ -274,12 +288,8 @@ bool Switch::resume_subscription(Subscription& subscription, const wire::Subscri
     subscription.sent = subscription.sent - amount;
     subscription.queued = subscription.queued + amount;
     queued_ = queued_ + amount;
-    subscription.queue.push_front(std::move(entry));
+    line.queue.push_front(std::move(entry));
   }
-  subscription.blocked_since = 0;
-  subscription.is_paused = false;
-  note_ready(subscription);
-  return true;
 }
 
 }  // namespace abuzz::delivery

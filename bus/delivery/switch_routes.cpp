@@ -14,10 +14,10 @@ namespace {
 constexpr std::size_t tombstones_max = 4096;
 
 // How many messages of an entry that is not settled were handled: an end may come in its middle.
-std::uint32_t handled_of(const Subscription& subscription, const Entry& entry) noexcept {
-  if (entry.count == 0 || entry.first_delivery == 0 || entry.first_delivery > subscription.done_no)
+std::uint32_t handled_of(const Line& line, const Entry& entry) noexcept {
+  if (entry.count == 0 || entry.first_delivery == 0 || entry.first_delivery > line.done_no)
     return 0;
-  const std::uint64_t handled = subscription.done_no - entry.first_delivery + 1;
+  const std::uint64_t handled = line.done_no - entry.first_delivery + 1;
   return static_cast<std::uint32_t>(std::min<std::uint64_t>(handled, entry.count));
 }
 
@@ -81,21 +81,7 @@ void Switch::end_subscription(Subscription& subscription, DropReason reason, boo
     update_limit(publication);
   }
   queued_ = queued_ - subscription.queued;
-  while (!subscription.in_flight.is_empty()) {
-    Entry& entry = subscription.in_flight.front();
-    if (subscription.received_entries > 0) {
-      --subscription.received_entries;
-    } else if (entry.pair != nullptr) {
-      let_go(entry);
-    }
-    complete(entry, handled_of(subscription, entry), reason);
-    subscription.in_flight.pop_front();
-  }
-  while (!subscription.queue.is_empty()) {
-    Entry entry = subscription.queue.take(subscription.queue.front());
-    let_go(entry);
-    complete(entry, 0, reason);
-  }
+  for (Line& line : subscription.lines) end_line(line, reason);
   if (reason == DropReason::peer_gone && !port.said_goodbye)
     closed_.note_departed(
         {port.agent_id, subscription.handle, subscription.pattern, port.name, tell},
@@ -121,6 +107,25 @@ void Switch::end_subscription(Subscription& subscription, DropReason reason, boo
   stats_.process().set(ProcessCounter::subscriptions_now, subscription_count_);
   stats_.remove_row(subscription.row);
   port.subscriptions[subscription.handle - 1].reset();
+}
+
+// What of it was handled is delivered, the rest dropped for `reason`.
+void Switch::end_line(Line& line, DropReason reason) {
+  while (!line.in_flight.is_empty()) {
+    Entry& entry = line.in_flight.front();
+    if (line.received_entries > 0) {
+      --line.received_entries;
+    } else if (entry.pair != nullptr) {
+      let_go(entry);
+    }
+    complete(entry, handled_of(line, entry), reason);
+    line.in_flight.pop_front();
+  }
+  while (!line.queue.is_empty()) {
+    Entry entry = line.queue.take(line.queue.front());
+    let_go(entry);
+    complete(entry, 0, reason);
+  }
 }
 
 void Switch::unsubscribe(PortId id, std::uint32_t handle) {

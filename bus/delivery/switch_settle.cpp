@@ -28,18 +28,30 @@ bool Switch::has_room(const Subscription& subscription, const Entry& entry) cons
   return (used + Amount{entry.count, entry.charge}).fits(subscription.window);
 }
 
-// Chooses what goes next: the oldest entry, or, while the window has no room for it, the next piece
-// of a train that was begun. Its room is reserved, and only its end makes room for others.
+// Chooses what goes next: of the highest lane that has something, the oldest entry, or, while the
+// window has no room for it, the next piece of a train that was begun. Its room is reserved, and
+// only its end makes room for others.
 bool Switch::choose(Subscription& subscription) const noexcept {
-  subscription.next = 0;
-  if (has_room(subscription, subscription.queue.front())) return true;
-  for (std::size_t index = 1; index < subscription.queue.places(); ++index) {
-    const Entry& entry = subscription.queue.at(index);
-    if (SendQueue<Entry>::is_hole(entry) || !entry.pair->sends_train) continue;
-    subscription.next = index;
-    return true;
+  for (Line& line : subscription.lines) {
+    if (line.queue.is_empty()) continue;
+    subscription.next_line = &line;
+    subscription.next = 0;
+    if (has_room(subscription, line.queue.front())) return true;
+    for (std::size_t index = 1; index < line.queue.places(); ++index) {
+      const Entry& entry = line.queue.at(index);
+      if (SendQueue<Entry>::is_hole(entry) || !entry.pair->sends_train) continue;
+      subscription.next = index;
+      return true;
+    }
   }
   return false;
+}
+
+void Switch::drop_expired_heads(Subscription& subscription) {
+  if (subscription.expiring == 0) return;
+  for (Line& line : subscription.lines)
+    while (!line.queue.is_empty() && is_expired(line.queue.front()))
+      drop_queued(subscription, line.queue.front(), line.queue.front().count, DropReason::expired);
 }
 
 bool Switch::peek(PortId id, Outgoing& outgoing) {
@@ -48,19 +60,17 @@ bool Switch::peek(PortId id, Outgoing& outgoing) {
   while (!port->ready.empty()) {
     if (port->next_ready >= port->ready.size()) port->next_ready = 0;
     Subscription& subscription = *port->ready[port->next_ready];
-    while (!subscription.queue.is_empty() && is_expired(subscription.queue.front()))
-      drop_queued(subscription, subscription.queue.front(), subscription.queue.front().count,
-                  DropReason::expired);
-    const bool has_next = !subscription.queue.is_empty() && !subscription.is_paused;
+    drop_expired_heads(subscription);
+    const bool has_next = subscription.has_queue() && !subscription.is_paused;
     if (has_next && choose(subscription)) {
-      const Entry& entry = subscription.queue.at(subscription.next);
+      Line& line = *subscription.next_line;
+      const Entry& entry = line.queue.at(subscription.next);
       outgoing.routed = entry.routed;
       outgoing.subscription = subscription.handle;
       outgoing.first = entry.first;
       outgoing.count = entry.count;
       outgoing.ttl_left_ms = ttl_left_ms(*entry.routed);
-      outgoing.first_delivery =
-          entry.first_delivery != 0 ? entry.first_delivery : subscription.sent_no + 1;
+      outgoing.first_delivery = entry.first_delivery != 0 ? entry.first_delivery : line.sent_no + 1;
       return true;
     }
     if (has_next && subscription.blocked_since == 0) subscription.blocked_since = now_;
@@ -74,7 +84,8 @@ bool Switch::peek(PortId id, Outgoing& outgoing) {
 void Switch::mark_sent(PortId id) {
   Port& port = *find_port(id);
   Subscription& subscription = *port.ready[port.next_ready];
-  Entry entry = subscription.queue.take(subscription.queue.at(subscription.next));
+  Line& line = *subscription.next_line;
+  Entry entry = line.queue.take(line.queue.at(subscription.next));
   forget_place(subscription, entry);
   if (entry.routed->first_of_train) entry.pair->sends_train = true;
   if (entry.count > 0 || entry.routed->aborts) entry.pair->sends_train = false;
@@ -83,29 +94,39 @@ void Switch::mark_sent(PortId id) {
   queued_ = queued_ - amount;
   subscription.sent = subscription.sent + amount;
   if (entry.first_delivery == 0) {
-    entry.first_delivery = subscription.sent_no + 1;
-    subscription.sent_no += entry.count;
-    subscription.row->set(SubscriptionCounter::sent_no, subscription.sent_no);
+    entry.first_delivery = line.sent_no + 1;
+    line.sent_no += entry.count;
+    subscription.row->add(SubscriptionCounter::sent_no, entry.count);
   }
   StatsRow& row = *entry.pair->row;
   row.set(PairCounter::queued, row.get(PairCounter::queued) - entry.count);
   row.add(PairCounter::in_flight, entry.count);
   entry.is_sent = true;
-  ++subscription.records_sent;
-  subscription.in_flight.push_back(std::move(entry));
+  ++line.records_sent;
+  line.in_flight.push_back(std::move(entry));
   ++port.next_ready;  // the next one in turn
 }
 
 // A subscriber's process has these bytes: nobody needs them here any more. Records are counted as
 // they were sent, so that a chunk or an abort is as exact a mark as a message.
-void Switch::release_received(Subscription& subscription, std::uint64_t received_no) {
-  while (subscription.received_entries < subscription.in_flight.count() &&
-         subscription.records_settled + subscription.received_entries < received_no) {
-    Entry& entry = subscription.in_flight.at(subscription.received_entries);
+void Switch::release_received(Line& line, std::uint64_t received_no) {
+  while (line.received_entries < line.in_flight.count() &&
+         line.records_settled + line.received_entries < received_no) {
+    Entry& entry = line.in_flight.at(line.received_entries);
     if (entry.pair != nullptr) let_go(entry);
-    ++subscription.received_entries;
+    ++line.received_entries;
   }
-  subscription.row->set(SubscriptionCounter::received_no, received_no);
+}
+
+// The counters know no lanes.
+void Switch::show_numbers(Subscription& subscription) noexcept {
+  std::uint64_t received = 0, done = 0;
+  for (const Line& line : subscription.lines) {
+    received += line.records_settled + line.received_entries;
+    done += line.done_no;
+  }
+  subscription.row->set(SubscriptionCounter::received_no, received);
+  subscription.row->set(SubscriptionCounter::done_no, done);
 }
 
 // The entry need not be sent, or sent again.
@@ -136,24 +157,23 @@ bool Switch::settle(PortId port, const wire::Settle& item, base::Nanos now) {
   Subscription* found = find_subscription(port, item.subscription);
   if (found == nullptr) return true;  // it ended meanwhile
   Subscription& subscription = *found;
-  if (item.received_no > subscription.records_sent || item.done_no > subscription.sent_no ||
+  Line& line = subscription.line(item.lane);
+  if (item.received_no > line.records_sent || item.done_no > line.sent_no ||
       item.consumed_messages > subscription.sent.messages ||
       item.consumed_bytes > subscription.sent.bytes)
     return false;
-  release_received(subscription, item.received_no);
-  while (subscription.received_entries > 0 && item.done_no > 0) {
-    Entry& entry = subscription.in_flight.front();
+  release_received(line, item.received_no);
+  while (line.received_entries > 0 && item.done_no > 0) {
+    Entry& entry = line.in_flight.front();
     const std::uint64_t last = entry.first_delivery + std::max(entry.count, 1u) - 1;
     if (last > item.done_no) break;
     complete(entry, entry.count, DropReason::corrupt);
-    subscription.in_flight.pop_front();
-    --subscription.received_entries;
-    ++subscription.records_settled;
+    line.in_flight.pop_front();
+    --line.received_entries;
+    ++line.records_settled;
   }
-  if (item.done_no > subscription.done_no) {
-    subscription.done_no = item.done_no;
-    subscription.row->set(SubscriptionCounter::done_no, item.done_no);
-  }
+  line.done_no = std::max(line.done_no, item.done_no);
+  show_numbers(subscription);
   const Amount consumed{std::max(subscription.consumed.messages, item.consumed_messages),
                         std::max(subscription.consumed.bytes, item.consumed_bytes)};
   const Amount returned = consumed - subscription.consumed;
@@ -164,7 +184,7 @@ bool Switch::settle(PortId port, const wire::Settle& item, base::Nanos now) {
       subscription.backlog = monus(subscription.backlog, returned);
       serve_later(subscription);
     }
-    if (!subscription.queue.is_empty()) note_ready(subscription);
+    if (subscription.has_queue()) note_ready(subscription);
   }
   return true;
 }
@@ -175,11 +195,12 @@ bool Switch::refuse(PortId port, const wire::Verdict& item) {
   if (found == nullptr) return true;
   Subscription& subscription = *found;
   const std::uint64_t end = item.first_delivery + item.count;
-  if (item.count == 0 || end - 1 > subscription.sent_no) return false;
+  Line& line = subscription.line(item.lane);
+  if (item.count == 0 || end - 1 > line.sent_no) return false;
   const DropReason reason =
       item.reason == number(Error::expired) ? DropReason::expired : DropReason::corrupt;
-  for (std::size_t index = 0; index < subscription.in_flight.count(); ++index) {
-    Entry& entry = subscription.in_flight.at(index);
+  for (std::size_t index = 0; index < line.in_flight.count(); ++index) {
+    Entry& entry = line.in_flight.at(index);
     if (entry.pair == nullptr || entry.count == 0) continue;
     if (entry.first_delivery >= end) break;
     const std::uint64_t from = std::max(entry.first_delivery, item.first_delivery);

@@ -15,7 +15,7 @@ constexpr std::size_t items_reserved = 64;
 constexpr std::size_t base_bytes = 256;
 constexpr std::size_t vector_bytes = 12;
 constexpr std::size_t advertise_bytes = 48;
-constexpr std::size_t subscribe_bytes = 96;
+constexpr std::size_t subscribe_bytes = 112;
 
 }  // namespace
 
@@ -107,16 +107,18 @@ flatbuffers::Offset<flatbuffers::Vector<flatbuffers::Offset<Item>>> write_tables
 flatbuffers::Offset<fb::Control> ControlBuilder::State::write() {
   for (const Advertise& item : advertises) {
     const auto topic = builder.CreateString(item.topic.data(), item.topic.size());
-    advertise_offsets.push_back(fb::CreateAdvertise(builder, item.publication, item.publisher_id,
-                                                    item.publisher_epoch, topic, item.base_seq,
-                                                    item.returns, item.lossless_count));
+    advertise_offsets.push_back(fb::CreateAdvertise(
+        builder, item.publication, item.publisher_id, item.publisher_epoch, topic, item.base_seq,
+        item.returns, item.lossless_count, static_cast<std::uint8_t>(item.lane)));
   }
   for (const Subscribe& item : subscribes) {
     const auto pattern = builder.CreateString(item.pattern.data(), item.pattern.size());
+    const LaneNumbers& numbers = item.resume_received;
+    const fb::LaneNumbers received(numbers[0], numbers[1], numbers[2]);
     subscribe_offsets.push_back(fb::CreateSubscribe(
         builder, item.subscription, pattern, item.policy, item.bound_messages, item.bound_bytes,
         item.window_messages, item.window_bytes, item.stall_ms, item.resumes,
-        item.resume_received_no, item.latest, item.returns));
+        item.resumes ? &received : nullptr, item.latest, item.returns));
   }
   flatbuffers::Offset<fb::Goodbye> goodbye_at;
   if (goodbye) goodbye_at = fb::CreateGoodbye(builder, goodbye->reason, goodbye->deadline_ms);
@@ -175,12 +177,14 @@ void ControlBuilder::add(const FlushAsk& item) {
   state_->add(state_->flush_asks, fb::FlushAsk(item.publication, 0, item.seq));
 }
 void ControlBuilder::add(const Settle& item) {
-  state_->add(state_->settles, fb::Settle(item.subscription, 0, item.received_no, item.done_no,
+  state_->add(state_->settles, fb::Settle(item.subscription, static_cast<std::uint8_t>(item.lane),
+                                          0, 0, item.received_no, item.done_no,
                                           item.consumed_messages, item.consumed_bytes));
 }
 void ControlBuilder::add(const Verdict& item) {
   state_->add(state_->verdicts,
-              fb::Verdict(item.subscription, item.reason, item.first_delivery, item.count));
+              fb::Verdict(item.subscription, item.reason, static_cast<std::uint8_t>(item.lane), 0,
+                          item.first_delivery, item.count));
 }
 void ControlBuilder::add(const Subscribed& item) {
   state_->add(state_->subscribed, fb::Subscribed(item.subscription, item.error, 0, item.generation,

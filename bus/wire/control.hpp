@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -13,6 +14,9 @@
 namespace abuzz::wire {
 
 inline constexpr std::uint32_t credit_is_fresh = 1;
+
+// One number for each data lane: high, normal, bulk.
+using LaneNumbers = std::array<std::uint64_t, data_lanes>;
 
 // Control items as plain structs, one for each table and struct of schema/control.fbs, same names
 // and same fields; see there for their meaning.
@@ -43,10 +47,13 @@ struct FlushAsk {
 };
 struct Settle {
   std::uint32_t subscription = 0;
+  Lane lane = Lane::normal;
   std::uint64_t received_no = 0, done_no = 0, consumed_messages = 0, consumed_bytes = 0;
 };
 struct Verdict {
-  std::uint32_t subscription = 0, reason = 0;
+  std::uint32_t subscription = 0;
+  std::uint16_t reason = 0;
+  Lane lane = Lane::normal;
   std::uint64_t first_delivery = 0, count = 0;
 };
 struct Subscribed {
@@ -73,6 +80,7 @@ struct Advertise {
   std::uint64_t base_seq = 0;
   bool returns = false;
   std::uint32_t lossless_count = 0;
+  Lane lane = Lane::normal;
 };
 struct Subscribe {
   std::uint32_t subscription = 0;
@@ -81,7 +89,7 @@ struct Subscribe {
   std::uint64_t bound_messages = 0, bound_bytes = 0, window_messages = 0, window_bytes = 0;
   std::uint32_t stall_ms = 0;
   bool resumes = false;
-  std::uint64_t resume_received_no = 0;
+  LaneNumbers resume_received{};
   std::uint32_t latest = 0;
   bool returns = false;
 };

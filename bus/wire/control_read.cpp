@@ -12,11 +12,15 @@ namespace {
 constexpr std::size_t control_alignment = 8;
 constexpr std::uint32_t tables_max = 4096;
 constexpr std::uint8_t policy_max = 3;
-constexpr std::uint32_t flags_must_understand = 0xffff'0000;
 
 std::string_view text_of(const flatbuffers::String* string) noexcept {
   if (string == nullptr) return {};
   return {string->c_str(), string->size()};
+}
+
+LaneNumbers numbers_of(const fb::LaneNumbers* numbers) noexcept {
+  if (numbers == nullptr) return {};
+  return {numbers->high(), numbers->normal(), numbers->bulk()};
 }
 
 // Each `take` fills the plain struct, and tells whether every value is in its range.
@@ -48,13 +52,15 @@ bool take(const fb::FlushAsk& from, FlushAsk& to) noexcept {
   return to.publication != 0 && from.reserved() == 0;
 }
 bool take(const fb::Settle& from, Settle& to) noexcept {
-  to = {from.subscription(), from.received_no(), from.done_no(), from.consumed_messages(),
-        from.consumed_bytes()};
-  return to.subscription != 0 && (from.flags() & flags_must_understand) == 0;
+  to = {from.subscription(), Lane{from.lane()},        from.received_no(),
+        from.done_no(),      from.consumed_messages(), from.consumed_bytes()};
+  return to.subscription != 0 && is_data_lane(to.lane) && from.reserved() == 0 &&
+         from.reserved2() == 0;
 }
 bool take(const fb::Verdict& from, Verdict& to) noexcept {
-  to = {from.subscription(), from.reason(), from.first_delivery(), from.count()};
-  return to.subscription != 0 && to.first_delivery != 0 && to.count != 0 &&
+  to = {from.subscription(), from.reason(), Lane{from.lane()}, from.first_delivery(), from.count()};
+  return to.subscription != 0 && is_data_lane(to.lane) && from.reserved() == 0 &&
+         to.first_delivery != 0 && to.count != 0 &&
          to.count <= std::numeric_limits<std::uint64_t>::max() - to.first_delivery;
 }
 bool take(const fb::Subscribed& from, Subscribed& to) noexcept {
@@ -79,13 +85,17 @@ bool take(const fb::Gone& from, Gone& to) noexcept {
 }
 bool take(const fb::Advertise& from, Advertise& to) noexcept {
   to = {from.publication(), from.publisher_id(), from.publisher_epoch(), text_of(from.topic()),
-        from.base_seq(),    from.returns(),      from.lossless_count()};
-  return to.publication != 0 && to.topic.size() <= reserved_topic_bytes_max;
+        from.base_seq(),    from.returns(),      from.lossless_count(),  Lane{from.lane()}};
+  return to.publication != 0 && is_data_lane(to.lane) &&
+         to.topic.size() <= reserved_topic_bytes_max;
 }
 bool take(const fb::Subscribe& from, Subscribe& to) noexcept {
-  to = {from.subscription(), text_of(from.pattern()),   from.policy(),       from.bound_messages(),
-        from.bound_bytes(),  from.window_messages(),    from.window_bytes(), from.stall_ms(),
-        from.resumes(),      from.resume_received_no(), from.latest(),       from.returns()};
+  to = {from.subscription(), text_of(from.pattern()),
+        from.policy(),       from.bound_messages(),
+        from.bound_bytes(),  from.window_messages(),
+        from.window_bytes(), from.stall_ms(),
+        from.resumes(),      numbers_of(from.resume_received()),
+        from.latest(),       from.returns()};
   return to.subscription != 0 && to.policy <= policy_max &&
          to.pattern.size() <= reserved_topic_bytes_max;
 }

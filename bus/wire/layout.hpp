@@ -29,6 +29,18 @@ inline constexpr std::size_t stored_bytes_max = 1u << 20;    // of a batch body
 // Do not change the values: they are on the wire.
 using abuzz::Lane;
 inline constexpr std::size_t lanes = 4;
+// Those of messages: high, normal, bulk. Control has none of its own.
+inline constexpr std::size_t data_lanes = 3;
+constexpr bool is_data_lane(Lane lane) noexcept {
+  return lane >= Lane::high && lane <= Lane::bulk;
+}
+// 0 for high, 1 for normal, 2 for bulk. Requires: a data lane.
+constexpr std::size_t lane_index(Lane lane) noexcept {
+  return static_cast<std::size_t>(lane) - 1;
+}
+constexpr Lane lane_at(std::size_t index) noexcept {
+  return static_cast<Lane>(index + 1);
+}
 
 enum class Codec : std::uint8_t { raw = 0, zstd = 1 };
 

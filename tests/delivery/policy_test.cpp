@@ -205,7 +205,7 @@ TEST_F(PolicyTest, ARefusedPartOfARecordIsNotDelivered) {
   EXPECT_EQ(sequences().size(), 10u);
   wire::Verdict verdict;
   verdict.subscription = 1;
-  verdict.reason = static_cast<std::uint32_t>(Error::expired);
+  verdict.reason = static_cast<std::uint16_t>(Error::expired);
   verdict.first_delivery = 4;
   verdict.count = 7;
   EXPECT_TRUE(switch_.refuse(subscriber_port, verdict));

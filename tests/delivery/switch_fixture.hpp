@@ -58,6 +58,7 @@ class SwitchTest : public ::testing::Test {
     item.publication = item.publisher_id = handle;
     item.publisher_epoch = 1;
     item.topic = topic;
+    if (lanes_.contains(handle)) item.lane = lanes_[handle];
     ASSERT_EQ(switch_.advertise(publisher_port, item), 0);
     topics_[handle] = std::string(topic);
     switch_.finish_cycle(now_);
@@ -96,6 +97,7 @@ class SwitchTest : public ::testing::Test {
     envelope.agent_id = publisher_port;
     envelope.publisher_id = handle;
     envelope.publisher_epoch = 1;
+    if (lanes_.contains(handle)) envelope.lane = lanes_[handle];
     envelope.first_seq = next_seq_[handle] + 1;
     if (chunk.count > 0) {
       envelope.flags = wire::batch_chunk;
@@ -110,6 +112,7 @@ class SwitchTest : public ::testing::Test {
     EXPECT_EQ(wire::BatchHead::parse(slice.span(), head), wire::Reject::none);
     wire::Record record;
     record.handle = handle;
+    record.lane = head.envelope.lane;
     record.message_count = head.envelope.message_count;
     record.seq = head.envelope.first_seq;
     record.ttl_left_ms = ttl_ms;
@@ -139,29 +142,35 @@ class SwitchTest : public ::testing::Test {
         got.push_back(
             {next.routed->publication->handle, next.routed->first_seq + next.first + index});
       last_ttl_ms_ = next.ttl_left_ms;
-      Step step{next.first_delivery + next.count - 1, next.count, 0};
+      Step step{next.routed->lane, next.first_delivery + next.count - 1, {next.count, 0}};
       wire::BatchHead head;
       if (!next.routed->aborts &&
           wire::BatchHead::parse(next.routed->slice.span(), head) == wire::Reject::none)
-        step.bytes = wire::charged_bytes(head.envelope, next.count);
-      under_way_[next.subscription].push_back(step);
+        step.amount.bytes = wire::charged_bytes(head.envelope, next.count);
+      subscribers_[next.subscription].under_way.push_back(step);
       switch_.mark_sent(subscriber_port);
     }
     return got;
   }
   // The subscription handled up to `records` of those that were sent to it.
   void settle(std::uint32_t handle = 1, std::size_t records = 10'000) {
-    wire::Settle& told = told_[handle];
-    std::deque<Step>& steps = under_way_[handle];
-    told.subscription = handle;
+    Subscriber& subscriber = subscribers_[handle];
+    std::deque<Step>& steps = subscriber.under_way;
     while (records-- > 0 && !steps.empty()) {
+      wire::Settle& told = subscriber.told[wire::lane_index(steps.front().lane)];
       ++told.received_no;
       told.done_no = std::max(told.done_no, steps.front().last_delivery);
-      told.consumed_messages += steps.front().messages;
-      told.consumed_bytes += steps.front().bytes;
+      subscriber.consumed = subscriber.consumed + steps.front().amount;
       steps.pop_front();
     }
-    ASSERT_TRUE(switch_.settle(subscriber_port, told, now_));
+    for (std::size_t index = 0; index < wire::data_lanes; ++index) {
+      wire::Settle& told = subscriber.told[index];
+      told.subscription = handle;
+      told.lane = wire::lane_at(index);
+      told.consumed_messages = subscriber.consumed.messages;
+      told.consumed_bytes = subscriber.consumed.bytes;
+      ASSERT_TRUE(switch_.settle(subscriber_port, told, now_));
+    }
     switch_.finish_cycle(now_);
   }
 
@@ -211,16 +220,22 @@ class SwitchTest : public ::testing::Test {
   base::Nanos now_ = base::second;
   Switch switch_{*stats_, config_, node_id, pool_};
   std::map<std::uint32_t, std::string> topics_;
+  std::map<std::uint32_t, wire::Lane> lanes_;  // of publications that are not normal
   std::map<std::uint32_t, std::uint64_t> next_seq_;
   std::uint32_t last_ttl_ms_ = 0;
 
  private:
   struct Step {
+    wire::Lane lane;
     std::uint64_t last_delivery;
-    std::uint64_t messages, bytes;
+    Amount amount;
   };
-  std::map<std::uint32_t, std::deque<Step>> under_way_;
-  std::map<std::uint32_t, wire::Settle> told_;
+  struct Subscriber {
+    std::deque<Step> under_way;
+    wire::Settle told[wire::data_lanes];
+    Amount consumed;
+  };
+  std::map<std::uint32_t, Subscriber> subscribers_;
   static constexpr mem::SizeClass classes[] = {{1024, 4096, 4096}, {16384, 512, 512}};
 };
 

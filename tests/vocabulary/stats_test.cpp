@@ -197,7 +197,7 @@ TEST_F(Stats, ReserveAddressesAndNotMemory) {
   EXPECT_LT(resident_bytes(), before + (4u << 20));
   struct stat status {};
   ASSERT_EQ(::stat(path_.c_str(), &status), 0);
-  EXPECT_LE(status.st_size, 64 << 10);
+  EXPECT_LE(status.st_size, 80 << 10);
 }
 
 TEST_F(Stats, LieInAPrivateFileThatReplacesAnOldOne) {

@@ -16,11 +16,13 @@ namespace {
 class Listing final : public ControlSink {
  public:
   void on(const Advertise& i) override {
-    line("advertise", i.publication, i.publisher_id, i.publisher_epoch, i.topic, i.base_seq);
+    line("advertise", i.publication, i.publisher_id, i.publisher_epoch, i.topic, i.base_seq,
+         number(i.lane));
   }
   void on(const Subscribe& i) override {
     line("subscribe", i.subscription, i.pattern, i.policy, i.bound_messages, i.bound_bytes,
-         i.window_messages, i.window_bytes, i.stall_ms, i.resumes, i.resume_received_no);
+         i.window_messages, i.window_bytes, i.stall_ms, i.resumes, i.resume_received[0],
+         i.resume_received[1], i.resume_received[2]);
   }
   void on(const Withdraw& i) override { line("withdraw", i.publication); }
   void on(const Unsubscribe& i) override { line("unsubscribe", i.subscription); }
@@ -35,10 +37,11 @@ class Listing final : public ControlSink {
          i.queue_messages);
   }
   void on(const Settle& i) override {
-    line("settle", i.subscription, i.received_no, i.done_no, i.consumed_messages, i.consumed_bytes);
+    line("settle", i.subscription, number(i.lane), i.received_no, i.done_no, i.consumed_messages,
+         i.consumed_bytes);
   }
   void on(const Verdict& i) override {
-    line("verdict", i.subscription, i.reason, i.first_delivery, i.count);
+    line("verdict", i.subscription, i.reason, number(i.lane), i.first_delivery, i.count);
   }
   void on(const Want& i) override { line("want", i.publication, i.limit_messages, i.limit_bytes); }
   void on(const FlushAsk& i) override { line("flush_ask", i.publication, i.seq); }
@@ -54,6 +57,7 @@ class Listing final : public ControlSink {
   std::string text;
 
  private:
+  static int number(Lane lane) { return static_cast<int>(lane); }
   template <class... Values>
   void line(const char* name, const Values&... values) {
     text += name;
@@ -87,8 +91,10 @@ void add_everything(ControlBuilder& builder) {
       Subscribed{.subscription = 10, .error = 11, .generation = 12, .matched_publications = 13});
   builder.add(FlushAsk{.publication = 14, .seq = 15});
   builder.add(Want{.publication = 16, .limit_messages = 17, .limit_bytes = 18});
-  builder.add(Verdict{.subscription = 19, .reason = 20, .first_delivery = 21, .count = 22});
+  builder.add(Verdict{
+      .subscription = 19, .reason = 20, .lane = Lane::bulk, .first_delivery = 21, .count = 22});
   builder.add(Settle{.subscription = 23,
+                     .lane = Lane::high,
                      .received_no = 25,
                      .done_no = 24,
                      .consumed_messages = 26,
@@ -115,12 +121,13 @@ void add_everything(ControlBuilder& builder) {
                         .window_bytes = 46,
                         .stall_ms = 47,
                         .resumes = true,
-                        .resume_received_no = 48});
+                        .resume_received = {48, 49, 50}});
   builder.add(Advertise{.publication = 49,
                         .publisher_id = 50,
                         .publisher_epoch = 51,
                         .topic = topic,
-                        .base_seq = 52});
+                        .base_seq = 52,
+                        .lane = Lane::high});
 }
 
 TEST(Control,
@@ -128,14 +135,14 @@ TEST(Control,
   ControlBuilder builder;
   add_everything(builder);
   EXPECT_EQ(listed(builder.finish()),
-            "advertise 49 50 51 docs.new.report 52\n"
-            "subscribe 42 docs.*.> 1 43 44 45 46 47 1 48\n"
+            "advertise 49 50 51 docs.new.report 52 1\n"
+            "subscribe 42 docs.*.> 1 43 44 45 46 47 1 48 49 50\n"
             "withdraw 41\n"
             "credit 36 37 38 39 35\n"
             "outcome 32 33 34 35\n"
             "interest 28 30 29 31 32\n"
-            "verdict 19 20 21 22\n"
-            "settle 23 25 24 26 27\n"
+            "verdict 19 20 3 21 22\n"
+            "settle 23 1 25 24 26 27\n"
             "unsubscribe 40\n"
             "want 16 17 18\n"
             "flush_ask 14 15\n"
@@ -251,6 +258,12 @@ TEST(Control, values_out_of_range_are_refused) {
   EXPECT_EQ(read_one(Verdict{.subscription = 1, .first_delivery = 1, .count = 0}), Reject::control);
   EXPECT_EQ(read_one(Verdict{.subscription = 1, .first_delivery = ~0ull, .count = 1}),
             Reject::control);
+  for (const Lane lane : {Lane::control, Lane{4}}) {
+    EXPECT_EQ(read_one(Advertise{.publication = 1, .topic = "a", .lane = lane}), Reject::control);
+    EXPECT_EQ(read_one(Settle{.subscription = 1, .lane = lane}), Reject::control);
+    EXPECT_EQ(read_one(Verdict{.subscription = 1, .lane = lane, .first_delivery = 1, .count = 1}),
+              Reject::control);
+  }
   EXPECT_EQ(read_one(Interest{.publication = 1, .match_count = 1, .lossless_count = 2}),
             Reject::control);
 }

@@ -161,7 +161,8 @@ TEST(Golden, control_items_are_the_same_bytes) {
                                          .publisher_id = 3,
                                          .publisher_epoch = 1,
                                          .topic = topic,
-                                         .base_seq = 40});
+                                         .base_seq = 40,
+                                         .lane = Lane::bulk});
   compare_control("subscribe", Subscribe{.subscription = 1,
                                          .pattern = "docs.*.>",
                                          .policy = 0,
@@ -178,7 +179,7 @@ TEST(Golden, control_items_are_the_same_bytes) {
                                                  .window_messages = 1024,
                                                  .window_bytes = 2 << 20,
                                                  .resumes = true,
-                                                 .resume_received_no = 77});
+                                                 .resume_received = {75, 77, 3}});
   compare_control("withdraw", Withdraw{.publication = 9});
   compare_control("unsubscribe", Unsubscribe{.subscription = 1});
   compare_control("credit", Credit{.publication = 9,
@@ -194,6 +195,7 @@ TEST(Golden, control_items_are_the_same_bytes) {
                                        .generation = 5,
                                        .queue_messages = 1024});
   compare_control("settle", Settle{.subscription = 1,
+                                   .lane = Lane::bulk,
                                    .received_no = 103,
                                    .done_no = 102,
                                    .consumed_messages = 103,
@@ -201,8 +203,10 @@ TEST(Golden, control_items_are_the_same_bytes) {
 }
 
 TEST(Golden, rare_control_items_are_the_same_bytes) {
-  compare_control("verdict",
-                  Verdict{.subscription = 1, .reason = 2, .first_delivery = 101, .count = 1});
+  compare_control(
+      "verdict",
+      Verdict{
+          .subscription = 1, .reason = 2, .lane = Lane::high, .first_delivery = 101, .count = 1});
   compare_control("want", Want{.publication = 9, .limit_messages = 1, .limit_bytes = 1'050'000});
   compare_control("flush_ask", FlushAsk{.publication = 9, .seq = 43});
   compare_control(
