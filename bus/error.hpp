@@ -52,8 +52,13 @@ enum class Error : std::uint16_t {
   timed_out = 703,
   stalled_out = 704,  // a lossless subscriber stood still past its stall limit
   no_subscriber = 901,
-  undelivered = 902,  // dropped by every subscription that matched
-  expired = 903,      // its time to live was over before it was handled
+  undelivered = 902,     // dropped by every subscription that matched
+  expired = 903,         // its time to live was over before it was handled
+  no_responder = 905,    // nobody replies to requests on the topic
+  peer_gone = 906,       // the responder was gone before its reply was whole
+  cancelled = 907,       // the requester did not want it any more
+  request_failed = 908,  // the responder said so
+  reply_incomplete = 912,
   unknown_flag = 1001,
   bad_flag_value = 1002,
   missing_argument = 1003,

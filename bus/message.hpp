@@ -13,6 +13,16 @@ namespace abuzz {
 // Priority class of a publisher. Values are on the wire.
 enum class Lane : std::uint8_t { control = 0, high = 1, normal = 2, bulk = 3 };
 
+// What a message is in a conversation. Values are on the wire.
+enum class MessageKind : std::uint8_t {
+  message = 0,
+  request = 1,   // asks for a reply
+  part = 2,      // of a reply of several parts
+  progress = 3,  // the request is being worked on
+  last = 4,      // of a reply; there may be no other
+  failed = 5,    // the request has failed
+};
+
 // What became of an attempt to publish.
 enum class [[nodiscard]] SendStatus : std::uint8_t{
     queued,          // the message has its sequence and is on its way
@@ -38,6 +48,7 @@ class MessageView {
   std::uint64_t key() const noexcept { return key_; }
   std::uint64_t correlation() const noexcept { return correlation_; }
   Lane lane() const noexcept { return lane_; }
+  MessageKind kind() const noexcept { return kind_; }
   // Wall clock of the sender when the batch left, nanoseconds. For people, not for measuring.
   std::int64_t send_time_ns() const noexcept { return send_time_ns_; }
   // Keeps the message beyond the handler, without a copy. It holds a pooled buffer: drop it soon.
@@ -50,6 +61,7 @@ class MessageView {
     std::uint64_t sequence = 0, agent_id = 0, key = 0, correlation = 0;
     std::uint32_t publisher_id = 0;
     Lane lane = Lane::normal;
+    MessageKind kind = MessageKind::message;
     std::int64_t send_time_ns = 0;
     const void* buffer = nullptr;  // mem::Buffer that holds the payload
   };
@@ -63,7 +75,8 @@ class MessageView {
         send_time_ns_(fields.send_time_ns),
         buffer_(fields.buffer),
         publisher_id_(fields.publisher_id),
-        lane_(fields.lane) {}
+        lane_(fields.lane),
+        kind_(fields.kind) {}
 
  private:
   std::span<const std::byte> payload_;
@@ -73,6 +86,7 @@ class MessageView {
   const void* buffer_;
   std::uint32_t publisher_id_;
   Lane lane_;
+  MessageKind kind_;
 };
 
 // A message that outlives its handler. Must be dropped before the agent that received it is closed.

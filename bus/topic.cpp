@@ -1,9 +1,13 @@
 #include "bus/topic.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace abuzz {
 namespace {
+
+constexpr std::string_view reply_prefix = "$reply.";
+constexpr std::string_view hex_digits = "0123456789abcdef";
 
 constexpr std::array<bool, 256> make_token_characters() {
   std::array<bool, 256> table{};
@@ -113,6 +117,28 @@ TopicFault check_agent_name(std::string_view name) noexcept {
     if (!is_token_character(c)) return TopicFault::bad_character;
   }
   return TopicFault::none;
+}
+
+std::string_view write_reply_topic(std::uint64_t agent_id, char* topic) noexcept {
+  char* const end = std::copy(reply_prefix.begin(), reply_prefix.end(), topic);
+  for (unsigned digit = 0; digit < 16; ++digit)
+    end[digit] = hex_digits[(agent_id >> (60 - 4 * digit)) & 15];
+  return {topic, reply_topic_bytes};
+}
+
+std::uint64_t agent_of_reply_topic(std::string_view topic) noexcept {
+  if (topic.size() != reply_topic_bytes || !topic.starts_with(reply_prefix)) return 0;
+  std::uint64_t agent_id = 0;
+  for (const char character : topic.substr(reply_prefix.size())) {
+    const std::size_t value = hex_digits.find(character);
+    if (value == std::string_view::npos) return 0;
+    agent_id = agent_id << 4 | value;
+  }
+  return agent_id;
+}
+
+bool is_reply_topic(std::string_view topic) noexcept {
+  return agent_of_reply_topic(topic) != 0;
 }
 
 // HOT: shard (on a route cache miss)

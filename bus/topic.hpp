@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 
 #include "bus/error.hpp"
@@ -48,6 +49,14 @@ constexpr bool is_reserved(std::string_view topic) noexcept {
 constexpr bool is_about_agents(std::string_view pattern) noexcept {
   return pattern.starts_with("$agents") && (pattern.size() == 7 || pattern[7] == '.');
 }
+// `$reply.` and 16 hexadecimal digits, the id of an agent: where replies to its requests go. Any
+// agent may publish there; that agent alone may subscribe, to exactly its own.
+ABUZZ_EXPORT bool is_reply_topic(std::string_view topic) noexcept;
+inline constexpr std::size_t reply_topic_bytes = 23;
+// Requires: `topic` has room for reply_topic_bytes.
+ABUZZ_EXPORT std::string_view write_reply_topic(std::uint64_t agent_id, char* topic) noexcept;
+// The agent of a reply topic; 0 when it is none.
+ABUZZ_EXPORT std::uint64_t agent_of_reply_topic(std::string_view topic) noexcept;
 // Requires: both were checked.
 ABUZZ_EXPORT bool matches(std::string_view pattern, std::string_view topic) noexcept;
 

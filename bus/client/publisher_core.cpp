@@ -149,7 +149,7 @@ SendStatus PublisherCore::finish_commit(std::span<std::byte> written,
   bool is_committed = false;
   if (admits(options)) {
     begin_life(*segment, options);
-    segment->builder.commit_entry(written.size(), options.key, options.correlation, 0);
+    segment->builder.commit_entry(written.size(), options.key, options.correlation, 0, kind_);
     is_committed = segment->tally.commit();
   }
   if (!is_committed) {
@@ -159,7 +159,7 @@ SendStatus PublisherCore::finish_commit(std::span<std::byte> written,
     const std::span<std::byte> space = segment->builder.claim(written.size());
     std::memcpy(space.data(), written.data(), written.size());
     begin_life(*segment, options);
-    segment->builder.commit_entry(written.size(), options.key, options.correlation, 0);
+    segment->builder.commit_entry(written.size(), options.key, options.correlation, 0, kind_);
     // Nobody can have taken a segment that has nothing committed.
     (void)segment->tally.commit();
   }
@@ -245,7 +245,7 @@ mem::Buffer PublisherCore::make_chunk(std::span<const std::byte> part,
   const std::span<std::byte> space = segment.builder.claim(part.size());
   std::memcpy(space.data(), part.data(), part.size());
   begin_life(segment, options);
-  segment.builder.commit_entry(part.size(), options.key, options.correlation, 0);
+  segment.builder.commit_entry(part.size(), options.key, options.correlation, 0, kind_);
   (void)segment.tally.commit();
   return block;
 }

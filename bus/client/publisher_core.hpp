@@ -37,6 +37,8 @@ class PublisherCore {
   SendStatus commit(std::size_t bytes, const MessageOptions& options);
   FlushReport flush(base::Nanos patience);
   FlushReport report() const noexcept;
+  // What the messages from now on are. The publisher's thread.
+  void set_kind(MessageKind kind) noexcept { kind_ = kind; }
   // Called by the owner's destructor: withdraws the publication once all of it was accepted.
   void release();
 
@@ -77,7 +79,8 @@ class PublisherCore {
   mem::Buffer claimed_;             // space of a claim that is too long for a batch
   std::span<std::byte> claim_;      // of an open claim
   std::vector<mem::Buffer> train_;  // chunks under construction; reused
-  bool must_knock_ = false;         // the session does not know the open segment yet
+  MessageKind kind_ = MessageKind::message;
+  bool must_knock_ = false;  // the session does not know the open segment yet
 };
 
 }  // namespace abuzz::client

@@ -254,6 +254,7 @@ std::size_t SubscriptionCore::handle_some(const Handler& given, std::size_t max)
     fields.sequence = envelope.first_seq + next_;
     fields.key = entry.key;
     fields.correlation = entry.correlation;
+    fields.kind = static_cast<MessageKind>(entry.flags >> wire::message_kind_shift);
     ++next_;
     ++handled;
     given(MessageView(fields));

@@ -15,6 +15,7 @@
 #include "bus/mem/buffer.hpp"
 #include "bus/options.hpp"
 #include "bus/stats.hpp"
+#include "bus/wire/control.hpp"
 #include "bus/wire/layout.hpp"
 
 // What a switch remembers. Plain structs: Switch is the only one that changes them.
@@ -144,6 +145,7 @@ struct Span {
 
 struct Publication {
   Port* port = nullptr;
+  std::uint64_t agent_id = 0;
   std::uint32_t handle = 0;
   std::uint32_t publisher_id = 0;
   std::uint32_t publisher_epoch = 0;
@@ -247,8 +249,9 @@ struct Port {
     std::uint32_t subscription;
     DropReason reason;
   };
-  std::vector<GoneItem> gone;  // to tell
-  bool has_output = false;     // stands in Switch's list of ports with output
+  std::vector<GoneItem> gone;              // to tell
+  std::vector<wire::ReplyEnd> reply_ends;  // to tell
+  bool has_output = false;                 // stands in Switch's list of ports with output
 };
 
 }  // namespace abuzz::delivery

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -90,6 +91,11 @@ class Switch {
   void want(PortId port, const wire::Want& item);
   void ask_flush(PortId port, const wire::FlushAsk& item);
 
+  // --- Requests (switch_requests.cpp). ---
+  // Whom an act of `port` is for: its responder, or where that is not known all whose subscriptions
+  // match the publication it asked on. Ids of agents, each once; valid until the next call.
+  std::span<const PortId> readers_of(PortId port, const wire::RequestAct& act);
+
   // --- Of the node itself (switch_presence.cpp). ---
   // Where it publishes from; no agent has this id.
   void open_own_port(PortId id);
@@ -160,6 +166,9 @@ class Switch {
   Publication* own_publication(const std::string& topic);
   mem::Buffer seal_own(const Publication& publication, std::string_view payload,
                        base::Nanos wall_now);
+
+  // switch_requests.cpp
+  void tell_requester(const Publication& publication);
 
   // switch_registry.cpp
   Publication* add_publication(Port& port, const wire::Advertise& item);
@@ -258,6 +267,7 @@ class Switch {
   ClosedTotals closed_;
   wire::BatchView keys_;                // of the batch that is routed now, where keys decide
   std::vector<std::uint64_t> tickets_;  // scratch
+  std::vector<PortId> readers_;         // scratch
   // Streams of agents that left lately, so that what they resend is recognised.
   struct StreamKey {
     std::uint64_t agent_id;

@@ -109,7 +109,12 @@ bool Switch::collect_control(PortId id, wire::ControlBuilder& control) {
     tell(publication, control);
     added = true;
   }
-  if (!port->dirty.empty() || !port->gone.empty()) note_output(*port);
+  for (; !port->reply_ends.empty() && control.bytes_estimate() < wire::control_bytes_max;
+       port->reply_ends.pop_back()) {
+    control.add(port->reply_ends.back());
+    added = true;
+  }
+  if (!port->dirty.empty() || !port->gone.empty() || !port->reply_ends.empty()) note_output(*port);
   return added;
 }
 

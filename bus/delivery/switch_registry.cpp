@@ -85,7 +85,7 @@ std::uint16_t Switch::advertise(PortId id, const wire::Advertise& item) {
   Port* port = find_port(id);
   if (port == nullptr) return number(Error::closed);
   if (check_topic(item.topic) != TopicFault::none) return number(Error::bad_topic);
-  if (is_reserved(item.topic)) return number(Error::reserved_topic);
+  if (is_reserved(item.topic) && !is_reply_topic(item.topic)) return number(Error::reserved_topic);
   if (item.publication == 0 || item.publication > config_.agent.publications_max)
     return number(Error::publications_limit);
   if (Publication* known = find_publication(id, item.publication)) {
@@ -108,6 +108,7 @@ Publication* Switch::add_publication(Port& port, const wire::Advertise& item) {
   auto publication = std::make_unique<Publication>();
   publication->port = &port;
   publication->is_paused = port.id == own_port_;
+  publication->agent_id = port.agent_id;
   publication->handle = item.publication;
   publication->publisher_id = item.publisher_id;
   publication->publisher_epoch = item.publisher_epoch;
@@ -170,8 +171,9 @@ void Switch::resume_publication(Publication& publication) {
 
 std::uint16_t Switch::check_subscribe(const Port& port, const wire::Subscribe& item) const {
   if (check_pattern(item.pattern) != TopicFault::none) return number(Error::bad_pattern);
-  if (is_reserved(item.pattern) && !is_about_agents(item.pattern))
-    return number(Error::reserved_topic);
+  const bool is_open = !is_reserved(item.pattern) || is_about_agents(item.pattern) ||
+                       agent_of_reply_topic(item.pattern) == port.agent_id;
+  if (!is_open) return number(Error::reserved_topic);
   if (item.subscription == 0 || item.subscription > config_.agent.subscriptions_max)
     return number(Error::subscriptions_limit);
   if (item.policy > static_cast<std::uint8_t>(Policy::latest)) return number(Error::bad_bound);
@@ -184,7 +186,6 @@ std::uint16_t Switch::check_subscribe(const Port& port, const wire::Subscribe& i
     return number(Error::bad_bound);
   if (subscription_count_ >= config_.node.subscriptions_max)
     return number(Error::node_subscriptions_limit);
-  (void)port;
   return is_draining_ ? number(Error::closed) : 0;
 }
 
@@ -210,7 +211,7 @@ wire::Subscribed Switch::subscribe(PortId id, const wire::Subscribe& item, base:
   subscription->pattern = item.pattern;
   subscription->policy = static_cast<Policy>(item.policy);
   // The node is not held.
-  const bool is_about_node = is_reserved(item.pattern);
+  const bool is_about_node = is_about_agents(item.pattern);
   if (is_about_node && subscription->policy == Policy::lossless)
     subscription->policy = Policy::drop_new;
   subscription->latest_max = item.latest;

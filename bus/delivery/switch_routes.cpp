@@ -103,7 +103,7 @@ void Switch::end_subscription(Subscription& subscription, DropReason reason, boo
   }
   ++generation_;
   --subscription_count_;
-  if (is_reserved(subscription.pattern)) --reserved_subscriptions_;
+  if (is_about_agents(subscription.pattern)) --reserved_subscriptions_;
   stats_.process().set(ProcessCounter::subscriptions_now, subscription_count_);
   stats_.remove_row(subscription.row);
   port.subscriptions[subscription.handle - 1].reset();
@@ -172,6 +172,7 @@ void Switch::free_departed(Publication& publication) {
         return true;
       });
     }
+  if (is_reply_topic(publication.topic)) tell_requester(publication);
   closed_.add_publication(publication.topic, *publication.row);
   stats_.remove_row(publication.row);
   std::erase_if(departed_, [&](const std::unique_ptr<Publication>& departed) {

@@ -9,6 +9,8 @@ namespace abuzz::node {
 namespace {
 
 constexpr std::size_t frames_per_cycle = 64;
+// Acts that wait for the next frame to an agent. What is over is lost: requesters repeat.
+constexpr std::size_t request_acts_max = 512;
 
 // What a record is refused for; the others are no fault of the agent's.
 const char* verdict_name(delivery::Verdict verdict) noexcept {
@@ -69,6 +71,7 @@ class Registrar final : public wire::ControlSink {
       state_.parts.stats.process().add(ProcessCounter::corrupt_reported);
     is_refused_ |= !state_.deliveries.refuse(session_.agent_id, item);
   }
+  void on(const wire::RequestAct& item) override { state_.pass_on(session_, item); }
   void on(const wire::Goodbye& item) override {
     session_.presence.note_leaving({now_, state_.wall_now});
     said_goodbye_ |= item.deadline_ms == 0;
@@ -195,6 +198,19 @@ bool Shard::State::take_batch(Session& session, const wire::FrameView& view,
   if (is_fine(verdict)) return true;
   process.add(ProcessCounter::batches_rejected);
   return false;
+}
+
+// To the responder, in the name of who sent it.
+void Shard::State::pass_on(const Session& from, wire::RequestAct act) {
+  const std::span<const delivery::PortId> readers = deliveries.readers_of(from.agent_id, act);
+  act.agent_id = from.agent_id;
+  act.publication = 0;
+  for (const delivery::PortId reader : readers) {
+    Session* session = find_agent(reader);
+    if (session == nullptr || session->request_acts.size() >= request_acts_max) continue;
+    session->request_acts.push_back(act);
+    owe(*session);
+  }
 }
 
 bool Shard::State::take_control(Session& session, const wire::FrameView& view,

@@ -97,6 +97,8 @@ void Shard::State::add_control(Session& session, bool& has_more) {
   session.advertised.clear();
   for (const wire::Subscribed& item : session.subscribed) control.add(item);
   session.subscribed.clear();
+  for (const wire::RequestAct& item : session.request_acts) control.add(item);
+  session.request_acts.clear();
   deliveries.collect_control(session.agent_id, control);
   if (says_goodbye) {
     has_more = has_more || deliveries.has_news(session.agent_id);

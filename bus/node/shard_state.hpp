@@ -34,7 +34,8 @@ struct Session {
   // Answers to control items, told with the next frame.
   std::vector<wire::Subscribed> subscribed;
   std::vector<wire::Advertised> advertised;
-  link::Frame unsent;  // built, refused by the link for now
+  std::vector<wire::RequestAct> request_acts;  // of other agents, for this one
+  link::Frame unsent;                          // built, refused by the link for now
   StatsRow* row = nullptr;
   Presence presence;
 
@@ -109,6 +110,7 @@ struct Shard::State {
   bool take_control(Session& session, const wire::FrameView& view, const wire::Record& record,
                     base::Nanos now);
 
+  void pass_on(const Session& from, wire::RequestAct act);
   void consider_goodbye(base::Nanos now);
 
   // shard_output.cpp

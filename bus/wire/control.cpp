@@ -33,6 +33,8 @@ struct ControlBuilder::State {
   std::vector<fb::Withdraw> withdraws;
   std::vector<fb::Unsubscribe> unsubscribes;
   std::vector<fb::Gone> gone;
+  std::vector<fb::RequestAct> request_acts;
+  std::vector<fb::ReplyEnd> reply_ends;
   std::vector<Advertise> advertises;
   std::vector<Subscribe> subscribes;
   std::optional<Goodbye> goodbye;
@@ -60,6 +62,8 @@ struct ControlBuilder::State {
     visit(withdraws);
     visit(unsubscribes);
     visit(gone);
+    visit(request_acts);
+    visit(reply_ends);
     visit(advertises);
     visit(subscribes);
     visit(advertise_offsets);
@@ -142,10 +146,12 @@ flatbuffers::Offset<fb::Control> ControlBuilder::State::write() {
   const auto advertised_at = write_structs(builder, advertised);
   const auto gone_at = write_structs(builder, gone);
   const auto held_at = write_structs(builder, held);
+  const auto request_acts_at = write_structs(builder, request_acts);
+  const auto reply_ends_at = write_structs(builder, reply_ends);
   return fb::CreateControl(builder, advertises_at, subscribes_at, withdraws_at, unsubscribes_at,
                            credits_at, outcomes_at, interests_at, settles_at, verdicts_at, wants_at,
                            flush_asks_at, subscribed_at, advertised_at, gone_at, held_at,
-                           goodbye_at, notice_at);
+                           goodbye_at, notice_at, request_acts_at, reply_ends_at);
 }
 
 ControlBuilder::ControlBuilder() : state_(std::make_unique<State>()) {
@@ -207,6 +213,14 @@ void ControlBuilder::add(const Advertise& item) {
 }
 void ControlBuilder::add(const Subscribe& item) {
   state_->add(state_->subscribes, item, subscribe_bytes + item.pattern.size());
+}
+void ControlBuilder::add(const RequestAct& item) {
+  state_->add(state_->request_acts,
+              fb::RequestAct(item.correlation, item.agent_id, item.publication,
+                             static_cast<std::uint8_t>(item.kind), 0, 0, item.parts));
+}
+void ControlBuilder::add(const ReplyEnd& item) {
+  state_->add(state_->reply_ends, fb::ReplyEnd(item.agent_id, item.publisher_id, 0));
 }
 void ControlBuilder::set(const Goodbye& item) {
   state_->goodbye = item;

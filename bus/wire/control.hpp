@@ -101,6 +101,19 @@ struct Notice {
   std::string_view text;
 };
 
+// What a requester tells its responder through the node. Values are on the wire.
+enum class RequestActKind : std::uint8_t { cancel = 1, go_on = 2 };
+struct RequestAct {
+  std::uint64_t correlation = 0, agent_id = 0;
+  std::uint32_t publication = 0;
+  RequestActKind kind = RequestActKind::cancel;
+  std::uint64_t parts = 0;
+};
+struct ReplyEnd {
+  std::uint64_t agent_id = 0;
+  std::uint32_t publisher_id = 0;
+};
+
 // Collects control items and writes them as one Control FlatBuffer. Reused for ever: it does not
 // allocate once it has grown to its working size (which reserve() does ahead). One thread.
 // Strings must stay valid until finish().
@@ -126,6 +139,8 @@ class ControlBuilder {
   void add(const Gone& item);
   void add(const Advertise& item);
   void add(const Subscribe& item);
+  void add(const RequestAct& item);
+  void add(const ReplyEnd& item);
   void set(const Goodbye& item);
   void set(const Notice& item);  // a text over its limit is cut
 
@@ -145,7 +160,7 @@ inline constexpr std::size_t control_bytes_max = 48 * 1024;
 inline constexpr std::size_t control_bytes_read_max = 64 * 1024;
 inline constexpr std::size_t notice_bytes_max = 512;
 
-// Receives the items of one Control in field-id order (advertises first, notice last), but verdicts
+// Receives the items of one Control in field-id order (advertises first, reply ends last), verdicts
 // before settles: they are exceptions inside what a settle covers.
 class ControlSink {
  public:
@@ -167,6 +182,8 @@ class ControlSink {
   virtual void on(const Held&) {}
   virtual void on(const Goodbye&) {}
   virtual void on(const Notice&) {}
+  virtual void on(const RequestAct&) {}
+  virtual void on(const ReplyEnd&) {}
 };
 
 // Verifies `bytes` (any alignment; copied when misaligned into the aligned `scratch`, which must be

@@ -83,6 +83,18 @@ bool take(const fb::Gone& from, Gone& to) noexcept {
   to = {from.subscription(), from.reason()};
   return to.subscription != 0;
 }
+bool take(const fb::RequestAct& from, RequestAct& to) noexcept {
+  to = {from.correlation(), from.agent_id(), from.publication(),
+        static_cast<RequestActKind>(from.kind()), from.parts()};
+  const bool is_known = to.kind == RequestActKind::cancel || to.kind == RequestActKind::go_on;
+  const bool names_one = to.agent_id != 0 || to.publication != 0;
+  return to.correlation != 0 && is_known && names_one && from.reserved() == 0 &&
+         from.reserved_more() == 0;
+}
+bool take(const fb::ReplyEnd& from, ReplyEnd& to) noexcept {
+  to = {from.agent_id(), from.publisher_id()};
+  return to.agent_id != 0 && from.reserved() == 0;
+}
 bool take(const fb::Advertise& from, Advertise& to) noexcept {
   to = {from.publication(), from.publisher_id(), from.publisher_epoch(), text_of(from.topic()),
         from.base_seq(),    from.returns(),      from.lossless_count(),  Lane{from.lane()}};
@@ -151,6 +163,8 @@ bool each_item(const fb::Control& control, Use use) {
     if (text_of(notice->text()).size() > notice_bytes_max) return false;
     use(Notice{notice->error(), text_of(notice->text())});
   }
+  if (!each<RequestAct>(control.request_acts(), use)) return false;
+  if (!each<ReplyEnd>(control.reply_ends(), use)) return false;
   return true;
 }
 

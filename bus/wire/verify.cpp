@@ -11,7 +11,6 @@ namespace abuzz::wire {
 namespace {
 
 constexpr std::uint16_t body_version = 1;
-constexpr std::uint16_t entry_flags_must_understand = 0xff00;
 
 bool is_aligned(const std::byte* bytes, std::size_t alignment) noexcept {
   return reinterpret_cast<std::uintptr_t>(bytes) % alignment == 0;
@@ -29,7 +28,7 @@ struct Body {
 // the end. Payloads are in order and apart, so that a small batch cannot name a large one.
 Reject check_entries(const Body& body) noexcept {
   std::uint64_t bounds_bad = 0;
-  std::uint32_t flags_bad = 0;
+  std::uint32_t kind_max = 0;
   std::uint32_t extra_max = 0;
   std::uint64_t end = 0;
   for (std::uint32_t index = 0; index < body.count; ++index) {
@@ -38,12 +37,13 @@ Reject check_entries(const Body& body) noexcept {
     bounds_bad |= entry.offset % BatchBuilder::payload_alignment;
     bounds_bad |= entry.offset < end;
     end = std::uint64_t{entry.offset} + entry.bytes;
-    flags_bad |= entry.flags;
+    const std::uint32_t kind = entry.flags >> message_kind_shift;
+    kind_max = kind > kind_max ? kind : kind_max;
     extra_max = entry.extra > extra_max ? entry.extra : extra_max;
   }
   // The ends are ascending: the last one is the greatest.
   if (bounds_bad != 0 || end > body.blob_bytes) return Reject::message_bounds;
-  if ((flags_bad & entry_flags_must_understand) != 0) return Reject::message_flags;
+  if (kind_max > static_cast<std::uint32_t>(MessageKind::failed)) return Reject::message_flags;
   if (extra_max > body.extras_count) return Reject::message_bounds;
   return Reject::none;
 }

@@ -14,7 +14,7 @@ class Reader final : public wire::ControlSink {
   void on(const wire::Advertise& item) override { text(item.topic, 160); }
   void on(const wire::Subscribe& item) override {
     text(item.pattern, 160);
-    fuzz::require(item.policy <= 1);
+    fuzz::require(item.policy <= 3);
   }
   void on(const wire::Withdraw& item) override { handle(item.publication); }
   void on(const wire::Credit& item) override { handle(item.publication); }
@@ -24,6 +24,16 @@ class Reader final : public wire::ControlSink {
     fuzz::require(item.first_delivery + (item.count - 1) >= item.first_delivery);
   }
   void on(const wire::Held& item) override { handle(item.publication); }
+  void on(const wire::RequestAct& item) override {
+    fuzz::require(item.correlation != 0 && (item.agent_id != 0 || item.publication != 0));
+    fuzz::require(item.kind == wire::RequestActKind::cancel ||
+                  item.kind == wire::RequestActKind::go_on);
+    ++items;
+  }
+  void on(const wire::ReplyEnd& item) override {
+    fuzz::require(item.agent_id != 0);
+    ++items;
+  }
   void on(const wire::Goodbye&) override { ++items; }
   void on(const wire::Notice& item) override { text(item.text, wire::notice_bytes_max); }
 

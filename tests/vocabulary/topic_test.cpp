@@ -239,5 +239,19 @@ TEST(Matching, CampaignSurvivesAnyBytes) {
   }
 }
 
+TEST(Topic, a_reply_topic_names_the_agent_whose_it_is) {
+  char bytes[reply_topic_bytes];
+  const std::string_view topic = write_reply_topic(0x1'0000'00ab, bytes);
+  EXPECT_EQ(topic, "$reply.00000001000000ab");
+  EXPECT_EQ(check_topic(topic), TopicFault::none);
+  EXPECT_EQ(agent_of_reply_topic(topic), 0x1'0000'00abu);
+  for (const char* other :
+       {"$reply.00000001000000AB", "$reply.00000001000000a", "$reply.00000001000000abc",
+        "$reply.00000001000000a*", "$reply.>", "$reply.0000000000000000", "reply.00000001000000ab",
+        "$replY.00000001000000ab", ""}) {
+    EXPECT_FALSE(is_reply_topic(other)) << other;
+  }
+}
+
 }  // namespace
 }  // namespace abuzz

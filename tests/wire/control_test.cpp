@@ -53,6 +53,11 @@ class Listing final : public ControlSink {
   void on(const Held& i) override { line("held", i.publication, i.since_ms, i.agent_id); }
   void on(const Goodbye& i) override { line("goodbye", i.reason, i.deadline_ms); }
   void on(const Notice& i) override { line("notice", i.error, i.text); }
+  void on(const RequestAct& i) override {
+    line("request_act", i.correlation, i.agent_id, i.publication, static_cast<int>(i.kind),
+         i.parts);
+  }
+  void on(const ReplyEnd& i) override { line("reply_end", i.agent_id, i.publisher_id); }
 
   std::string text;
 
@@ -84,6 +89,12 @@ std::string listed(std::span<const std::byte> bytes) {
 void add_everything(ControlBuilder& builder) {
   builder.set(Notice{.error = 701, .text = "for people"});
   builder.set(Goodbye{.reason = 1, .deadline_ms = 2});
+  builder.add(ReplyEnd{.agent_id = 61, .publisher_id = 62});
+  builder.add(RequestAct{.correlation = 56,
+                         .agent_id = 57,
+                         .publication = 58,
+                         .kind = RequestActKind::go_on,
+                         .parts = 60});
   builder.add(Held{.publication = 3, .since_ms = 4, .agent_id = 5});
   builder.add(Gone{.subscription = 6, .reason = 7});
   builder.add(Advertised{.publication = 8, .error = 9});
@@ -151,7 +162,9 @@ TEST(Control,
             "gone 6 7\n"
             "held 3 4 5\n"
             "goodbye 1 2\n"
-            "notice 701 for people\n");
+            "notice 701 for people\n"
+            "request_act 56 57 58 2 60\n"
+            "reply_end 61 62\n");
 }
 
 TEST(Control, builder_is_empty_after_finish_and_gives_the_same_bytes_again) {
@@ -266,6 +279,18 @@ TEST(Control, values_out_of_range_are_refused) {
   }
   EXPECT_EQ(read_one(Interest{.publication = 1, .match_count = 1, .lossless_count = 2}),
             Reject::control);
+}
+
+TEST(Control, acts_of_requests_name_a_request_somebody_and_a_kind) {
+  EXPECT_EQ(read_one(RequestAct{.correlation = 1, .agent_id = 2}), Reject::none);
+  EXPECT_EQ(read_one(RequestAct{.correlation = 1, .publication = 2}), Reject::none);
+  EXPECT_EQ(read_one(RequestAct{.correlation = 1}), Reject::control);
+  EXPECT_EQ(read_one(RequestAct{.agent_id = 2}), Reject::control);
+  EXPECT_EQ(read_one(RequestAct{.correlation = 1, .agent_id = 2, .kind = RequestActKind{0}}),
+            Reject::control);
+  EXPECT_EQ(read_one(RequestAct{.correlation = 1, .agent_id = 2, .kind = RequestActKind{3}}),
+            Reject::control);
+  EXPECT_EQ(read_one(ReplyEnd{.agent_id = 0, .publisher_id = 1}), Reject::control);
 }
 
 TEST(Control, topics_are_bounded_and_notices_cut) {

@@ -217,6 +217,12 @@ TEST(Golden, rare_control_items_are_the_same_bytes) {
   compare_control("held", Held{.publication = 9, .since_ms = 120, .agent_id = 0x1'0000'0008});
   compare_control("goodbye", Goodbye{.reason = 702, .deadline_ms = 1000});
   compare_control("notice", Notice{.error = 508, .text = "three frames were refused"});
+  compare_control("request_act", RequestAct{.correlation = 0x0123'4567'89ab'cdef,
+                                            .agent_id = 0x1'0000'0008,
+                                            .publication = 9,
+                                            .kind = RequestActKind::go_on,
+                                            .parts = 64});
+  compare_control("reply_end", ReplyEnd{.agent_id = 0x1'0000'0008, .publisher_id = 3});
 }
 
 TEST(Golden, door_datagrams_are_the_same_bytes) {

@@ -181,7 +181,9 @@ INSTANTIATE_TEST_SUITE_P(
                     m.offset = 0xffff'fff8;
                     m.bytes = 16;
                   }},
-        Falsified{"flag_high", Reject::message_flags, [](M& m) { m.flags = 0x100; }},
+        Falsified{"kind_failed", Reject::none, [](M& m) { m.flags = 0x500; }},
+        Falsified{"kind_unknown", Reject::message_flags, [](M& m) { m.flags = 0x600; }},
+        Falsified{"flag_high", Reject::message_flags, [](M& m) { m.flags = 0x8000; }},
         Falsified{"flag_low", Reject::none, [](M& m) { m.flags = 0xff; }},
         Falsified{"extra_without_extras", Reject::message_bounds, [](M& m) { m.extra = 1; }}),
     name_of);

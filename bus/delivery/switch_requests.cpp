@@ -1,0 +1,44 @@
+#include <algorithm>
+
+#include "bus/delivery/switch.hpp"
+#include "bus/topic.hpp"
+
+// What a switch does for requests: they and their replies are messages like any others, so it only
+// says to whom an act goes, and when no more replies come from somewhere.
+
+namespace abuzz::delivery {
+
+namespace {
+
+// Ends that an agent was not told yet, because its link is lost. One that misses more has the time
+// limits of its requests.
+constexpr std::size_t reply_ends_max = 4096;
+// Subscriptions that are looked at for an act whose responder is not known: one agent does not make
+// work for all.
+constexpr std::size_t readers_max = 64;
+
+}  // namespace
+
+std::span<const PortId> Switch::readers_of(PortId port, const wire::RequestAct& act) {
+  readers_.clear();
+  if (act.agent_id != 0) {
+    readers_.push_back(act.agent_id);
+  } else if (const Publication* publication = find_publication(port, act.publication)) {
+    const std::size_t count = std::min(publication->route.size(), readers_max);
+    for (std::size_t index = 0; index < count; ++index)
+      readers_.push_back(publication->route[index]->subscription->port->id);
+    std::sort(readers_.begin(), readers_.end());
+    readers_.erase(std::unique(readers_.begin(), readers_.end()), readers_.end());
+  }
+  return readers_;
+}
+
+// All that the publication sent was settled: who listens there may conclude from what it has.
+void Switch::tell_requester(const Publication& publication) {
+  Port* port = find_port(agent_of_reply_topic(publication.topic));
+  if (port == nullptr || port->reply_ends.size() >= reply_ends_max) return;
+  port->reply_ends.push_back({publication.agent_id, publication.publisher_id});
+  note_output(*port);
+}
+
+}  // namespace abuzz::delivery
