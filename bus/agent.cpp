@@ -1,5 +1,7 @@
 #include "bus/agent.hpp"
 
+#include <algorithm>
+
 #include "bus/client/agent_host.hpp"
 #include "bus/client/subscription_handle.hpp"
 
@@ -76,6 +78,45 @@ Result<Subscription> Agent::subscribe(std::string_view pattern, Handler handler,
 
 Result<Subscription> Agent::subscribe(std::string_view pattern, const SubscribeOptions& options) {
   return subscribe(pattern, Handler{}, options);
+}
+
+Result<PendingRequest> Agent::request(std::string_view topic, std::span<const std::byte> payload,
+                                      const RequestOptions& options) {
+  if (!state_ || state_->host->core().is_closed()) return Error::closed;
+  if (options.lane == Lane::control || options.lane > Lane::bulk)
+    return Failure{Error::bad_flag_value, "the lanes of requests are high, normal and bulk"};
+  if (options.idle_timeout.count() <= 0 || options.hard_limit.count() <= 0)
+    return Failure{Error::bad_flag_value, "idle_timeout and hard_limit are more than 0"};
+  client::AgentCore& core = state_->host->core();
+  const auto patience = std::min(options.idle_timeout, options.hard_limit);
+  auto opened = core.requests().open(state_->core(), topic, payload, options,
+                                     base::moment_after(core.clock().now(), patience.count()));
+  if (!opened.ok()) return opened.failure();
+  return PendingRequest(state_->core(), opened.value());
+}
+
+Result<PendingRequest> Agent::request(std::string_view topic, std::string_view payload,
+                                      const RequestOptions& options) {
+  return request(topic, std::as_bytes(std::span(payload.data(), payload.size())), options);
+}
+
+Result<Responder> Agent::reply(std::string_view pattern, RequestHandler handler) {
+  if (!state_) return Error::closed;
+  client::AgentCore& core = state_->host->core();
+  core.open_answers();
+  // Weak: the agent keeps the subscription, and so its handler.
+  const std::weak_ptr<client::AgentCore> weak = state_->core();
+  auto subscription =
+      subscribe(pattern, [weak, handler = std::move(handler)](const MessageView& message) {
+        const std::shared_ptr<client::AgentCore> self = weak.lock();
+        if (!self) return;
+        auto answer = self->answers().begin(self, message);
+        if (!answer) return;
+        self->note_long_handler();
+        handler(Request(self, std::move(answer)));
+      });
+  if (!subscription.ok()) return subscription.failure();
+  return Responder(std::move(subscription).value());
 }
 
 FlushReport Agent::flush(std::chrono::nanoseconds patience) {

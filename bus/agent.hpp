@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -12,6 +13,7 @@
 #include "bus/message.hpp"
 #include "bus/options.hpp"
 #include "bus/publisher.hpp"
+#include "bus/request.hpp"
 #include "bus/subscription.hpp"
 
 namespace abuzz {
@@ -45,6 +47,15 @@ class ABUZZ_EXPORT Agent {
                                  const SubscribeOptions& options = {});
   // Without a handler: for poll().
   Result<Subscription> subscribe(std::string_view pattern, const SubscribeOptions& options = {});
+
+  // Asks whoever replies on the topic. Waits for a node and for room at most as long as the request
+  // may live; the reply is waited for by the PendingRequest. Any thread, also inside handlers.
+  Result<PendingRequest> request(std::string_view topic, std::span<const std::byte> payload,
+                                 const RequestOptions& options = {});
+  Result<PendingRequest> request(std::string_view topic, std::string_view payload,
+                                 const RequestOptions& options = {});
+  // Replies to requests on all topics that match. Confirmed, as subscribe.
+  Result<Responder> reply(std::string_view pattern, RequestHandler handler);
 
   // Waits until a node has accepted everything published so far and outcomes are known (all
   // publishers of this agent, summed), or until the deadline.

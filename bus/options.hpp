@@ -6,7 +6,10 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
+#include "bus/error.hpp"
 #include "bus/message.hpp"
 
 // What callers ask for, and what they are told: plain structs of agent, publisher, subscription.
@@ -62,6 +65,28 @@ struct SubscribeOptions {
   std::uint32_t latest_messages = 0;         // latest: kept per topic and key, from 1; others: 0
   std::uint32_t queue_messages = 0;          // 0: from the config, by policy
   std::uint64_t queue_bytes = 0;             // 0: from the config
+};
+
+// Times and place of a request.
+struct RequestOptions {
+  std::chrono::nanoseconds idle_timeout =
+      std::chrono::seconds(60);                                 // since the last that was heard
+  std::chrono::nanoseconds hard_limit = std::chrono::hours(1);  // in all, whatever is heard
+  Lane lane = Lane::normal;                                     // of replies, too
+  std::uint64_t key = 0;
+};
+
+enum class ReplyKind : std::uint8_t { none, progress, part, last, failed };
+
+// One thing that came for a request.
+struct Reply {
+  ReplyKind kind = ReplyKind::none;
+  std::vector<std::byte> payload;  // of progress, part and last
+  Failure failure;                 // of failed
+
+  std::string_view text() const noexcept {
+    return {reinterpret_cast<const char*>(payload.data()), payload.size()};
+  }
 };
 
 // Runs on the agent's executor, one message at a time; must not throw. May publish and flush.

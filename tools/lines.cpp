@@ -65,4 +65,17 @@ std::string LineReader::fault() const {
   return std::strerror(cause_);
 }
 
+Result<std::string> read_whole(int descriptor, std::size_t bytes_max) {
+  std::string bytes;
+  while (bytes.size() <= bytes_max) {
+    const std::size_t before = bytes.size();
+    bytes.resize(before + read_bytes);
+    const ssize_t taken = ::read(descriptor, bytes.data() + before, read_bytes);
+    bytes.resize(before + static_cast<std::size_t>(taken > 0 ? taken : 0));
+    if (taken == 0) return bytes;
+    if (taken < 0 && errno != EINTR) return Failure{Error::unreadable_input, std::strerror(errno)};
+  }
+  return Failure{Error::too_large, "more than " + std::to_string(bytes_max) + " bytes on stdin"};
+}
+
 }  // namespace abuzz::tools

@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "bus/error.hpp"
+
 namespace abuzz::tools {
 
 // Lines of a descriptor, one at a time, with a bound: a line that is too long is told, never cut.
@@ -35,5 +37,8 @@ class LineReader {
   bool at_end_ = false;
   int cause_ = 0;  // errno
 };
+
+// All that a descriptor gives, up to its end; more than `bytes_max` is refused, not cut.
+Result<std::string> read_whole(int descriptor, std::size_t bytes_max);
 
 }  // namespace abuzz::tools

@@ -22,6 +22,8 @@ Usage: abuzz VERB [OPTIONS]
 Use it
   pub TOPIC TEXT     publish a message, or each line of stdin with '-'
   sub PATTERN        print the messages of all topics that match
+  request TOPIC TEXT ask who replies there, and print the reply
+  reply PATTERN      reply to requests with what a command prints
   demo               a team of agents at work on real text
   bench              measure the bus on this machine
 
@@ -73,8 +75,10 @@ struct Verb {
   std::string_view name;
   int (*run)(const Words& words);
 };
-constexpr std::array<Verb, 14> verbs{{{"pub", run_pub},
+constexpr std::array<Verb, 16> verbs{{{"pub", run_pub},
                                       {"sub", run_sub},
+                                      {"request", run_request},
+                                      {"reply", run_reply},
                                       {"ls", run_ls},
                                       {"info", run_info},
                                       {"audit", run_audit},

@@ -25,7 +25,9 @@ AgentCore::AgentCore(Parts parts)
       random_(parts_.seed),
       intake_(parts_.config.agent.publications_max),
       session_({parts_.network, parts_.pool, parts_.config, parts_.stats, intake_, executor_,
-                parts_.clock, random_, parts_.identity}) {}
+                parts_.clock, random_, parts_.identity}),
+      requests_(*this, random_.next()),
+      answers_(*this) {}
 
 // `looks`: what was sent may have consumed the link's wake-up for what arrived meanwhile, and the
 // thread that would look for it sleeps.
@@ -41,7 +43,7 @@ void AgentCore::step_now() {
   bool has_news = false;
   // The agent's own thread looks before it sleeps.
   const bool looks = !executor_.is_inside();
-  combiner_.run([&] {
+  const auto step = [&] {
     // Held publishers wait for what the link brings; do not leave that to a thread that has to
     // wake.
     if (looks && session_.awaits_credit()) (void)session_.has_input();
@@ -53,7 +55,10 @@ void AgentCore::step_now() {
     // The agent's thread sleeps until a deadline that it read earlier.
     const base::Nanos deadline = session_.next_deadline();
     has_deliveries = has_deliveries || (deadline >= 0 && deadline != deadline_seen_);
-  });
+  };
+  do {
+    combiner_.run(step);
+  } while (serve_requests(has_news));
   if (has_news) events_.notify_all();
   if (has_deliveries) doorbell_.ring();
 }
@@ -62,14 +67,17 @@ std::size_t AgentCore::do_work(Readable& readable) {
   if (is_forked()) return 0;
   std::size_t done = 0;
   bool has_news = false;
-  combiner_.run([&] {
+  const auto step = [&] {
     if (std::exchange(readable.link, false)) session_.note_link();
     if (std::exchange(readable.door, false)) session_.note_door();
     done += step_inside(false);
     has_news = has_news || session_.news.hint() != news_told_;
     news_told_ = session_.news.hint();
     pushed_seen_ = executor_.queue().pushed();
-  });
+  };
+  do {
+    combiner_.run(step);
+  } while (serve_requests(has_news));
   if (has_news) events_.notify_all();
   const std::size_t handled = executor_.run(deliveries_per_run);
   if (executor_.is_starved() || take_pool_miss()) maintain_pool();
@@ -96,6 +104,8 @@ base::Nanos AgentCore::next_deadline() {
   deadline_seen_ = deadline;
   combiner_.leave();
   if (combiner_.is_raised()) return parts_.clock.now();
+  const base::Nanos look = requests_.deadline();
+  if (look >= 0) deadline = deadline < 0 ? look : std::min(deadline, look);
   return deadline;
 }
 
@@ -155,7 +165,6 @@ bool AgentCore::wait_for_news(Key key, base::Nanos deadline) {
   return true;
 }
 
-// With what the error table says of the number, which may come from a newer node.
 Failure AgentCore::failure_of(std::uint16_t number, const std::string& detail) {
   const ErrorInfo* info = find_error(number);
   return {info != nullptr ? info->error : Error::internal, detail};

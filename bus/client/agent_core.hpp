@@ -11,8 +11,10 @@
 #include "bus/base/fork_mark.hpp"
 #include "bus/base/position.hpp"
 #include "bus/base/random.hpp"
+#include "bus/client/answer_desk.hpp"
 #include "bus/client/executor.hpp"
 #include "bus/client/publisher_core.hpp"
+#include "bus/client/request_desk.hpp"
 #include "bus/client/session.hpp"
 #include "bus/client/staged.hpp"
 #include "bus/config.hpp"
@@ -76,6 +78,11 @@ class AgentCore {
   Result<std::shared_ptr<SubscriptionCore>> open_subscription(std::string_view pattern,
                                                               Handler handler,
                                                               const SubscribeOptions& options);
+  // Of the library itself, on a reserved topic too.
+  Result<std::shared_ptr<PublisherCore>> make_publisher(std::shared_ptr<AgentCore> self,
+                                                        std::string_view topic, Lane lane);
+  // To the agent's own reply topic. Requires: it was connected.
+  Result<std::shared_ptr<SubscriptionCore>> open_reply_subscription();
   // These wait for the node's answer until `deadline`.
   Result<std::shared_ptr<PublisherCore>> add_publisher(std::shared_ptr<AgentCore> self,
                                                        std::string_view topic, Lane lane,
@@ -94,9 +101,23 @@ class AgentCore {
                    base::Nanos patience);
   FlushReport flush(base::Nanos patience);
 
+  // --- Requests. ---
+  RequestDesk& requests() noexcept { return requests_; }
+  AnswerDesk& answers() noexcept { return answers_; }
+  // What the session and the desks hand each other; nullptr until one of them was opened.
+  RequestMail* request_mail() const noexcept { return mail_told_.read(); }
+  void open_request_mail();
+  void open_answers();
+  // A handler begins that may take long: the keeper looks more often for a while.
+  void note_long_handler() noexcept;
+  base::Nanos attentive_until() const noexcept { return attentive_until_.read(); }
+  base::EventCount& keeper_events() noexcept { return keeper_events_; }
+
   // --- The end. ---
   void mark_closed() noexcept { closed_.publish_fenced(true); }
   bool is_closed() const noexcept { return closed_.hint() || is_forked(); }
+  // Requests that are worked on here have failed, and their requesters are told.
+  void end_requests();
   // In a child process the core is dead: what it names (threads, sockets, whoever was inside the
   // combiner) is the parent's, and nothing of it is touched or waited for.
   bool is_forked() const noexcept { return mark_.is_forked(); }
@@ -125,6 +146,9 @@ class AgentCore {
   void note_door();
   StatsFile& stats() noexcept { return parts_.stats; }
 
+  // With what the error table says of the number, which may come from a newer node.
+  static Failure failure_of(std::uint16_t number, const std::string& detail);
+
   // Runs `act(session)` inside the combiner; waits for those inside, who are brief. Not on the
   // message route. In a forked child `act` does not run.
   void inside(const std::function<void(Session&)>& act);
@@ -133,7 +157,6 @@ class AgentCore {
   // agent_core.cpp
   std::size_t step_inside(bool looks);
   bool take_pool_miss() noexcept;
-  static Failure failure_of(std::uint16_t number, const std::string& detail);
   // agent_registrations.cpp
   template <class Open>
   auto open_in_place(Open&& open, Error limit, bool (Session::*is_departing)() const noexcept,
@@ -141,16 +164,25 @@ class AgentCore {
   Result<SubscribeOptions> complete(const SubscribeOptions& options) const;
   // agent_calls.cpp
   Failure refusal();
+  // agent_requests.cpp
+  bool serve_requests(bool has_news);
+  std::shared_ptr<SubscriptionCore> make_subscription(std::string_view pattern, Handler handler,
+                                                      const SubscribeOptions& full,
+                                                      bool is_for_desk);
 
   Parts parts_;
   const base::ForkMark mark_;
   base::Random random_;
   StagedIntake intake_;
+  std::unique_ptr<RequestMail> mail_;  // made inside the combiner
+  base::Position<RequestMail*> mail_told_{nullptr};
   Executor executor_;
   Session session_;
   queue::Combiner combiner_;
   queue::Combiner maintenance_;  // of the pool: one thread at a time
   base::EventCount events_;
+  base::EventCount keeper_events_;
+  base::Position<base::Nanos> attentive_until_{0};
   base::Doorbell doorbell_;
   std::uint64_t news_told_ = 0;     // inside the combiner
   std::uint64_t pushed_seen_ = 0;   // inside the combiner
@@ -159,6 +191,8 @@ class AgentCore {
   base::Position<std::uint32_t> publisher_count_{0};  // written inside the combiner
   base::Position<std::uint32_t> misses_{0};
   std::uint32_t misses_taken_ = 0;
+  RequestDesk requests_;
+  AnswerDesk answers_;
 };
 
 }  // namespace abuzz::client

@@ -145,6 +145,7 @@ CloseReport AgentHost::close(base::Nanos patience) {
 CloseReport AgentHost::close_once(base::Nanos patience, bool is_handler) {
   CloseReport report;
   const base::Nanos deadline = base::moment_after(clock_.now(), patience);
+  core_->end_requests();
   core_->mark_closed();
   core_->executor().stop();
   // Inside a handler: what was handed over is still sent, the threads end behind us.
@@ -153,6 +154,8 @@ CloseReport AgentHost::close_once(base::Nanos patience, bool is_handler) {
   if (!is_handler) report.unsent = core_->leave(deadline);
   report.unhandled = core_->unhandled_messages();
   core_->abandon();
+  core_->requests().close();
+  core_->answers().close();
   network_.reset();
   context_.reset();
   remove_counters();

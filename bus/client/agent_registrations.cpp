@@ -37,6 +37,13 @@ Result<std::shared_ptr<PublisherCore>> AgentCore::open_publisher(std::shared_ptr
   if (const TopicFault fault = check_topic(topic); fault != TopicFault::none)
     return Failure{Error::bad_topic, std::string(topic) + ": " + topic_fault_text(fault)};
   if (is_reserved(topic)) return Failure{Error::reserved_topic, std::string(topic)};
+  return make_publisher(std::move(self), topic, lane);
+}
+
+Result<std::shared_ptr<PublisherCore>> AgentCore::make_publisher(std::shared_ptr<AgentCore> self,
+                                                                 std::string_view topic,
+                                                                 Lane lane) {
+  if (is_closed()) return Error::closed;
   StagedIntake::Producer producer = intake_.producer();
   Stream* stream = nullptr;
   inside([&](Session& session) {
@@ -117,6 +124,20 @@ Result<std::shared_ptr<SubscriptionCore>> AgentCore::open_subscription(
     return Failure{Error::reserved_topic, std::string(pattern)};
   Result<SubscribeOptions> full = complete(options);
   if (!full.ok()) return full.failure();
+  const std::shared_ptr<SubscriptionCore> core =
+      make_subscription(pattern, std::move(handler), full.value(), false);
+  if (!core)
+    return Failure{
+        Error::subscriptions_limit,
+        "agent.subscriptions_max is " + std::to_string(parts_.config.agent.subscriptions_max)};
+  return core;
+}
+
+// nullptr where there is no place for it.
+std::shared_ptr<SubscriptionCore> AgentCore::make_subscription(std::string_view pattern,
+                                                               Handler handler,
+                                                               const SubscribeOptions& full,
+                                                               bool is_for_desk) {
   std::shared_ptr<SubscriptionCore> core;
   inside([&](Session& session) {
     if (session.subscription_count() >= parts_.config.agent.subscriptions_max) return;
@@ -124,15 +145,11 @@ Result<std::shared_ptr<SubscriptionCore>> AgentCore::open_subscription(
     StatsRow* row = parts_.stats.add_row(RowKind::subscription, ids, pattern);
     if (row == nullptr) return;
     // Shared: the public handle and the session both hold it.
-    core =
-        std::make_shared<SubscriptionCore>(std::string(pattern), full.value(), std::move(handler),
-                                           parts_.clock, parts_.pool, wire::VerifyLimits{}, row);
+    core = std::make_shared<SubscriptionCore>(std::string(pattern), full, std::move(handler),
+                                              parts_.clock, parts_.pool, wire::VerifyLimits{}, row);
+    core->is_for_desk = is_for_desk;
     session.add_subscription(core);
   });
-  if (!core)
-    return Failure{
-        Error::subscriptions_limit,
-        "agent.subscriptions_max is " + std::to_string(parts_.config.agent.subscriptions_max)};
   return core;
 }
 

@@ -15,6 +15,9 @@ constexpr base::Nanos beat_interval = base::second;
 // network library lost costs a moment, and nothing stands still for ever.
 constexpr base::Nanos sleep_max = base::second;
 
+// How often the keeper looks whether a handler takes long, where that is to be expected.
+constexpr base::Nanos attentive_span = 2 * base::millisecond;
+
 bool start_quietly(pthread_t& thread, void* (*body)(void*), void* self, const char* name) {
   sigset_t all, before;
   sigfillset(&all);
@@ -62,7 +65,7 @@ bool AgentThreads::is_runner() const noexcept {
 void AgentThreads::stop() {
   stopping_.publish_fenced(true);
   core_.doorbell().ring_always();
-  keeper_events_.notify_all();
+  core_.keeper_events().notify_all();
   if (has_keeper_) pthread_join(keeper_, nullptr);
   has_keeper_ = false;
   if (!has_runner_ || is_runner()) return;
@@ -139,12 +142,15 @@ void AgentThreads::keep() {
       core_.step_now();
       continue;
     }
-    const base::EventCount::Key key = keeper_events_.prepare();
+    const base::EventCount::Key key = core_.keeper_events().prepare();
     if (stopping_.read()) {
-      keeper_events_.cancel();
+      core_.keeper_events().cancel();
       break;
     }
-    keeper_events_.wait(key, std::max<base::Nanos>(beat_at - now, base::millisecond));
+    const bool is_attentive = now < core_.attentive_until();
+    core_.keeper_events().wait(key, is_attentive
+                                        ? attentive_span
+                                        : std::max<base::Nanos>(beat_at - now, base::millisecond));
   }
 }
 

@@ -5,7 +5,6 @@
 #include <functional>
 #include <memory>
 
-#include "bus/base/event_count.hpp"
 #include "bus/base/position.hpp"
 #include "bus/client/agent_core.hpp"
 
@@ -48,7 +47,6 @@ class AgentThreads {
   pthread_t runner_{}, keeper_{};
   bool has_runner_ = false, has_keeper_ = false;
   base::Position<bool> stopping_{false};
-  base::EventCount keeper_events_;
   base::Position<std::uint64_t> cycles_{0};  // of the runner: it stands still inside a long handler
 };
 

@@ -31,6 +31,7 @@ PublisherCore::PublisherCore(std::shared_ptr<AgentCore> agent, Stream& stream,
       stream_(stream),
       news_(std::move(news)),
       topic_(stream.topic),
+      handle_(stream.handle),
       payload_bytes_max_(payload_bytes_max),
       row_(stream.row),
       producer_(std::move(producer)) {}
@@ -305,6 +306,10 @@ FlushReport PublisherCore::report() const noexcept {
       report.delivered + report.no_subscriber + report.dropped + report.unknown;
   report.pending = pushed_ > known ? pushed_ - known : 0;
   return report;
+}
+
+void PublisherCore::ask_outcomes() noexcept {
+  news_->flush_to.publish_fenced(pushed_);
 }
 
 FlushReport PublisherCore::flush(base::Nanos patience) {

@@ -42,6 +42,11 @@ class PublisherCore {
   // Called by the owner's destructor: withdraws the publication once all of it was accepted.
   void release();
 
+  // The publication's, at this agent's nodes.
+  std::uint32_t handle() const noexcept { return handle_; }
+  // Outcomes of all up to now are to be told, without waiting for them.
+  void ask_outcomes() noexcept;
+
   std::uint64_t pushed() const noexcept { return pushed_; }
   const StreamNews& news() const noexcept { return *news_; }
   const std::string& topic() const noexcept { return topic_; }
@@ -63,6 +68,7 @@ class PublisherCore {
   Stream& stream_;                          // named in hand-overs, never looked into
   const std::shared_ptr<StreamNews> news_;  // shared with the session
   const std::string topic_;
+  const std::uint32_t handle_;
   const std::uint32_t payload_bytes_max_;
   StatsRow* const row_;
 

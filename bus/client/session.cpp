@@ -114,6 +114,7 @@ void Session::add_subscription(std::shared_ptr<SubscriptionCore> subscription) {
   subscription->handle = static_cast<std::uint32_t>(index + 1);
   subscription->generation = 1;
   subscription->verdicts = subscription->handler ? &executor_verdicts_ : &polling_verdicts_;
+  if (subscription->is_for_desk) subscription->verdicts = &desk_verdicts_;
   registrations_changed_ = true;
   ++subscription_count_;
   subscriptions_[index] = std::move(subscription);

@@ -11,6 +11,7 @@
 #include "bus/base/position.hpp"
 #include "bus/base/random.hpp"
 #include "bus/client/executor.hpp"
+#include "bus/client/request_mail.hpp"
 #include "bus/client/staged.hpp"
 #include "bus/client/stream.hpp"
 #include "bus/client/subscription_core.hpp"
@@ -86,6 +87,8 @@ class Session final : private wire::ControlSink {
   void close_stream(Stream& stream, StagedIntake::Producer producer);
   void add_subscription(std::shared_ptr<SubscriptionCore> subscription);
   void remove_subscription(SubscriptionCore& subscription);
+  // From now on it hands over what concerns requests, and sends what stands there.
+  void set_request_mail(RequestMail* mail) noexcept { request_mail_ = mail; }
   // Nothing more is published; say goodbye when all is accepted. Who waits for it gives up at
   // `until`.
   void leave(base::Nanos until) noexcept;
@@ -149,6 +152,8 @@ class Session final : private wire::ControlSink {
   void on(const wire::Gone& item) override;
   void on(const wire::Held& item) override;
   void on(const wire::Goodbye& item) override;
+  void on(const wire::RequestAct& item) override;
+  void on(const wire::ReplyEnd& item) override;
   void end_subscription(SubscriptionCore& subscription, SubscriptionState state);
   Stream* find_stream(std::uint32_t handle) noexcept;
   SubscriptionCore* find_subscription(std::uint32_t handle) noexcept;
@@ -220,9 +225,11 @@ class Session final : private wire::ControlSink {
     std::uint64_t pushed;
   };
   std::vector<Departed> departed_;
-  VerdictIntake verdicts_{2};
+  VerdictIntake verdicts_{3};
   VerdictIntake::Producer executor_verdicts_{verdicts_.producer()};
   VerdictIntake::Producer polling_verdicts_{verdicts_.producer()};
+  VerdictIntake::Producer desk_verdicts_{verdicts_.producer()};
+  RequestMail* request_mail_ = nullptr;
   std::size_t stream_count_ = 0, subscription_count_ = 0;
   std::uint32_t next_publisher_id_ = 1;
   bool registrations_changed_ = false;

@@ -27,6 +27,9 @@ void Session::collect_control(base::Nanos now) {
   if (is_leaving_ && now >= last_word_at_) settle_now_ = true;
   collect_settles(now);
   if (is_leaving_ && !said_goodbye_) collect_goodbye(now);
+  wire::RequestAct act;
+  while (request_mail_ != nullptr && request_mail_->outgoing_acts.pop(&act, 1) == 1)
+    control_.add(act);
   if (control_.is_empty() || !builder_.has_room(1, 0)) return;
   wire::Record record;
   record.kind = wire::RecordKind::control;

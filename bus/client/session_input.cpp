@@ -278,6 +278,14 @@ void Session::on(const wire::Held& item) {
   changed();
 }
 
+void Session::on(const wire::RequestAct& item) {
+  if (request_mail_ != nullptr && request_mail_->note(item)) changed();
+}
+
+void Session::on(const wire::ReplyEnd& item) {
+  if (request_mail_ != nullptr && request_mail_->note(item)) changed();
+}
+
 // The node leaves, and this is its last word.
 void Session::on(const wire::Goodbye&) {
   node_leaves_ = true;

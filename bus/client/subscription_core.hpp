@@ -81,6 +81,7 @@ class SubscriptionCore {
   bool returns = false;  // it was live at an earlier node
   bool needs_unsubscribe = false;
   bool is_unsettled = false;  // stands in the session's list
+  bool is_for_desk = false;   // replies to requests; set before the session knows it
   base::Position<SubscriptionState> state{SubscriptionState::joining};
   base::Position<std::uint16_t> error{0};
 
