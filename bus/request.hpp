@@ -113,8 +113,7 @@ class ABUZZ_EXPORT Responder {
 
  private:
   friend class Agent;
-  explicit Responder(Subscription subscription) noexcept
-      : subscription_(std::move(subscription)) {}
+  explicit Responder(Subscription subscription) noexcept : subscription_(std::move(subscription)) {}
   Subscription subscription_;
 };
 

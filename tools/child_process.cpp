@@ -141,12 +141,12 @@ bool ChildProcess::work(std::chrono::milliseconds patience) {
       if (from_child_ >= 0) read_some();
       return true;
     }
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until -
-                                                                            steady_clock::now());
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(until - steady_clock::now());
     if (left.count() <= 0) return false;
     pollfd wanted[2] = {{to_child_, POLLOUT, 0}, {from_child_, POLLIN, 0}};
-    const auto span = std::min(left, from_child_ < 0 ? std::chrono::milliseconds(1)
-                                                      : look_interval);
+    const auto span =
+        std::min(left, from_child_ < 0 ? std::chrono::milliseconds(1) : look_interval);
     ::poll(wanted, 2, static_cast<int>(span.count()));
   }
 }
@@ -172,8 +172,7 @@ void ChildProcess::end(std::chrono::milliseconds patience) {
 }
 
 std::string ChildProcess::fault() const {
-  if (wrote_too_much_)
-    return "it wrote more than " + std::to_string(output_bytes_max_) + " bytes";
+  if (wrote_too_much_) return "it wrote more than " + std::to_string(output_bytes_max_) + " bytes";
   if (WIFSIGNALED(status_)) return "killed by signal " + std::to_string(WTERMSIG(status_));
   if (WEXITSTATUS(status_) != 0) return "exit code " + std::to_string(WEXITSTATUS(status_));
   return {};

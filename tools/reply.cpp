@@ -140,8 +140,7 @@ int run_reply(const Words& words) {
   agent.close(std::chrono::seconds(1));
   if (signal != 0) {
     if (!flags.quiet) {
-      tell("stopped by a signal: replied to " +
-           format_plural(work.taken(), "request", "requests"));
+      tell("stopped by a signal: replied to " + format_plural(work.taken(), "request", "requests"));
     }
     return exit_code_of_signal(signal);
   }

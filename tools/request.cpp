@@ -38,8 +38,9 @@ std::optional<int> parse_flags(const Words& words, RequestFlags& flags) {
   arguments.required("TEXT", flags.text, "The payload; '-' is all of stdin");
   arguments.duration("--timeout", timeout,
                      "Give up (exit 5) after this long, whatever is heard; default: 1h");
-  arguments.duration("--idle", idle,
-                     "Give up (exit 5) when nothing was heard for so long; default: 60s, or --timeout");
+  arguments.duration(
+      "--idle", idle,
+      "Give up (exit 5) when nothing was heard for so long; default: 60s, or --timeout");
   arguments.flag("--raw", flags.raw, "Print the reply as it is, without a newline behind it");
   arguments.text("--name", flags.name, "Name of this agent; default: made up", "NAME");
   arguments.flag("-q,--quiet", flags.quiet, "Say nothing on stderr but errors");
@@ -145,9 +146,9 @@ class Asking {
   int judge(Failure failure) {
     if (flags_.shared.json) print({ReplyKind::failed, {}, {}}, 0);
     if (failure.error == Error::no_responder) {
-      return output_.finish(complain(Error::no_responder,
-                                     "nobody replies to requests on " + flags_.topic +
-                                         "; `abuzz ls` shows who listens"));
+      return output_.finish(complain(
+          Error::no_responder,
+          "nobody replies to requests on " + flags_.topic + "; `abuzz ls` shows who listens"));
     }
     if (failure.error == Error::timed_out) {
       return output_.finish(

@@ -123,10 +123,9 @@ SendStatus AnswerDesk::send(Answer& answer, MessageKind kind, std::span<const st
 void AnswerDesk::fail(const std::shared_ptr<Answer>& answer, Error error, std::string_view text) {
   if (agent_.is_forked() || answer->has_ended.read()) return;
   std::array<std::byte, failure_bytes_max> payload;
-  const SendStatus status =
-      agent_.is_closed()
-          ? SendStatus::closed
-          : try_send(*answer, MessageKind::failed, write_failure(error, text, payload));
+  const SendStatus status = agent_.is_closed() ? SendStatus::closed
+                                               : try_send(*answer, MessageKind::failed,
+                                                          write_failure(error, text, payload));
   if (status == SendStatus::back_pressured) {
     const std::lock_guard lock(mutex_);
     endings_.push_back({answer, error, std::string(text.substr(0, failure_text_bytes_max))});
@@ -161,8 +160,7 @@ void AnswerDesk::take_acts() {
   while (mail->arrived_acts.pop(&act, 1) == 1) {
     const Key key(act.agent_id, act.correlation);
     const auto found = answers_.find(key);
-    const std::shared_ptr<Answer> answer =
-        found == answers_.end() ? nullptr : found->second.lock();
+    const std::shared_ptr<Answer> answer = found == answers_.end() ? nullptr : found->second.lock();
     if (!answer) {
       if (act.kind != wire::RequestActKind::cancel) continue;
       if (std::find(cancelled_early_.begin(), cancelled_early_.end(), key) !=

@@ -100,9 +100,9 @@ class AnswerDesk {
 // The publisher of replies to one requester.
 struct ReplyRoute {
   std::shared_ptr<PublisherCore> publisher;
-  queue::Combiner sending;                     // who is inside may publish
-  base::Position<bool> has_met{false};         // the requester was seen to listen
-  base::Nanos used_at = 0;                     // under the desk's mutex
+  queue::Combiner sending;              // who is inside may publish
+  base::Position<bool> has_met{false};  // the requester was seen to listen
+  base::Nanos used_at = 0;              // under the desk's mutex
 };
 
 }  // namespace abuzz::client

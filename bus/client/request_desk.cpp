@@ -102,8 +102,8 @@ Result<std::uint64_t> RequestDesk::enter(const std::shared_ptr<Route>& route,
   Entry& entry = entries_.try_emplace(correlation, limits, now).first->second;
   entry.correlation = correlation;
   entry.route = route;
-  entry.no_subscriber = route->publisher->report().no_subscriber;
-  entry.dropped = route->publisher->report().dropped;
+  entry.no_subscriber = route->publisher->news().no_subscriber.read();
+  entry.dropped = route->publisher->news().dropped.read();
   ++live_;
   unanswered_.push_back(correlation);
   look_soon(entry.state.deadline());
@@ -160,8 +160,10 @@ Result<std::uint64_t> RequestDesk::open(const std::shared_ptr<AgentCore>& self,
     Status listening = agent_.is_closed() ? Status(Error::closed) : listen();
     if (listening.ok() && !route) {
       auto found = route_to(self, topic, options.lane);
-      if (found.ok()) route = std::move(found).value();
-      else listening = found.failure();
+      if (found.ok())
+        route = std::move(found).value();
+      else
+        listening = found.failure();
     }
     if (!listening.ok()) {
       agent_.cancel_wait();
@@ -240,12 +242,14 @@ Reply RequestDesk::await(std::uint64_t correlation, base::Nanos patience) {
 }
 
 bool RequestDesk::is_over(std::uint64_t correlation) {
+  if (agent_.is_forked()) return true;
   const std::lock_guard lock(mutex_);
   const auto found = entries_.find(correlation);
   return found == entries_.end() || (found->second.end_given && found->second.waiting.empty());
 }
 
 std::uint64_t RequestDesk::responder_of(std::uint64_t correlation) {
+  if (agent_.is_forked()) return 0;
   const std::lock_guard lock(mutex_);
   const auto found = entries_.find(correlation);
   return found == entries_.end() ? 0 : found->second.responder;

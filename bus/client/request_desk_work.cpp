@@ -139,8 +139,8 @@ void RequestDesk::take_ends() {
   wire::ReplyEnd end;
   while (mail->arrived_ends.pop(&end, 1) == 1) {
     for (auto& [correlation, entry] : entries_) {
-      const bool is_its = entry.responder == end.agent_id &&
-                          entry.responder_publisher == end.publisher_id;
+      const bool is_its =
+          entry.responder == end.agent_id && entry.responder_publisher == end.publisher_id;
       if (!is_its) continue;
       entry.state.note_responder_gone();
       look_soon(0);
@@ -159,9 +159,9 @@ void RequestDesk::look_at_outcomes() {
     if (found == entries_.end()) return true;
     Entry& entry = found->second;
     if (!entry.route) return true;
-    const FlushReport report = entry.route->publisher->report();
-    if (report.no_subscriber > entry.no_subscriber) entry.state.note_no_responder();
-    if (report.dropped > entry.dropped) entry.state.note_undelivered();
+    const StreamNews& news = entry.route->publisher->news();
+    if (news.no_subscriber.read() > entry.no_subscriber) entry.state.note_no_responder();
+    if (news.dropped.read() > entry.dropped) entry.state.note_undelivered();
     if (!entry.state.is_live()) look_soon(0);
     return entry.state.phase() != RequestPhase::open;
   });
@@ -173,7 +173,8 @@ void RequestDesk::look_at_clocks(base::Nanos now) {
   for (auto at = entries_.begin(); at != entries_.end();) {
     Entry& entry = at->second;
     entry.state.step(now);
-    if (entry.state.take_due_cancel(now)) tell(entry, wire::RequestActKind::cancel, entry.responder);
+    if (entry.state.take_due_cancel(now))
+      tell(entry, wire::RequestActKind::cancel, entry.responder);
     if (!entry.state.is_live()) ++over;
     if (entry.is_dropped && (entry.state.is_settled() || over > over_max)) {
       at = entries_.erase(at);

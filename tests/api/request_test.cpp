@@ -30,10 +30,14 @@ class Requests : public Api {
 
 TEST_F(Requests, AReplyComesBack) {
   const Responder responder =
-      worker_->reply("work.*", [](Request request) {
-               EXPECT_EQ(request.topic(), "work.echo");
-               EXPECT_EQ(request.finish("re: " + std::string(request.text())), SendStatus::queued);
-             }).value();
+      worker_
+          ->reply("work.*",
+                  [](Request request) {
+                    EXPECT_EQ(request.topic(), "work.echo");
+                    EXPECT_EQ(request.finish("re: " + std::string(request.text())),
+                              SendStatus::queued);
+                  })
+          .value();
   Result<Reply> reply = asker_->request("work.echo", "hello").value().finish();
   ASSERT_TRUE(reply.ok()) << reply.failure().message();
   EXPECT_EQ(reply.value().text(), "re: hello");
@@ -48,16 +52,17 @@ TEST_F(Requests, WithoutAResponderItFailsAtOnce) {
 }
 
 TEST_F(Requests, AReplyMayHaveManyPartsAndProgress) {
-  const Responder responder = worker_
-                                  ->reply("work.count",
-                                         [](Request request) {
-                                           EXPECT_EQ(request.progress("half"), SendStatus::queued);
-                                           EXPECT_EQ(request.part("one", 1s), SendStatus::queued);
-                                           EXPECT_EQ(request.part("two", 1s), SendStatus::queued);
-                                           EXPECT_EQ(request.finish("end"), SendStatus::queued);
-                                           EXPECT_EQ(request.part("three", 1s), SendStatus::closed);
-                                         })
-                                  .value();
+  const Responder responder =
+      worker_
+          ->reply("work.count",
+                  [](Request request) {
+                    EXPECT_EQ(request.progress("half"), SendStatus::queued);
+                    EXPECT_EQ(request.part("one", 1s), SendStatus::queued);
+                    EXPECT_EQ(request.part("two", 1s), SendStatus::queued);
+                    EXPECT_EQ(request.finish("end"), SendStatus::queued);
+                    EXPECT_EQ(request.part("three", 1s), SendStatus::closed);
+                  })
+          .value();
   PendingRequest pending = asker_->request("work.count", "").value();
   std::string seen;
   while (!pending.is_over()) {
@@ -73,10 +78,13 @@ TEST_F(Requests, AReplyMayHaveManyPartsAndProgress) {
 }
 
 TEST_F(Requests, OneThatIsGivenUpOrFailsHasAnEnd) {
-  const Responder responder =
-      worker_->reply("work.>", [](Request request) {
-               if (request.topic() == "work.fail") request.fail(Error::denied, "not for you");
-             }).value();
+  const Responder responder = worker_
+                                  ->reply("work.>",
+                                          [](Request request) {
+                                            if (request.topic() == "work.fail")
+                                              request.fail(Error::denied, "not for you");
+                                          })
+                                  .value();
   Result<Reply> dropped = asker_->request("work.drop", "").value().finish();
   ASSERT_FALSE(dropped.ok());
   EXPECT_EQ(dropped.error(), Error::request_failed);
@@ -90,10 +98,10 @@ TEST_F(Requests, ACancelReachesAHandlerThatWaits) {
   std::atomic<bool> has_begun{false}, saw_cancel{false};
   const Responder responder = worker_
                                   ->reply("work.long",
-                                         [&](Request request) {
-                                           has_begun = true;
-                                           saw_cancel = request.wait_cancelled(20s);
-                                         })
+                                          [&](Request request) {
+                                            has_begun = true;
+                                            saw_cancel = request.wait_cancelled(20s);
+                                          })
                                   .value();
   PendingRequest pending = asker_->request("work.long", "").value();
   while (!has_begun) std::this_thread::yield();
@@ -116,12 +124,12 @@ TEST_F(Requests, OneThatWasCancelledBeforeItBeganIsDropped) {
   std::atomic<int> begun{0};
   const Responder responder = worker_
                                   ->reply("work.queue",
-                                         [&](Request request) {
-                                           ++begun;
-                                           has_begun = true;
-                                           while (!goes_on) std::this_thread::yield();
-                                           (void)request.finish("done");
-                                         })
+                                          [&](Request request) {
+                                            ++begun;
+                                            has_begun = true;
+                                            while (!goes_on) std::this_thread::yield();
+                                            (void)request.finish("done");
+                                          })
                                   .value();
   PendingRequest first = asker_->request("work.queue", "1").value();
   while (!has_begun) std::this_thread::yield();
@@ -138,9 +146,9 @@ TEST_F(Requests, OneThatWasCancelledBeforeItBeganIsDropped) {
 TEST_F(Requests, SilenceIsTimedOutAndItsResponderTold) {
   std::atomic<bool> saw_cancel{false};
   const Responder responder =
-      worker_->reply("work.silent", [&](Request request) {
-               saw_cancel = request.wait_cancelled(20s);
-             }).value();
+      worker_
+          ->reply("work.silent", [&](Request request) { saw_cancel = request.wait_cancelled(20s); })
+          .value();
   RequestOptions options;
   options.idle_timeout = 200ms;
   Result<Reply> reply = asker_->request("work.silent", "", options).value().finish();
@@ -154,16 +162,16 @@ TEST_F(Requests, SilenceIsTimedOutAndItsResponderTold) {
 TEST_F(Requests, ProgressOfAnotherThreadExtendsTheTimeOfAHandlerThatIsBusy) {
   const Responder responder = worker_
                                   ->reply("work.slow",
-                                         [](Request request) {
-                                           std::thread ticker([&] {
-                                             for (int count = 0; count < 8; ++count) {
-                                               std::this_thread::sleep_for(100ms);
-                                               (void)request.progress();
-                                             }
-                                           });
-                                           ticker.join();
-                                           (void)request.finish("at last");
-                                         })
+                                          [](Request request) {
+                                            std::thread ticker([&] {
+                                              for (int count = 0; count < 8; ++count) {
+                                                std::this_thread::sleep_for(100ms);
+                                                (void)request.progress();
+                                              }
+                                            });
+                                            ticker.join();
+                                            (void)request.finish("at last");
+                                          })
                                   .value();
   RequestOptions options;
   options.idle_timeout = 500ms;
@@ -176,12 +184,9 @@ TEST_F(Requests, ProgressOfAnotherThreadExtendsTheTimeOfAHandlerThatIsBusy) {
 }
 
 TEST_F(Requests, SeveralThreadsOfAnAgentAsk) {
-  const Responder responder = worker_
-                                  ->reply("work.*",
-                                         [](Request request) {
-                                           (void)request.finish(request.payload());
-                                         })
-                                  .value();
+  const Responder responder =
+      worker_->reply("work.*", [](Request request) { (void)request.finish(request.payload()); })
+          .value();
   std::atomic<int> right{0};
   std::vector<std::thread> threads;
   for (int thread = 0; thread < 4; ++thread) {
@@ -203,15 +208,14 @@ TEST_F(Requests, SeveralThreadsOfAnAgentAsk) {
 TEST_F(Requests, AHandlerAsksWhileItReplies) {
   const Responder inner =
       asker_->reply("inner", [](Request request) { (void)request.finish("inner reply"); }).value();
-  const Responder outer = worker_
-                              ->reply("outer",
-                                     [&](Request request) {
-                                       Result<Reply> reply =
-                                           worker_->request("inner", "").value().finish();
-                                       (void)request.finish(reply.ok() ? reply.value().text()
-                                                                       : "failed");
-                                     })
-                              .value();
+  const Responder outer =
+      worker_
+          ->reply("outer",
+                  [&](Request request) {
+                    Result<Reply> reply = worker_->request("inner", "").value().finish();
+                    (void)request.finish(reply.ok() ? reply.value().text() : "failed");
+                  })
+          .value();
   Result<Reply> reply = asker_->request("outer", "").value().finish();
   ASSERT_TRUE(reply.ok()) << reply.failure().message();
   EXPECT_EQ(reply.value().text(), "inner reply");
@@ -223,10 +227,10 @@ TEST_F(Requests, AResponderThatClosesIsKnownAtOnce) {
   std::optional<Responder> responder;
   responder.emplace(worker_
                         ->reply("work.kept",
-                               [&](Request request) {
-                                 kept.emplace(std::move(request));
-                                 has_begun = true;
-                               })
+                                [&](Request request) {
+                                  kept.emplace(std::move(request));
+                                  has_begun = true;
+                                })
                         .value());
   PendingRequest pending = asker_->request("work.kept", "").value();
   while (!has_begun) std::this_thread::yield();
@@ -244,10 +248,10 @@ TEST_F(Requests, ARequesterThatIsGoneIsASufficientCancel) {
   std::atomic<bool> has_begun{false}, saw_cancel{false};
   const Responder responder = worker_
                                   ->reply("work.long",
-                                         [&](Request request) {
-                                           has_begun = true;
-                                           saw_cancel = request.wait_cancelled(20s);
-                                         })
+                                          [&](Request request) {
+                                            has_begun = true;
+                                            saw_cancel = request.wait_cancelled(20s);
+                                          })
                                   .value();
   std::optional<Agent> leaver(connect("leaver"));
   std::optional<PendingRequest> pending(leaver->request("work.long", "").value());
@@ -261,10 +265,10 @@ TEST_F(Requests, ARequesterThatIsGoneIsASufficientCancel) {
 TEST_F(Requests, PayloadsOfOneMebibyteGoBothWays) {
   const Responder responder = worker_
                                   ->reply("work.big",
-                                         [](Request request) {
-                                           (void)request.part(request.payload(), 5s);
-                                           (void)request.finish(request.payload());
-                                         })
+                                          [](Request request) {
+                                            (void)request.part(request.payload(), 5s);
+                                            (void)request.finish(request.payload());
+                                          })
                                   .value();
   const std::string text(1u << 20u, 'x');
   PendingRequest pending = asker_->request("work.big", text).value();
@@ -277,13 +281,16 @@ TEST_F(Requests, PayloadsOfOneMebibyteGoBothWays) {
 TEST_F(Requests, AResponderWaitsForARequesterThatDoesNotTakeItsParts) {
   std::atomic<int> sent{0};
   const Responder responder =
-      worker_->reply("work.stream", [&](Request request) {
-               for (int count = 0; count < 1000; ++count) {
-                 ASSERT_EQ(request.part(std::to_string(count), 20s), SendStatus::queued);
-                 ++sent;
-               }
-               (void)request.finish("end");
-             }).value();
+      worker_
+          ->reply("work.stream",
+                  [&](Request request) {
+                    for (int count = 0; count < 1000; ++count) {
+                      ASSERT_EQ(request.part(std::to_string(count), 20s), SendStatus::queued);
+                      ++sent;
+                    }
+                    (void)request.finish("end");
+                  })
+          .value();
   PendingRequest pending = asker_->request("work.stream", "").value();
   std::this_thread::sleep_for(300ms);
   EXPECT_LE(sent, 64);

@@ -71,6 +71,8 @@ class SimulatedAgent {
     publishers_.clear();
     core_->mark_closed();
     core_->abandon();
+    core_->requests().close();
+    core_->answers().close();
     core_->executor().run(1u << 20);  // what is queued holds buffers
     subscriptions_.clear();
     core_.reset();
@@ -93,6 +95,7 @@ class SimulatedAgent {
     return *seen;
   }
   client::AgentCore& core() { return *core_; }
+  std::shared_ptr<client::AgentCore> shared_core() { return core_; }
   client::PublisherCore& publisher(std::size_t index) { return *publishers_[index]; }
   client::SubscriptionCore& subscription(std::size_t index) { return *subscriptions_[index]; }
   std::size_t publisher_count() const { return publishers_.size(); }
