@@ -26,7 +26,7 @@ struct Answer;
 //
 // Threads: one at a time; cancel by any.
 // Lifetime: after Agent::close, and once it was moved from, next answers `failed` with `closed`.
-// Bounds: 1,024 requests an agent; 64 parts that were not taken wait here, then the responder waits.
+// Bounds: 1,024 requests an agent; 64 parts that were not taken wait here, then their sender waits.
 class ABUZZ_EXPORT PendingRequest {
  public:
   PendingRequest(PendingRequest&&) noexcept;

@@ -30,7 +30,7 @@ void close_once(int& descriptor) noexcept {
 }
 
 // What the child does between fork and the command: system calls only, because other threads of
-// this process may hold any lock. Signals that we block or ignore are none of the command's business.
+// this process may hold any lock. What signals we block or ignore is not the command's business.
 [[noreturn]] void become(int input, int output, pid_t parent, char* const* words,
                          char* const* environment) noexcept {
   ::setpgid(0, 0);

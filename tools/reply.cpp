@@ -1,4 +1,3 @@
-#include <atomic>
 #include <csignal>
 #include <mutex>
 #include <optional>
@@ -61,20 +60,33 @@ class Replying {
       : flags_(flags), signals_(signals), output_bytes_max_(output_bytes_max) {}
 
   void take(Request request) {
-    if (is_stopping_ || is_complete()) {
+    if (is_stopping() || is_complete()) {
       request.fail(Error::peer_gone, "the responder ends");
       return;
     }
     answer(request);
-    ++taken_;
+    {
+      const std::lock_guard lock(mutex_);
+      ++taken_;
+    }
     if (is_complete()) signals_.wake();
   }
   // The command that runs is ended, and its request has failed.
-  void stop() noexcept { is_stopping_ = true; }
-  bool is_complete() const noexcept { return flags_.count != 0 && taken_ >= flags_.count; }
-  std::uint64_t taken() const noexcept { return taken_; }
+  void stop() {
+    const std::lock_guard lock(mutex_);
+    is_stopping_ = true;
+  }
+  bool is_complete() const { return flags_.count != 0 && taken() >= flags_.count; }
+  std::uint64_t taken() const {
+    const std::lock_guard lock(mutex_);
+    return taken_;
+  }
 
  private:
+  bool is_stopping() const {
+    const std::lock_guard lock(mutex_);
+    return is_stopping_;
+  }
   void answer(Request& request) {
     ChildProcess child(request.text(), output_bytes_max_);
     const Status started =
@@ -85,9 +97,10 @@ class Replying {
     }
     auto told_at = steady_clock::now();
     while (!child.work(look_interval)) {
-      if (is_stopping_ || request.is_cancelled()) {
+      const bool stops = is_stopping();
+      if (stops || request.is_cancelled()) {
         child.end(end_patience);
-        request.fail(is_stopping_ ? Error::peer_gone : Error::cancelled, "the command was ended");
+        request.fail(stops ? Error::peer_gone : Error::cancelled, "the command was ended");
         return;
       }
       if (steady_clock::now() - told_at < progress_interval) continue;
@@ -104,8 +117,9 @@ class Replying {
   const ReplyFlags& flags_;
   Signals& signals_;
   const std::size_t output_bytes_max_;
-  std::atomic<bool> is_stopping_{false};
-  std::atomic<std::uint64_t> taken_{0};
+  mutable std::mutex mutex_;  // all below
+  bool is_stopping_ = false;
+  std::uint64_t taken_ = 0;
 };
 
 }  // namespace

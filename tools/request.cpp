@@ -1,5 +1,3 @@
-#include "bus/request.hpp"
-
 #include <algorithm>
 #include <csignal>
 #include <optional>
