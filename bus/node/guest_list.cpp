@@ -42,11 +42,10 @@ const Guest* GuestList::find_agent(std::uint64_t agent_id) const {
   return found == by_agent_.end() ? nullptr : &guests_.at(found->second);
 }
 
-std::vector<SessionId> GuestList::ids() const {
-  std::vector<SessionId> ids;
-  ids.reserve(guests_.size());
-  for (const auto& [id, guest] : guests_) ids.push_back(id);
-  return ids;
+const std::vector<SessionId>& GuestList::ids() {
+  ids_.clear();
+  for (const auto& [id, guest] : guests_) ids_.push_back(id);
+  return ids_;
 }
 
 }  // namespace abuzz::node

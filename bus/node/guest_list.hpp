@@ -49,12 +49,14 @@ class GuestList {
   const Guest* find_agent(std::uint64_t agent_id) const;
 
   std::size_t count() const noexcept { return guests_.size(); }
-  // For walks during which sessions may end.
-  std::vector<SessionId> ids() const;
+  // For walks during which sessions may end; valid until the next call. Allocates only to grow: a
+  // node looks at beats all the time.
+  const std::vector<SessionId>& ids();
   const std::map<SessionId, Guest>& guests() const noexcept { return guests_; }
 
  private:
   std::map<SessionId, Guest> guests_;
+  std::vector<SessionId> ids_;
   std::unordered_map<link::CallerId, SessionId> by_caller_;
   std::unordered_map<std::string, SessionId> by_name_;
   std::unordered_map<std::uint64_t, SessionId> by_agent_;
