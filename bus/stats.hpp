@@ -77,6 +77,9 @@ enum class ProcessCounter : std::uint16_t {
   events,          // told by the node itself, on reserved topics
   events_unheard,  // of them, without a subscription that matched
   events_lost,     // of them, for want of a buffer or a counter row
+  // The most bytes of bulk that were not acknowledged on a link when something of the lanes control
+  // or high was put behind them.
+  bulk_ahead_bytes,
 };
 enum class AgentCounter : std::uint16_t {
   state,
@@ -91,10 +94,11 @@ enum class AgentCounter : std::uint16_t {
   connected_at_ns,
   last_beat_ns,
   reconnects,
-  responsive,   // 1, or 0 without a beat
-  progressing,  // 1, or 0 when it has deliveries and settles none
-  unsettled,    // deliveries, queued or in flight
-  progress_ns,  // it settled some, or had none
+  responsive,        // 1, or 0 without a beat
+  progressing,       // 1, or 0 when it has deliveries and settles none
+  unsettled,         // deliveries, queued or in flight
+  progress_ns,       // it settled some, or had none
+  bulk_ahead_bytes,  // of the process row, on the link to this agent
 };
 enum class PublicationCounter : std::uint16_t {
   pushed,

@@ -81,6 +81,7 @@ constexpr CounterInfo counters[] = {
     counter(process, P::events_unheard, "events_unheard", "events without a subscriber",
             "messages"),
     counter(process, P::events_lost, "events_lost", "events lost", "messages"),
+    gauge(process, P::bulk_ahead_bytes, "bulk_ahead_bytes", "most bulk ahead on a link", "bytes"),
 
     gauge(agent, A::state, "state", "state", "state"),
     gauge(agent, A::session_epoch, "session_epoch", "session epoch", "1"),
@@ -98,6 +99,7 @@ constexpr CounterInfo counters[] = {
     gauge(agent, A::progressing, "progressing", "progressing", "yes or no"),
     gauge(agent, A::unsettled, "unsettled", "deliveries to handle", "messages"),
     gauge(agent, A::progress_ns, "progress_ns", "last progress", "at ns"),
+    gauge(agent, A::bulk_ahead_bytes, "bulk_ahead_bytes", "most bulk ahead on its link", "bytes"),
 
     of_agent(counter(publication, Pub::pushed, "pushed", "published", "messages")),
     of_agent(gauge(publication, Pub::last_seq, "last_seq", "last sequence", "1")),

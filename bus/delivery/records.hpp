@@ -10,6 +10,7 @@
 #include "bus/base/units.hpp"
 #include "bus/delivery/conflation.hpp"
 #include "bus/delivery/coverage.hpp"
+#include "bus/delivery/lane_turn.hpp"
 #include "bus/delivery/ring.hpp"
 #include "bus/delivery/send_queue.hpp"
 #include "bus/mem/buffer.hpp"
@@ -129,7 +130,7 @@ struct Pair {
   Amount target;  // what it should have outstanding, as last decided
   std::uint64_t seen_seq = 0;                        // of the publication, when timers last looked
   std::uint32_t entries = 0;                         // in queue and in flight
-  bool is_hungry = false;                            // stands in Subscription::hungry
+  bool is_hungry = false;                            // stands in Line::hungry
   bool drops_train = false;                          // the chunk train under way did not fit
   DropReason train_reason = DropReason::queue_full;  // with drops_train
   bool sends_train = false;  // a train to this subscription is begun and not ended
@@ -193,6 +194,9 @@ struct Line {
   std::uint64_t done_no = 0;          // the same
   std::uint64_t records_sent = 0;     // entries sent, in all, but for those to be sent again
   std::uint64_t records_settled = 0;  // entries that left in_flight
+  Ring<Pair*> hungry;                 // for credit, in turn; nullptr where one left
+  std::uint32_t matched = 0;          // publications of the lane on its route
+  bool is_ready = false;              // stands in Port::ready of the lane
 };
 
 struct Subscription {
@@ -206,9 +210,6 @@ struct Subscription {
   Amount window;                 // in flight and unconsumed at the subscriber
   base::Nanos stall_limit = 0;
   std::array<Line, wire::data_lanes> lines;  // high, normal, bulk
-  // What peek chose: a line, and a place in its queue.
-  Line* next_line = nullptr;
-  std::size_t next = 0;
   // All of the rest is of the three lines together.
   std::uint32_t expiring = 0;     // queued entries that have a time to live
   Amount queued;                  // sum over the queues
@@ -220,10 +221,9 @@ struct Subscription {
   Amount share;                   // lossless: what each pair may have outstanding
   base::Nanos blocked_since = 0;  // 0: not blocked
   std::vector<std::unique_ptr<Pair>> pairs;
-  Ring<Pair*> hungry;          // in turn; nullptr where one left
+  LaneTurn grants;             // which lane gets the next credit
   bool returns = false;        // it was live at an earlier node
   bool is_paused = false;      // the link was lost: nothing is sent until it is resumed
-  bool is_ready = false;       // stands in Port::ready
   bool wants_service = false;  // stands in Switch's list of subscriptions to serve
   StatsRow* row = nullptr;
 
@@ -231,6 +231,15 @@ struct Subscription {
   bool has_queue() const noexcept {
     return std::any_of(lines.begin(), lines.end(),
                        [](const Line& line) { return !line.queue.is_empty(); });
+  }
+  bool has_hungry() const noexcept {
+    return std::any_of(lines.begin(), lines.end(),
+                       [](const Line& line) { return !line.hungry.is_empty(); });
+  }
+  // Whether something of a higher lane may come.
+  bool matches_above(wire::Lane lane) const noexcept {
+    return std::any_of(lines.begin(), lines.begin() + wire::lane_index(lane),
+                       [](const Line& line) { return line.matched > 0; });
   }
 };
 
@@ -243,8 +252,15 @@ struct Port {
   std::vector<std::unique_ptr<Publication>> publications;    // by handle - 1
   std::vector<std::unique_ptr<Subscription>> subscriptions;  // by handle - 1
   std::vector<Publication*> dirty;                           // something to tell the publisher
-  std::vector<Subscription*> ready;  // may have deliveries to send; served in turn
-  std::size_t next_ready = 0;
+  // By lane: which subscriptions may have deliveries to send; those of a lane are served in turn.
+  struct Ready {
+    std::vector<Subscription*> subscriptions;
+    std::size_t next = 0;
+  };
+  std::array<Ready, wire::data_lanes> ready;
+  LaneTurn turn;
+  // What peek chose: a lane, and a place in that queue of the subscription whose turn it is.
+  std::size_t chosen_lane = 0, chosen_place = 0;
   struct GoneItem {
     std::uint32_t subscription;
     DropReason reason;

@@ -127,8 +127,9 @@ class Switch {
     std::uint64_t first_delivery = 0;
     std::uint32_t ttl_left_ms = 0;  // 0: no limit
   };
-  // The delivery that `port` would get next, inside its window; false for none.
-  bool peek(PortId port, Outgoing& outgoing);
+  // The delivery that `port` would get next of the lanes that are allowed, inside its window; false
+  // for none.
+  bool peek(PortId port, Outgoing& outgoing, LaneTurn::Waiting allowed = LaneTurn::all);
   // It was put into a frame: it is in flight now.
   void mark_sent(PortId port);
   // Credits, outcomes, interests and ends that the agent must be told; up to a frame's worth. True
@@ -220,8 +221,9 @@ class Switch {
 
   // switch_settle.cpp
   bool has_room(const Subscription& subscription, const Entry& entry) const noexcept;
-  bool choose(Subscription& subscription) const noexcept;
-  void drop_expired_heads(Subscription& subscription);
+  bool peek_lane(Port& port, std::size_t lane);
+  bool choose(const Subscription& subscription, Line& line, std::size_t& place) const noexcept;
+  void drop_expired_heads(Subscription& subscription, Line& line);
   void complete(Entry& entry, std::uint32_t handled, DropReason reason);
   std::uint32_t ttl_left_ms(const Routed& routed) const noexcept;
   void finish_outcome(Routed& routed);
@@ -232,7 +234,9 @@ class Switch {
 
   // switch_credit.cpp
   Amount share_of(const Subscription& subscription) const noexcept;
+  Amount part_of(const Subscription& subscription, Amount whole, wire::Lane lane) const noexcept;
   void grant(Subscription& subscription);
+  bool grant_front(Subscription& subscription, Line& line);
   void free_idle_credit(Subscription& subscription);
   const Pair* starving_pair(Subscription& subscription) const noexcept;
   void make_hungry(Pair& pair);
@@ -248,7 +252,8 @@ class Switch {
   // switch_news.cpp
   void note(Publication& publication);
   void note_output(Port& port);
-  void note_ready(Subscription& subscription);
+  void note_ready(Subscription& subscription, wire::Lane lane);
+  void note_all_ready(Subscription& subscription);
   static std::uint32_t shortest_queue(const Publication& publication) noexcept;
   void tell(Publication& publication, wire::ControlBuilder& control);
   static void show_queue(Subscription& subscription);

@@ -47,50 +47,73 @@ void Switch::make_hungry(Pair& pair) {
   const bool wants = is_under(outstanding, pair.want);
   if (!is_under(outstanding, mark) && !wants) return;
   pair.is_hungry = true;
-  subscription.hungry.push_back(&pair);
+  subscription.line(pair.publication->lane).hungry.push_back(&pair);
   serve_later(subscription);
 }
 
 void Switch::serve_later(Subscription& subscription) {
-  if (subscription.wants_service || subscription.hungry.is_empty()) return;
+  if (subscription.wants_service || !subscription.has_hungry()) return;
   subscription.wants_service = true;
   hungry_.push_back(&subscription);
 }
 
-// Serves hungry pairs in turn; the first that cannot be served whole gets what there is and waits
-// at the head, so that partial grants never spread.
+// What deliveries of a lane may take of a window or a bound: not all of it while something of a
+// higher lane may come, which then finds room. The largest train fits in any case.
+Amount Switch::part_of(const Subscription& subscription, Amount whole,
+                       wire::Lane lane) const noexcept {
+  if (!subscription.matches_above(lane)) return whole;
+  const std::uint64_t kept = lane == wire::Lane::bulk ? 8 : 16;  // one part in so many
+  const std::uint64_t train = config_.limits.payload_bytes_max + 64 * base::kib;
+  return {whole.messages - whole.messages / kept,
+          std::max(whole.bytes - whole.bytes / kept, std::min(whole.bytes, train))};
+}
+
+// Serves hungry pairs, the higher lanes first, those of a lane in turn. The first that cannot be
+// served whole gets what there is and waits at the head, so that partial grants never spread.
 void Switch::grant(Subscription& subscription) {
-  while (!is_over_budget(subscription) && !subscription.hungry.is_empty()) {
-    Pair* pair = subscription.hungry.front();
-    if (pair == nullptr) {
-      subscription.hungry.pop_front();
-      continue;
+  while (!is_over_budget(subscription)) {
+    LaneTurn::Waiting waiting = 0;
+    for (std::size_t lane = 0; lane < wire::data_lanes; ++lane) {
+      Ring<Pair*>& hungry = subscription.lines[lane].hungry;
+      while (!hungry.is_empty() && hungry.front() == nullptr) hungry.pop_front();
+      if (!hungry.is_empty()) waiting |= LaneTurn::bit(lane);
     }
-    Publication& publication = *pair->publication;
-    const Amount outstanding = pair->limit - publication.accepted;
-    const Amount free = monus(subscription.bound, subscription.backlog + subscription.granted);
-    // Who used credit since the last look gets half of what is free; who did not, its share.
-    const bool is_active = publication.accepted_seq != pair->seen_seq;
-    const Amount half{free.messages / 2, std::min(free.bytes / 2, memory_left() / 8)};
-    pair->target = is_active ? most(subscription.share, half) : subscription.share;
-    const Amount missing = monus(most(pair->target, pair->want), outstanding);
-    const bool may_pass = pair->want.messages > subscription.bound.messages &&
-                          subscription.backlog.messages == 0 &&
-                          subscription.granted.fits(subscription.bound);
-    const Amount given = least(missing, may_pass ? most(free, missing) : free);
-    if (given.messages > 0 || given.bytes > 0) {
-      pair->limit = pair->limit + given;
-      subscription.granted = subscription.granted + given;
-      update_limit(publication);
-    }
-    if (given.messages < missing.messages || given.bytes < missing.bytes) {
-      if (subscription.blocked_since == 0) subscription.blocked_since = now_;
-      return;
-    }
-    pair->want = {};
-    pair->is_hungry = false;
-    subscription.hungry.pop_front();
+    if (waiting == 0) return;
+    const std::size_t lane = subscription.grants.next(waiting, now_);
+    const std::uint64_t granted = subscription.granted.bytes;
+    if (!grant_front(subscription, subscription.lines[lane])) return;
+    subscription.grants.note_served(lane, subscription.granted.bytes - granted);
   }
+}
+
+// False when the pair at the head did not get all it should have.
+bool Switch::grant_front(Subscription& subscription, Line& line) {
+  Pair& pair = *line.hungry.front();
+  Publication& publication = *pair.publication;
+  const Amount bound = part_of(subscription, subscription.bound, publication.lane);
+  const Amount outstanding = pair.limit - publication.accepted;
+  const Amount free = monus(bound, subscription.backlog + subscription.granted);
+  // Who used credit since the last look gets half of what is free; who did not, its share.
+  const bool is_active = publication.accepted_seq != pair.seen_seq;
+  const Amount half{free.messages / 2, std::min(free.bytes / 2, memory_left() / 8)};
+  pair.target = is_active ? most(subscription.share, half) : subscription.share;
+  const Amount missing = monus(most(pair.target, pair.want), outstanding);
+  const bool may_pass = pair.want.messages > bound.messages && subscription.backlog.messages == 0 &&
+                        subscription.granted.fits(subscription.bound);
+  const Amount given = least(missing, may_pass ? most(free, missing) : free);
+  if (given.messages > 0 || given.bytes > 0) {
+    pair.limit = pair.limit + given;
+    subscription.granted = subscription.granted + given;
+    update_limit(publication);
+  }
+  if (given.messages < missing.messages || given.bytes < missing.bytes) {
+    if (subscription.blocked_since == 0) subscription.blocked_since = now_;
+    return false;
+  }
+  pair.want = {};
+  pair.is_hungry = false;
+  line.hungry.pop_front();
+  return true;
 }
 
 void Switch::finish_cycle(base::Nanos now) {
@@ -191,15 +214,18 @@ void Switch::want(PortId port, const wire::Want& item) {
   note(*publication);
 }
 
-// The pair that is to be served next, if the queue could not serve it even when it is empty: others
-// hold the credit.
+// A pair that is to be served next on its lane, if the queue could not serve it even when it is
+// empty: others hold the credit.
 const Pair* Switch::starving_pair(Subscription& subscription) const noexcept {
-  for (std::size_t index = 0; index < subscription.hungry.count(); ++index) {
-    const Pair* pair = subscription.hungry.at(index);
-    if (pair == nullptr) continue;
+  for (Line& line : subscription.lines) {
+    std::size_t first = 0;
+    while (first < line.hungry.count() && line.hungry.at(first) == nullptr) ++first;
+    if (first == line.hungry.count()) continue;
+    const Pair* pair = line.hungry.at(first);
     const Amount outstanding = pair->limit - pair->publication->accepted;
     const Amount missing = monus(most(pair->target, pair->want), outstanding);
-    return (subscription.granted + missing).fits(subscription.bound) ? nullptr : pair;
+    const Amount bound = part_of(subscription, subscription.bound, pair->publication->lane);
+    if (!(subscription.granted + missing).fits(bound)) return pair;
   }
   return nullptr;
 }
@@ -208,7 +234,7 @@ const Pair* Switch::starving_pair(Subscription& subscription) const noexcept {
 // before the subscription: limits never shrink, and it must not starve those that have something
 // to send.
 void Switch::free_idle_credit(Subscription& subscription) {
-  if (subscription.policy != Policy::lossless || subscription.hungry.is_empty()) return;
+  if (subscription.policy != Policy::lossless || !subscription.has_hungry()) return;
   const Pair* starving = starving_pair(subscription);
   for (auto& pair : subscription.pairs) {
     if (pair->publication->is_withdrawn) continue;

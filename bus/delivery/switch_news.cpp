@@ -36,12 +36,18 @@ void Switch::note(Publication& publication) {
   note_output(*publication.port);
 }
 
-void Switch::note_ready(Subscription& subscription) {
-  if (!subscription.is_ready) {
-    subscription.is_ready = true;
-    subscription.port->ready.push_back(&subscription);
+void Switch::note_ready(Subscription& subscription, wire::Lane lane) {
+  Line& line = subscription.line(lane);
+  if (!line.is_ready) {
+    line.is_ready = true;
+    subscription.port->ready[wire::lane_index(lane)].subscriptions.push_back(&subscription);
   }
   note_output(*subscription.port);
+}
+
+void Switch::note_all_ready(Subscription& subscription) {
+  for (std::size_t lane = 0; lane < wire::data_lanes; ++lane)
+    if (!subscription.lines[lane].queue.is_empty()) note_ready(subscription, wire::lane_at(lane));
 }
 
 std::uint32_t Switch::shortest_queue(const Publication& publication) noexcept {

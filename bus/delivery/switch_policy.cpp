@@ -153,7 +153,7 @@ void Switch::enqueue(Pair& pair, Routed& routed, std::uint32_t first, std::uint3
     slot->places.push_back({ticket, routed.lane});
     slot->messages += messages;
   }
-  note_ready(subscription);
+  note_ready(subscription, routed.lane);
 }
 
 // A small batch came in a frame with others, which it keeps alive. Where it will wait long, it gets

@@ -262,7 +262,7 @@ bool Switch::resume_subscription(Subscription& subscription, const wire::Subscri
   show_numbers(subscription);
   subscription.blocked_since = 0;
   subscription.is_paused = false;
-  note_ready(subscription);
+  note_all_ready(subscription);
   return true;
 }
 

@@ -41,6 +41,7 @@ bool Switch::join(Publication& publication, Subscription& subscription) {
     ++publication.lossless_count;
   }
   if (subscription.policy == Policy::latest) ++publication.latest_count;
+  ++subscription.line(publication.lane).matched;
   publication.route.push_back(pair.get());
   subscription.pairs.push_back(std::move(pair));
   subscription.share = share_of(subscription);
@@ -55,8 +56,10 @@ void Switch::leave(Pair& pair) {
   Publication& publication = *pair.publication;
   Subscription& subscription = *pair.subscription;
   std::erase(publication.route, &pair);
-  for (std::size_t index = 0; index < subscription.hungry.count(); ++index)
-    if (subscription.hungry.at(index) == &pair) subscription.hungry.at(index) = nullptr;
+  Line& line = subscription.line(publication.lane);
+  --line.matched;
+  for (std::size_t index = 0; index < line.hungry.count(); ++index)
+    if (line.hungry.at(index) == &pair) line.hungry.at(index) = nullptr;
   if (subscription.policy == Policy::lossless) {
     subscription.granted = subscription.granted - (pair.limit - publication.accepted - pair.excess);
     --publication.lossless_count;
@@ -96,7 +99,7 @@ void Switch::end_subscription(Subscription& subscription, DropReason reason, boo
   subscription.pairs.clear();
   for (Publication* publication : touched) free_departed(*publication);
   std::erase(hungry_, &subscription);
-  std::erase(port.ready, &subscription);
+  for (Port::Ready& ready : port.ready) std::erase(ready.subscriptions, &subscription);
   if (tell) {
     port.gone.push_back({subscription.handle, reason});
     note_output(port);
@@ -148,6 +151,9 @@ void Switch::end_publication(Publication& publication) {
   for (Pair* pair : route) {
     leave(*pair);
     pair->subscription->share = share_of(*pair->subscription);
+    // What was kept free for its lane may be used now.
+    serve_later(*pair->subscription);
+    note_all_ready(*pair->subscription);
   }
   std::erase(port.dirty, &publication);
   publication.is_withdrawn = true;

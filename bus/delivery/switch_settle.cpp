@@ -25,67 +25,85 @@ bool Switch::has_room(const Subscription& subscription, const Entry& entry) cons
   const Amount used = subscription.sent - subscription.consumed;
   if (used.messages == 0 && used.bytes == 0) return true;
   if (entry.charge == 0) return true;
-  return (used + Amount{entry.count, entry.charge}).fits(subscription.window);
+  return (used + Amount{entry.count, entry.charge})
+      .fits(part_of(subscription, subscription.window, entry.routed->lane));
 }
 
-// Chooses what goes next: of the highest lane that has something, the oldest entry, or, while the
-// window has no room for it, the next piece of a train that was begun. Its room is reserved, and
-// only its end makes room for others.
-bool Switch::choose(Subscription& subscription) const noexcept {
-  for (Line& line : subscription.lines) {
-    if (line.queue.is_empty()) continue;
-    subscription.next_line = &line;
-    subscription.next = 0;
-    if (has_room(subscription, line.queue.front())) return true;
-    for (std::size_t index = 1; index < line.queue.places(); ++index) {
-      const Entry& entry = line.queue.at(index);
-      if (SendQueue<Entry>::is_hole(entry) || !entry.pair->sends_train) continue;
-      subscription.next = index;
-      return true;
-    }
+// Chooses what of a line goes next: the oldest entry, or, while the window has no room for it, the
+// next piece of a train that was begun. Its room is reserved, and only its end makes room for
+// others. Requires: something is queued.
+bool Switch::choose(const Subscription& subscription, Line& line,
+                    std::size_t& place) const noexcept {
+  place = 0;
+  if (has_room(subscription, line.queue.front())) return true;
+  for (std::size_t index = 1; index < line.queue.places(); ++index) {
+    const Entry& entry = line.queue.at(index);
+    if (SendQueue<Entry>::is_hole(entry) || !entry.pair->sends_train) continue;
+    place = index;
+    return true;
   }
   return false;
 }
 
-void Switch::drop_expired_heads(Subscription& subscription) {
+void Switch::drop_expired_heads(Subscription& subscription, Line& line) {
   if (subscription.expiring == 0) return;
-  for (Line& line : subscription.lines)
-    while (!line.queue.is_empty() && is_expired(line.queue.front()))
-      drop_queued(subscription, line.queue.front(), line.queue.front().count, DropReason::expired);
+  while (!line.queue.is_empty() && is_expired(line.queue.front()))
+    drop_queued(subscription, line.queue.front(), line.queue.front().count, DropReason::expired);
 }
 
-bool Switch::peek(PortId id, Outgoing& outgoing) {
+// HOT: shard thread, once a batch and subscriber.
+bool Switch::peek(PortId id, Outgoing& outgoing, LaneTurn::Waiting allowed) {
   Port* port = find_port(id);
   if (port == nullptr || port->suspended_since != 0) return false;
-  while (!port->ready.empty()) {
-    if (port->next_ready >= port->ready.size()) port->next_ready = 0;
-    Subscription& subscription = *port->ready[port->next_ready];
-    drop_expired_heads(subscription);
-    const bool has_next = subscription.has_queue() && !subscription.is_paused;
-    if (has_next && choose(subscription)) {
-      Line& line = *subscription.next_line;
-      const Entry& entry = line.queue.at(subscription.next);
-      outgoing.routed = entry.routed;
-      outgoing.subscription = subscription.handle;
-      outgoing.first = entry.first;
-      outgoing.count = entry.count;
-      outgoing.ttl_left_ms = ttl_left_ms(*entry.routed);
-      outgoing.first_delivery = entry.first_delivery != 0 ? entry.first_delivery : line.sent_no + 1;
+  while (true) {
+    LaneTurn::Waiting waiting = 0;
+    for (std::size_t lane = 0; lane < wire::data_lanes; ++lane)
+      if (!port->ready[lane].subscriptions.empty()) waiting |= LaneTurn::bit(lane);
+    waiting &= allowed;
+    if (waiting == 0) return false;
+    const std::size_t lane = port->turn.next(waiting, now_);
+    if (!peek_lane(*port, lane)) continue;
+    const Port::Ready& ready = port->ready[lane];
+    Subscription& subscription = *ready.subscriptions[ready.next];
+    Line& line = subscription.lines[lane];
+    const Entry& entry = line.queue.at(port->chosen_place);
+    outgoing.routed = entry.routed;
+    outgoing.subscription = subscription.handle;
+    outgoing.first = entry.first;
+    outgoing.count = entry.count;
+    outgoing.ttl_left_ms = ttl_left_ms(*entry.routed);
+    outgoing.first_delivery = entry.first_delivery != 0 ? entry.first_delivery : line.sent_no + 1;
+    return true;
+  }
+}
+
+// Turns to the first subscription that has something of the lane to send; false for none.
+bool Switch::peek_lane(Port& port, std::size_t lane) {
+  Port::Ready& ready = port.ready[lane];
+  while (!ready.subscriptions.empty()) {
+    if (ready.next >= ready.subscriptions.size()) ready.next = 0;
+    Subscription& subscription = *ready.subscriptions[ready.next];
+    Line& line = subscription.lines[lane];
+    drop_expired_heads(subscription, line);
+    const bool has_next = !line.queue.is_empty() && !subscription.is_paused;
+    if (has_next && choose(subscription, line, port.chosen_place)) {
+      port.chosen_lane = lane;
       return true;
     }
     if (has_next && subscription.blocked_since == 0) subscription.blocked_since = now_;
-    subscription.is_ready = false;
-    port->ready[port->next_ready] = port->ready.back();
-    port->ready.pop_back();
+    line.is_ready = false;
+    ready.subscriptions[ready.next] = ready.subscriptions.back();
+    ready.subscriptions.pop_back();
   }
   return false;
 }
 
 void Switch::mark_sent(PortId id) {
   Port& port = *find_port(id);
-  Subscription& subscription = *port.ready[port.next_ready];
-  Line& line = *subscription.next_line;
-  Entry entry = line.queue.take(line.queue.at(subscription.next));
+  Port::Ready& ready = port.ready[port.chosen_lane];
+  Subscription& subscription = *ready.subscriptions[ready.next];
+  Line& line = subscription.lines[port.chosen_lane];
+  Entry entry = line.queue.take(line.queue.at(port.chosen_place));
   forget_place(subscription, entry);
   if (entry.routed->first_of_train) entry.pair->sends_train = true;
   if (entry.count > 0 || entry.routed->aborts) entry.pair->sends_train = false;
@@ -103,8 +121,9 @@ void Switch::mark_sent(PortId id) {
   row.add(PairCounter::in_flight, entry.count);
   entry.is_sent = true;
   ++line.records_sent;
+  port.turn.note_served(port.chosen_lane, entry.routed->slice_bytes);
   line.in_flight.push_back(std::move(entry));
-  ++port.next_ready;  // the next one in turn
+  ++ready.next;  // the next one in turn
 }
 
 // A subscriber's process has these bytes: nobody needs them here any more. Records are counted as
@@ -184,7 +203,7 @@ bool Switch::settle(PortId port, const wire::Settle& item, base::Nanos now) {
       subscription.backlog = monus(subscription.backlog, returned);
       serve_later(subscription);
     }
-    if (subscription.has_queue()) note_ready(subscription);
+    note_all_ready(subscription);
   }
   return true;
 }

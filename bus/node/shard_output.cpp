@@ -84,7 +84,7 @@ bool Shard::State::send_frame(Session& session, bool& has_more) {
   outgoing.clear();
   outgoing.part_count = 1;  // the head, filled last
   delivery::LinkFlow::Load load;
-  add_control(session, has_more);
+  add_control(session, load, has_more);
   const std::size_t messages = add_deliveries(session, load, has_more);
   if (builder.record_count() == 0 && !session.owes_ack) return false;
   if (session.row != nullptr) session.row->add(AgentCounter::messages_out, messages);
@@ -92,7 +92,7 @@ bool Shard::State::send_frame(Session& session, bool& has_more) {
   return finish_frame(session, load);
 }
 
-void Shard::State::add_control(Session& session, bool& has_more) {
+void Shard::State::add_control(Session& session, delivery::LinkFlow::Load& load, bool& has_more) {
   for (const wire::Advertised& item : session.advertised) control.add(item);
   session.advertised.clear();
   for (const wire::Subscribed& item : session.subscribed) control.add(item);
@@ -109,6 +109,7 @@ void Shard::State::add_control(Session& session, bool& has_more) {
   record.kind = wire::RecordKind::control;
   record.lane = wire::Lane::control;
   builder.add_inline(record, control.finish());
+  load.add(wire::Lane::control, 0);
 }
 
 // Puts one delivery into the frame: its record, its slice (by reference or copied), its target.
@@ -144,14 +145,22 @@ std::size_t Shard::State::add_deliveries(Session& session, delivery::LinkFlow::L
   std::size_t messages = 0;
   std::size_t bytes = builder.head_bytes();
   delivery::Switch::Outgoing next;
-  while (deliveries.peek(session.agent_id, next)) {
+  delivery::LaneTurn::Waiting allowed = delivery::LaneTurn::all;
+  while (deliveries.peek(session.agent_id, next, allowed)) {
     const delivery::Routed& routed = *next.routed;
     const bool by_reference = routed.slice_bytes >= reference_bytes_min;
     const bool is_full = !builder.has_room(1, 1) || bytes >= frame_bytes_target ||
                          (by_reference && outgoing.part_count > wire::parts_max);
-    if (is_full || !session.flow.has_room(routed.lane, routed.slice_bytes, load)) {
+    if (is_full) {
       has_more = true;
       break;
+    }
+    // A lane that the link has no room for holds no other one.
+    if (!session.flow.has_room(routed.lane, routed.slice_bytes, load)) {
+      has_more = true;
+      allowed &= static_cast<delivery::LaneTurn::Waiting>(
+          ~delivery::LaneTurn::bit(wire::lane_index(routed.lane)));
+      continue;
     }
     add_delivery(next);
     load.add(routed.lane, routed.slice_bytes);
@@ -163,12 +172,21 @@ std::size_t Shard::State::add_deliveries(Session& session, delivery::LinkFlow::L
   return messages;
 }
 
+void Shard::State::note_bulk_ahead(const Session& session) {
+  const std::uint64_t bytes = session.flow.bulk_ahead_bytes();
+  if (session.row != nullptr) session.row->set(AgentCounter::bulk_ahead_bytes, bytes);
+  StatsRow& process = parts.stats.process();
+  if (bytes > process.get(ProcessCounter::bulk_ahead_bytes))
+    process.set(ProcessCounter::bulk_ahead_bytes, bytes);
+}
+
 bool Shard::State::finish_frame(Session& session, delivery::LinkFlow::Load& load) {
   wire::FrameHead head;
   head.session_epoch = session.session_epoch;
   head.node_epoch = parts.node_epoch;
   head.part_count = static_cast<std::uint8_t>(outgoing.part_count);
   session.flow.stamp(head, load);
+  note_bulk_ahead(session);
   session.owes_ack = false;
   mem::Buffer first = parts.pool.try_acquire(builder.head_bytes());
   if (!first) {

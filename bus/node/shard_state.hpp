@@ -118,9 +118,10 @@ struct Shard::State {
   bool serve(Session& session);
   void block(Session& session);
   bool send_frame(Session& session, bool& has_more);
-  void add_control(Session& session, bool& has_more);
+  void add_control(Session& session, delivery::LinkFlow::Load& load, bool& has_more);
   std::size_t add_deliveries(Session& session, delivery::LinkFlow::Load& load, bool& has_more);
   void add_delivery(const delivery::Switch::Outgoing& next);
+  void note_bulk_ahead(const Session& session);
   bool finish_frame(Session& session, delivery::LinkFlow::Load& load);
 };
 
