@@ -56,13 +56,14 @@ std::size_t AgentCore::poll(SubscriptionCore& subscription, const Handler& handl
     const Key key = prepare_wait();
     while (handled < max && !subscription.is_closing.hint() && !is_closed()) {
       if (!subscription.has_messages()) {
-        Delivery& next = subscription.held;
-        if (next.subscription == nullptr && subscription.queue->pop(&next, 1) == 0) break;
-        if (!subscription.begin(next)) {
+        Delivery* const next = subscription.queue->next(parts_.clock);
+        if (next == nullptr) break;
+        const std::size_t bytes = next->slice.bytes();
+        if (!subscription.begin(*next)) {
           maintain_pool();
           break;
         }
-        next = {};
+        (void)subscription.queue->take(bytes);
       }
       handled += subscription.handle_some(handler, max - handled);
     }

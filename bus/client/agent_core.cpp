@@ -68,7 +68,9 @@ std::size_t AgentCore::do_work(Readable& readable) {
   std::size_t done = 0;
   bool has_news = false;
   const auto step = [&] {
-    if (std::exchange(readable.link, false)) session_.note_link();
+    // Much was handled since the link was last asked: something of a higher lane may have come.
+    const bool looks = executor_.was_cut_short();
+    if (std::exchange(readable.link, false) || looks) session_.note_link();
     if (std::exchange(readable.door, false)) session_.note_door();
     done += step_inside(false);
     has_news = has_news || session_.news.hint() != news_told_;

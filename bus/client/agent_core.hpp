@@ -176,7 +176,7 @@ class AgentCore {
   StagedIntake intake_;
   std::unique_ptr<RequestMail> mail_;  // made inside the combiner
   base::Position<RequestMail*> mail_told_{nullptr};
-  Executor executor_;
+  Executor executor_{parts_.clock};
   Session session_;
   queue::Combiner combiner_;
   queue::Combiner maintenance_;  // of the pool: one thread at a time

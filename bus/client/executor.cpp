@@ -7,6 +7,9 @@ namespace {
 // Handled before the executor looks again whether it has to stop: a close does not wait for all of
 // a long batch.
 constexpr std::size_t messages_per_look = 16;
+// Handled before the session looks at the link again: what comes on a higher lane does not wait for
+// all that was queued before it.
+constexpr std::size_t bytes_per_run = 64 * base::kib;
 
 }  // namespace
 
@@ -14,19 +17,22 @@ std::size_t Executor::run(std::size_t deliveries_max) {
   if (!role_.try_enter()) return 0;
   runner_.publish(std::hash<std::thread::id>{}(std::this_thread::get_id()));
   std::size_t done = 0;
-  while (done < deliveries_max && !stopped_.read_fenced() &&
-         (held_.subscription != nullptr || queue_.pop(&held_, 1) == 1)) {
-    SubscriptionCore& subscription = *held_.subscription;
+  std::size_t bytes_done = 0;
+  while (done < deliveries_max && bytes_done < bytes_per_run && !stopped_.read_fenced()) {
+    Delivery* const next = queue_.next(clock_);
+    if (next == nullptr) break;
+    SubscriptionCore& subscription = *next->subscription;
+    const std::size_t bytes = next->slice.bytes();
     // A store-load pair with Subscription's destructor: either it sees that its handler runs, or
     // this thread sees that it closes.
     running_.publish_fenced(&subscription);
-    const bool has_begun = subscription.begin(held_);
+    const bool has_begun = subscription.begin(*next);
     is_starved_.publish(!has_begun);
     if (!has_begun) {
       running_.publish_fenced(nullptr);
       break;
     }
-    held_ = {};
+    auto& finished = finished_[queue_.take(bytes)];
     while (subscription.has_messages()) {
       if (subscription.is_closing.read_fenced() || stopped_.read_fenced()) {
         subscription.abandon();
@@ -35,9 +41,11 @@ std::size_t Executor::run(std::size_t deliveries_max) {
       subscription.handle_some(subscription.handler, messages_per_look);
     }
     running_.publish_fenced(nullptr);
-    finished_.publish(finished_.hint() + 1);
+    finished.publish(finished.hint() + 1);
     ++done;
+    bytes_done += bytes;
   }
+  was_cut_short_.publish(done == deliveries_max || bytes_done >= bytes_per_run);
   runner_.publish(0);
   role_.leave();
   return done;

@@ -22,6 +22,19 @@ constexpr std::size_t chunk_bytes = 64 * base::kib;
 // The longest time to live: 24 days, so that it fits into 32 bits of milliseconds with room.
 constexpr std::int64_t ttl_ms_max = std::int64_t{24} * 24 * 3600 * 1000;
 
+// A batch of bulk is no longer than a chunk: so little stands in front of a higher lane.
+std::size_t batch_bytes_of(const AgentCore& agent, Lane lane) noexcept {
+  const std::size_t bytes = agent.batch_bytes_max();
+  return lane == Lane::bulk ? std::min(bytes, chunk_bytes) : bytes;
+}
+
+// The largest segment that such a batch fills.
+std::size_t class_index_of(std::size_t batch_bytes) noexcept {
+  std::size_t index = 0;
+  while (index + 1 < segment_classes.size() && segment_classes[index] < batch_bytes) ++index;
+  return index;
+}
+
 }  // namespace
 
 PublisherCore::PublisherCore(std::shared_ptr<AgentCore> agent, Stream& stream,
@@ -33,6 +46,8 @@ PublisherCore::PublisherCore(std::shared_ptr<AgentCore> agent, Stream& stream,
       topic_(stream.topic),
       handle_(stream.handle),
       payload_bytes_max_(payload_bytes_max),
+      batch_bytes_max_(batch_bytes_of(*agent_, stream.lane)),
+      class_index_max_(class_index_of(batch_bytes_max_)),
       row_(stream.row),
       producer_(std::move(producer)) {}
 
@@ -81,7 +96,7 @@ bool PublisherCore::open_segment(std::size_t payload_bytes) {
   if (block_) {
     const Segment& segment = Segment::of(block_);
     const bool was_taken = segment.tally.is_taken();
-    if (!was_taken && class_index_ + 1 < segment_classes.size()) ++class_index_;
+    if (!was_taken && class_index_ < class_index_max_) ++class_index_;
     if (was_taken && class_index_ > 0 && segment.builder.count() * 4 < segment.builder.slots())
       --class_index_;
     block_.reset();
@@ -99,10 +114,10 @@ bool PublisherCore::open_segment(std::size_t payload_bytes) {
                                     ? agent_->batch_messages_max()
                                     : std::min<std::size_t>(bound, agent_->batch_messages_max());
   const std::size_t slots = std::clamp<std::size_t>(
-      (std::min(class_bytes - fixed, agent_->batch_bytes_max())) / std::max<std::size_t>(each, 40),
-      1, slots_max);
+      (std::min(class_bytes - fixed, batch_bytes_max_)) / std::max<std::size_t>(each, 40), 1,
+      slots_max);
   // No batch is longer than its limit.
-  mem::Buffer usable = block.slice(0, std::min(class_bytes, fixed + agent_->batch_bytes_max()));
+  mem::Buffer usable = block.slice(0, std::min(class_bytes, fixed + batch_bytes_max_));
   Segment::create(usable, static_cast<std::uint32_t>(slots), topic_.size());
   if (!producer_.try_push(Staged{block.share(), &stream_})) return false;
   block_ = std::move(block);

@@ -70,6 +70,8 @@ class PublisherCore {
   const std::string topic_;
   const std::uint32_t handle_;
   const std::uint32_t payload_bytes_max_;
+  const std::size_t batch_bytes_max_;
+  const std::size_t class_index_max_;
   StatsRow* const row_;
 
   // The publisher's thread only

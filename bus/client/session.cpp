@@ -15,7 +15,7 @@ Session::Session(Parts parts)
     : parts_(std::move(parts)),
       control_scratch_(parts_.config.limits.payload_bytes_max + 64 * base::kib) {
   streams_.reserve(16);
-  active_.reserve(64);
+  for (Active& active : active_) active.streams.reserve(64);
   unsettled_.reserve(64);
 }
 
@@ -70,7 +70,7 @@ Stream& Session::add_stream(std::string topic, Lane lane) {
   stream->lane = lane;
   // Shared: the publisher reads it, and may be destroyed after the session.
   stream->news = std::make_shared<StreamNews>();
-  stream->news->knock_bytes.publish_fenced(knock_bytes());
+  stream->news->knock_bytes.publish_fenced(knock_bytes(lane));
   const std::uint64_t ids[] = {agent_id.hint(), stream->publisher_id, stream->publisher_epoch,
                                stream->handle};
   stream->row = parts_.stats.add_row(RowKind::publication, ids, stream->topic);
@@ -99,8 +99,7 @@ void Session::close_stream(Stream& stream, StagedIntake::Producer producer) {
     // No node takes it; it must not keep its place.
     while (!stream.staged.is_empty()) stream.staged.pop_front();
     stream.drop_sealed();
-    if (stream.is_listed) std::erase(active_, &stream);
-    stream.is_listed = false;
+    unlist(stream);
   }
   stream.news->state.publish(StreamState::closing);
   stream.is_withdrawing = true;

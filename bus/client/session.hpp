@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -16,6 +17,7 @@
 #include "bus/client/stream.hpp"
 #include "bus/client/subscription_core.hpp"
 #include "bus/config.hpp"
+#include "bus/delivery/lane_turn.hpp"
 #include "bus/delivery/link_flow.hpp"
 #include "bus/link/network.hpp"
 #include "bus/mem/pool.hpp"
@@ -78,7 +80,10 @@ class Session final : private wire::ControlSink {
   // The link has something, or something was handed over: step again before sleeping.
   bool has_input() noexcept;
   // Something is staged that credit of the link holds back.
-  bool awaits_credit() const noexcept { return knock_level_ != 0; }
+  bool awaits_credit() const noexcept {
+    return std::any_of(knock_levels_.begin(), knock_levels_.end(),
+                       [](std::uint32_t level) { return level != 0; });
+  }
   // The same without asking the link.
   bool has_noted_input() const noexcept { return link_ && may_have_input_; }
 
@@ -161,7 +166,8 @@ class Session final : private wire::ControlSink {
 
   // session_seal.cpp
   void take_staged();
-  void seal_ready(bool is_held);
+  void list(Stream& stream);
+  void unlist(Stream& stream) noexcept;
   bool seal_head(Stream& stream, bool is_held);
   bool void_head(Stream& stream);
   bool is_over(base::Nanos expires_at) const noexcept;
@@ -173,17 +179,22 @@ class Session final : private wire::ControlSink {
   // session_output.cpp
   std::size_t send(base::Nanos now);
   void update_knocks(bool is_raising);
-  std::uint32_t knock_level() const noexcept;
-  std::uint32_t knock_bytes() const noexcept;
+  std::uint32_t knock_level(Lane lane) const noexcept;
+  std::uint32_t knock_bytes(Lane lane) const noexcept;
+  // What became of an attempt to send one batch.
+  enum class Sent : std::uint8_t { one, none, link_full };
   bool send_batches();
+  Sent send_unit(std::size_t lane, std::uint64_t& bytes);
+  Sent send_head(Stream& stream, std::uint64_t& bytes);
   bool send_in_place(Stream& stream, SealedBatch& batch);
   bool send_copy(Stream& stream, SealedBatch& batch);
   bool count_again(Stream& stream, SealedBatch& batch);
   void add_inline(Stream& stream, SealedBatch& batch);
   wire::Record record_of(const Stream& stream, const SealedBatch& batch) const noexcept;
+  void add_control();
   bool flush_frame();
   bool send_frame(mem::Buffer&& part);
-  wire::FrameHead frame_head() const noexcept;
+  wire::FrameHead stamped_head();
 
   // session_control.cpp
   void collect_control(base::Nanos now);
@@ -216,13 +227,21 @@ class Session final : private wire::ControlSink {
   bool may_have_input_ = true;  // the link was not found empty since it was last noted
 
   std::vector<std::unique_ptr<Stream>> streams_;  // by handle - 1
-  std::vector<Stream*> active_;                   // with something staged or unsent
+  // By lane: streams with something staged or unsent; those of a lane are served in turn.
+  struct Active {
+    std::vector<Stream*> streams;
+    std::size_t next = 0;
+    std::uint64_t turn_bytes = 0;  // sent of the one whose turn it is
+    bool is_held = false;          // small batches wait for an acknowledgement, in this step
+  };
+  std::array<Active, wire::data_lanes> active_;
+  delivery::LaneTurn turn_;
   std::vector<std::shared_ptr<SubscriptionCore>>
       subscriptions_;  // by handle - 1; shared with owners
   std::vector<SubscriptionCore*> unsettled_;
   struct Departed {
     std::shared_ptr<SubscriptionCore> subscription;  // until no delivery names it any more
-    std::uint64_t pushed;
+    LaneQueues::Counts pushed;
   };
   std::vector<Departed> departed_;
   VerdictIntake verdicts_{3};
@@ -238,7 +257,7 @@ class Session final : private wire::ControlSink {
   base::Nanos leave_until_ = 0;
   base::Nanos last_word_at_ = 0;  // goodbye is said then, whatever is not accepted yet
   base::Nanos settle_at_ = 0;     // 0: nothing waits
-  std::uint32_t knock_level_ = 0;
+  std::array<std::uint32_t, wire::data_lanes> knock_levels_{};
 
   // The frame under construction.
   std::array<wire::Record, 256> records_;

@@ -30,11 +30,17 @@ void Session::collect_control(base::Nanos now) {
   wire::RequestAct act;
   while (request_mail_ != nullptr && request_mail_->outgoing_acts.pop(&act, 1) == 1)
     control_.add(act);
+  add_control();
+}
+
+// What is to be said, as a record of the frame under construction.
+void Session::add_control() {
   if (control_.is_empty() || !builder_.has_room(1, 0)) return;
   wire::Record record;
   record.kind = wire::RecordKind::control;
   record.lane = wire::Lane::control;
   builder_.add_inline(record, control_.finish());
+  load_.add(wire::Lane::control, 0);
 }
 
 // First that it will leave, if there is something left to do, then that it does: so the node knows
@@ -210,9 +216,8 @@ bool Session::tell_settles(SubscriptionCore& subscription) {
 // have let go.
 void Session::collect_departed() {
   if (departed_.empty()) return;
-  const std::uint64_t finished = parts_.executor.finished();
   std::erase_if(departed_, [&](const Departed& item) {
-    const bool is_unnamed = item.subscription->queue || finished >= item.pushed;
+    const bool is_unnamed = item.subscription->queue || parts_.executor.has_finished(item.pushed);
     if (!is_unnamed || item.subscription.use_count() > 1) return false;
     parts_.stats.remove_row(item.subscription->row());
     return true;

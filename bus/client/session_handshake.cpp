@@ -210,7 +210,7 @@ void Session::begin_epoch(bool same_node) {
     subscription->forget_numbers();
   }
   registrations_changed_ = true;
-  knock_level_ = 0;
+  knock_levels_ = {};
   update_knocks(true);
 }
 

@@ -105,7 +105,7 @@ bool Session::take_delivery(const wire::FrameView& view, const wire::Record& rec
       subscription->is_unsettled = true;
       unsettled_.push_back(subscription);
     }
-    DeliveryQueue& queue = subscription->queue ? *subscription->queue : parts_.executor.queue();
+    LaneQueues& queue = subscription->queue ? *subscription->queue : parts_.executor.queue();
     queue.push(std::move(delivery));
     if (subscription->queue) changed();
   }
@@ -190,12 +190,9 @@ void Session::on(const wire::Credit& item) {
   if (stream->is_held) {
     // Lowered before the segments are looked at, in this same step.
     stream->is_held = false;
-    told.knock_bytes.publish_fenced(knock_bytes());
+    told.knock_bytes.publish_fenced(knock_bytes(stream->lane));
   }
-  if (!stream->is_listed && (stream->unsent > 0 || !stream->staged.is_empty())) {
-    stream->is_listed = true;
-    active_.push_back(stream);
-  }
+  if (stream->unsent > 0 || !stream->staged.is_empty()) list(*stream);
   if (stream->is_withdrawing) registrations_changed_ = true;
   changed();
 }
@@ -299,7 +296,7 @@ void Session::end_subscription(SubscriptionCore& subscription, SubscriptionState
   subscription.is_unsettled = false;
   for (auto& slot : subscriptions_) {
     if (slot.get() != &subscription) continue;
-    departed_.push_back({std::move(slot), parts_.executor.queue().pushed()});
+    departed_.push_back({std::move(slot), parts_.executor.queue().pushed_by_lane()});
     --subscription_count_;
     break;
   }

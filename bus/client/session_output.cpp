@@ -13,6 +13,8 @@ namespace {
 // A batch this big is framed in place; smaller ones are copied together into one frame.
 constexpr std::size_t in_place_bytes_min = 4 * base::kib;
 constexpr std::size_t frame_bytes_target = 64 * base::kib;
+// So much of one stream before the next one of its lane.
+constexpr std::uint64_t turn_bytes_max = 64 * base::kib;
 // The largest frame that is not framed in place.
 constexpr std::size_t reserve_bytes = 2 * frame_bytes_target + 2 * base::kib;
 static_assert(frame_bytes_target + wire::control_bytes_max + in_place_bytes_min < reserve_bytes);
@@ -20,30 +22,36 @@ static_assert(frame_bytes_target + wire::control_bytes_max + in_place_bytes_min 
 }  // namespace
 
 // 0: knock at once; 1: small frames are in flight, knock with a big one; 2: nothing may go.
-std::uint32_t Session::knock_level() const noexcept {
+std::uint32_t Session::knock_level(Lane lane) const noexcept {
   if (!link_ || !flow_) return 2;
-  if (!flow_->has_room(Lane::normal, parts_.config.link.frame_eager_bytes, {})) return 2;
+  if (!flow_->has_room(lane, parts_.config.link.frame_eager_bytes, {})) return 2;
   if (unsent_.part_count > 0 ||
       flow_->frames_in_flight() >= delivery::LinkFlow::frames_in_flight_max)
     return 2;
-  return flow_->frames_in_flight() >= parts_.config.link.frames_small_max ? 1 : 0;
+  return flow_->frames_in_flight(lane) >= parts_.config.link.frames_small_max ? 1 : 0;
 }
 
 // Tells publishers when to knock. Lowered before their segments are looked at, raised after it, so
 // that a commit is either seen by this thread or its publisher sees the lower mark.
 void Session::update_knocks(bool is_raising) {
-  const std::uint32_t level = knock_level();
-  if (is_raising ? level <= knock_level_ : level >= knock_level_) return;
-  knock_level_ = level;
-  const std::uint32_t bytes = knock_bytes();
+  bool has_changed = false;
+  for (std::size_t lane = 0; lane < wire::data_lanes; ++lane) {
+    const std::uint32_t level = knock_level(wire::lane_at(lane));
+    if (is_raising ? level <= knock_levels_[lane] : level >= knock_levels_[lane]) continue;
+    knock_levels_[lane] = level;
+    has_changed = true;
+  }
+  if (!has_changed) return;
   for (auto& stream : streams_)
-    if (stream && !stream->is_held) stream->news->knock_bytes.publish_fenced(bytes);
+    if (stream && !stream->is_held)
+      stream->news->knock_bytes.publish_fenced(knock_bytes(stream->lane));
 }
 
-std::uint32_t Session::knock_bytes() const noexcept {
-  if (knock_level_ == 0) return 0;
-  return knock_level_ == 1 ? parts_.config.link.frame_eager_bytes
-                           : std::numeric_limits<std::uint32_t>::max();
+std::uint32_t Session::knock_bytes(Lane lane) const noexcept {
+  const std::uint32_t level = knock_levels_[wire::lane_index(lane)];
+  if (level == 0) return 0;
+  return level == 1 ? parts_.config.link.frame_eager_bytes
+                    : std::numeric_limits<std::uint32_t>::max();
 }
 
 std::size_t Session::send(base::Nanos now) {
@@ -52,8 +60,11 @@ std::size_t Session::send(base::Nanos now) {
   if (!reserve_) return 0;
   update_knocks(false);
   const std::uint64_t before = parts_.stats.process().get(ProcessCounter::frames_out);
-  const bool is_held = flow_->frames_in_flight() >= parts_.config.link.frames_small_max;
-  seal_ready(is_held);
+  for (std::size_t lane = 0; lane < wire::data_lanes; ++lane)
+    active_[lane].is_held =
+        flow_->frames_in_flight(wire::lane_at(lane)) >= parts_.config.link.frames_small_max;
+  // What was to be said before this step goes in front of everything.
+  add_control();
   if (send_batches()) {
     collect_control(now);
     if (builder_.record_count() > 0 || flow_->is_ack_due()) flush_frame();
@@ -81,37 +92,89 @@ wire::Record Session::record_of(const Stream& stream, const SealedBatch& batch) 
   return record;
 }
 
-wire::FrameHead Session::frame_head() const noexcept {
+// Of the next frame, which carries `load_`.
+wire::FrameHead Session::stamped_head() {
   wire::FrameHead head;
   head.session_epoch = session_epoch_;
   head.node_epoch = node_epoch.hint();
+  flow_->stamp(head, load_);
+  load_ = {};
+  StatsRow& process = parts_.stats.process();
+  if (flow_->bulk_ahead_bytes() > process.get(ProcessCounter::bulk_ahead_bytes))
+    process.set(ProcessCounter::bulk_ahead_bytes, flow_->bulk_ahead_bytes());
   return head;
 }
 
-// Puts every sealed batch that the link has room for into frames. False when the link is full.
+// Seals what the link has room for and puts it into frames, a batch at a time, the higher lanes
+// first. False when the link takes no more.
 bool Session::send_batches() {
-  for (std::size_t index = 0; index < active_.size(); ++index) {
-    Stream& stream = *active_[index];
-    while (stream.unsent > 0) {
-      SealedBatch& batch = stream.sealed.at(stream.sealed.count() - stream.unsent);
-      if (is_over(batch.expires_at) && !batch.is_void && !batch.is_chunk) expire(stream, batch);
-      const std::size_t bytes = batch.bytes.bytes();
-      if (!stream.is_advertised || !flow_->has_room(stream.lane, bytes, load_)) break;
-      if (!batch.is_counted && !count_again(stream, batch)) break;
-      if (bytes >= in_place_bytes_min) {
-        if (builder_.record_count() > 0 && !flush_frame()) return false;
-        if (!(batch.block ? send_in_place(stream, batch) : send_copy(stream, batch))) return false;
-      } else {
-        const bool is_full =
-            !builder_.has_room(2, 0) ||
-            (builder_.record_count() > 0 && builder_.head_bytes() + bytes > frame_bytes_target);
-        if (is_full && !flush_frame()) return false;
-        add_inline(stream, batch);
-      }
-      --stream.unsent;
+  delivery::LaneTurn::Waiting waiting = 0;
+  for (std::size_t lane = 0; lane < wire::data_lanes; ++lane)
+    if (!active_[lane].streams.empty()) waiting |= delivery::LaneTurn::bit(lane);
+  while (waiting != 0) {
+    const std::size_t lane = turn_.next(waiting, now_);
+    std::uint64_t bytes = 0;
+    switch (send_unit(lane, bytes)) {
+      case Sent::one:
+        turn_.note_served(lane, bytes);
+        break;
+      case Sent::none:
+        waiting &= static_cast<delivery::LaneTurn::Waiting>(~delivery::LaneTurn::bit(lane));
+        break;
+      case Sent::link_full:
+        return false;
     }
   }
   return true;
+}
+
+// The next batch of a lane, from the stream whose turn it is; a turn lasts for some batches, so
+// that streams which may not send are not asked each time.
+Session::Sent Session::send_unit(std::size_t lane, std::uint64_t& bytes) {
+  Active& active = active_[lane];
+  for (std::size_t passed = 0; passed < active.streams.size();) {
+    if (active.next >= active.streams.size()) active.next = 0;
+    Stream& stream = *active.streams[active.next];
+    while (stream.unsent == 0 && seal_head(stream, active.is_held)) {
+    }
+    const Sent sent = stream.unsent > 0 ? send_head(stream, bytes) : Sent::none;
+    if (sent == Sent::link_full) return sent;
+    active.turn_bytes += bytes;
+    const bool is_idle = stream.unsent == 0 && stream.staged.is_empty();
+    if (is_idle) {
+      stream.is_listed = false;
+      active.streams[active.next] = active.streams.back();
+      active.streams.pop_back();
+    } else if (sent == Sent::none || active.turn_bytes >= turn_bytes_max) {
+      ++active.next;
+      ++passed;
+    }
+    if (is_idle || sent == Sent::none || active.turn_bytes >= turn_bytes_max) active.turn_bytes = 0;
+    if (sent == Sent::one) return sent;
+  }
+  return Sent::none;
+}
+
+// The oldest unsent batch of a stream, if link and publication have room for it.
+Session::Sent Session::send_head(Stream& stream, std::uint64_t& sent_bytes) {
+  SealedBatch& batch = stream.sealed.at(stream.sealed.count() - stream.unsent);
+  if (is_over(batch.expires_at) && !batch.is_void && !batch.is_chunk) expire(stream, batch);
+  const std::size_t bytes = batch.bytes.bytes();
+  if (!stream.is_advertised || !flow_->has_room(stream.lane, bytes, load_)) return Sent::none;
+  if (!batch.is_counted && !count_again(stream, batch)) return Sent::none;
+  if (bytes >= in_place_bytes_min) {
+    if (builder_.record_count() > 0 && !flush_frame()) return Sent::link_full;
+    if (!(batch.block ? send_in_place(stream, batch) : send_copy(stream, batch)))
+      return Sent::link_full;
+  } else {
+    const bool is_full =
+        !builder_.has_room(2, 0) ||
+        (builder_.record_count() > 0 && builder_.head_bytes() + bytes > frame_bytes_target);
+    if (is_full && !flush_frame()) return Sent::link_full;
+    add_inline(stream, batch);
+  }
+  sent_bytes = bytes;
+  return Sent::one;
 }
 
 // Charges a batch that is sent again to the credit of the present link.
@@ -135,15 +198,14 @@ void Session::add_inline(Stream& stream, SealedBatch& batch) {
   else
     builder_.add_inline(record_of(stream, batch), batch.bytes.span());
   load_.add(stream.lane, static_cast<std::uint32_t>(batch.bytes.bytes()));
+  --stream.unsent;
 }
 
 // HOT: whoever steps, once a big batch. Head and record go directly in front of it: no copy.
 bool Session::send_in_place(Stream& stream, SealedBatch& batch) {
-  wire::FrameHead head = frame_head();
   load_ = {};
   load_.add(stream.lane, static_cast<std::uint32_t>(batch.bytes.bytes()));
-  flow_->stamp(head, load_);
-  load_ = {};
+  const wire::FrameHead head = stamped_head();
   const std::size_t start =
       wire::write_frame_in_place(batch.block.span(), batch.offset, head, record_of(stream, batch));
   const std::size_t end = batch.offset + batch.bytes.bytes();
@@ -151,6 +213,7 @@ bool Session::send_in_place(Stream& stream, SealedBatch& batch) {
   // The head is written once: a later link copies the batch.
   batch.block.reset();
   batch.is_sent = true;
+  --stream.unsent;
   return send_frame(std::move(part));
 }
 
@@ -161,15 +224,14 @@ bool Session::send_copy(Stream& stream, SealedBatch& batch) {
   mem::Buffer part = parts_.pool.try_acquire(wire::in_place_headroom + bytes);
   if (!part) return false;
   std::memcpy(part.data() + wire::in_place_headroom, batch.bytes.data(), bytes);
-  wire::FrameHead head = frame_head();
   load_ = {};
   load_.add(stream.lane, static_cast<std::uint32_t>(bytes));
-  flow_->stamp(head, load_);
-  load_ = {};
+  const wire::FrameHead head = stamped_head();
   const std::size_t start = wire::write_frame_in_place(part.span(), wire::in_place_headroom, head,
                                                        record_of(stream, batch));
   part.narrow(start, part.bytes() - start);
   if (stream.row != nullptr) stream.row->add(PublicationCounter::resent);
+  --stream.unsent;
   return send_frame(std::move(part));
 }
 
@@ -180,10 +242,7 @@ bool Session::flush_frame() {
     part = std::move(reserve_);
     part.narrow(0, builder_.head_bytes());
   }
-  wire::FrameHead head = frame_head();
-  flow_->stamp(head, load_);
-  load_ = {};
-  builder_.finish(head, part.span());
+  builder_.finish(stamped_head(), part.span());
   builder_.clear();
   return send_frame(std::move(part));
 }

@@ -20,26 +20,20 @@ void Session::take_staged() {
   while (parts_.intake.pop(&staged, 1) == 1) {
     Stream& stream = *staged.stream;
     stream.staged.push_back(std::move(staged.segment));
-    if (!stream.is_listed) {
-      stream.is_listed = true;
-      active_.push_back(&stream);
-    }
+    list(stream);
   }
 }
 
-void Session::seal_ready(bool is_held) {
-  for (std::size_t index = 0; index < active_.size();) {
-    Stream& stream = *active_[index];
-    while (seal_head(stream, is_held)) {
-    }
-    if (stream.staged.is_empty() && stream.unsent == 0) {
-      stream.is_listed = false;
-      active_[index] = active_.back();
-      active_.pop_back();
-    } else {
-      ++index;
-    }
-  }
+void Session::list(Stream& stream) {
+  if (stream.is_listed) return;
+  stream.is_listed = true;
+  active_[wire::lane_index(stream.lane)].streams.push_back(&stream);
+}
+
+void Session::unlist(Stream& stream) noexcept {
+  if (!stream.is_listed) return;
+  stream.is_listed = false;
+  std::erase(active_[wire::lane_index(stream.lane)].streams, &stream);
 }
 
 // Whether credit of the publication covers one more batch; if not, asks for it once.

@@ -38,7 +38,7 @@ SubscriptionCore::SubscriptionCore(std::string given_pattern, const SubscribeOpt
       pool_(pool),
       limits_(limits),
       row_(row) {
-  if (!handler) queue = std::make_unique<DeliveryQueue>();
+  if (!handler) queue = std::make_unique<LaneQueues>();
 }
 
 SubscriptionCore::StreamMemory& SubscriptionCore::remember(const wire::Envelope& envelope) {

@@ -9,7 +9,7 @@
 
 #include "bus/base/clock.hpp"
 #include "bus/base/position.hpp"
-#include "bus/client/delivery_queue.hpp"
+#include "bus/client/lane_queues.hpp"
 #include "bus/mem/pool.hpp"
 #include "bus/options.hpp"
 #include "bus/queue/intake.hpp"
@@ -41,7 +41,7 @@ class SubscriptionCore {
 
   // --- Consumer ---
   // Takes a delivery; its messages are then given out by handle_some. False when the pool has no
-  // buffer for it: the delivery is unchanged, and must be begun again before any other.
+  // buffer for it: the delivery is unchanged, and must be begun again before any other of its lane.
   bool begin(Delivery& delivery);
   bool has_messages() const noexcept { return next_ < end_; }
   // Calls `handler` for up to `max` messages of the delivery that was begun; returns how many.
@@ -58,8 +58,8 @@ class SubscriptionCore {
   // Constant after construction
   const std::string pattern;
   const SubscribeOptions options;
-  const Handler handler;                 // empty: polled
-  std::unique_ptr<DeliveryQueue> queue;  // of a polled one
+  const Handler handler;              // empty: polled
+  std::unique_ptr<LaneQueues> queue;  // of a polled one
 
   // Session (inside the combiner)
   std::uint32_t handle = 0;
@@ -84,9 +84,6 @@ class SubscriptionCore {
   bool is_for_desk = false;   // replies to requests; set before the session knows it
   base::Position<SubscriptionState> state{SubscriptionState::joining};
   base::Position<std::uint16_t> error{0};
-
-  // Polling thread: popped, waits for a buffer.
-  Delivery held;
 
   // Owner's thread; read by the executor.
   base::Position<bool> is_closing{false};

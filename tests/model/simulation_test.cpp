@@ -67,9 +67,10 @@ class Simulation {
     seen_.push_back(&agent.add_subscription("work.*.item"));
     seen_.push_back(&agent.add_subscription("work.>"));
     if (faults_.naps) add_lossy(agent);
-    agent.add_publisher("work." + name + ".item");
-    agent.add_publisher("work." + name + ".other.thing");
+    agent.add_publisher("work." + name + ".item", any_lane());
+    agent.add_publisher("work." + name + ".other.thing", any_lane());
   }
+  Lane any_lane() { return static_cast<Lane>(1 + random_.below(3)); }
   void add_lossy(SimulatedAgent& agent) {
     for (const Policy policy : {Policy::drop_new, Policy::drop_old, Policy::latest}) {
       SubscribeOptions options;
