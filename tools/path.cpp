@@ -5,8 +5,7 @@
 
 #include "bus/topic.hpp"
 #include "tools/command_line.hpp"
-#include "tools/near_topic.hpp"
-#include "tools/path_watch.hpp"
+#include "tools/path_miss.hpp"
 
 namespace abuzz::tools {
 namespace {
@@ -18,8 +17,11 @@ std::string messages(std::uint64_t count) {
 class Explainer {
  public:
   Explainer(const Question& question, const Counters& earlier, const Counters& later,
-            const LookAtProcess& look)
-      : question_(question), node_(later.node), watch_(earlier, later, look) {
+            const LookAtProcess& look, const std::vector<Elsewhere>& elsewhere)
+      : question_(question),
+        node_(later.node),
+        watch_(earlier, later, look),
+        miss_(question, watch_, elsewhere, others_) {
     for (const RowSnapshot& row : node_.rows) {
       if (row.kind == RowKind::publication && row.text == question.topic &&
           is_asked(row, question.from)) {
@@ -33,8 +35,7 @@ class Explainer {
   Answer explain() {
     Answer answer;
     answer.has_publisher = !publications_.empty();
-    if (publications_.empty() && !question_.from.empty())
-      answer.paths.push_back(without_publisher());
+    if (publications_.empty()) add_without_publisher(answer);
     if (publications_.empty()) publications_.push_back(nullptr);
     for (const RowSnapshot* publication : publications_) {
       if (subscriptions_.empty()) answer.paths.push_back(without_match(publication));
@@ -64,78 +65,20 @@ class Explainer {
     path.detail = std::move(found.detail);
   }
 
-  Path without_publisher() const {
-    Path path;
-    std::vector<std::string_view> names, topics;
-    bool is_there = false;
-    for (const auto& [id, agent] : watch_.agents()) {
-      names.push_back(agent->text);
-      is_there = is_there || agent->text == question_.from;
-    }
-    for (const RowSnapshot& row : node_.rows) {
-      if (row.kind == RowKind::publication && is_asked(row, question_.from)) {
+  void add_without_publisher(Answer& answer) const {
+    std::vector<std::string_view> topics;
+    for (const RowSnapshot& row : node_.rows)
+      if (row.kind == RowKind::publication && is_asked(row, question_.from))
         topics.push_back(row.text);
-      }
-    }
-    const std::string_view near =
-        is_there ? nearest(question_.topic, topics) : nearest(question_.from, names);
-    std::string text = is_there ? "agent " + question_.from + " has no publisher of it"
-                                : "no agent is called " + question_.from;
-    if (!near.empty()) {
-      text += is_there ? ", but one of " : ", but one is called ";
-      text += near;
-    }
-    take(path,
-         {Cause::no_publisher, text,
-          is_there ? "publish it there, or ask without --from" : "`abuzz ls agents` lists them"});
-    return path;
+    Path path;
+    take(path, miss_.explain_no_publisher(topics, path.publisher));
+    if (path.cause != Cause::none) answer.paths.push_back(std::move(path));
   }
 
   Path without_match(const RowSnapshot* publication) const {
     Path path = start_path(publication);
-    take(path, find_departed());
-    if (path.cause == Cause::none) take(path, find_near_miss());
-    if (path.cause != Cause::none) return path;
-    const std::string what = question_.to.empty()
-                                 ? std::string("no subscription matches")
-                                 : "no subscription of agent " + question_.to + " matches";
-    take(path, {Cause::no_match, what,
-                "start a subscriber first; `abuzz ls subscriptions` lists those there are"});
+    take(path, miss_.explain_no_subscription());
     return path;
-  }
-
-  // Who would have got it, the latest that is gone.
-  Finding find_departed() const {
-    const DepartedLedger* last = nullptr;
-    for (const DepartedLedger& departed : watch_.later().ledger.departed) {
-      const bool is_asked_for = question_.to.empty() || departed.agent == question_.to;
-      if (!is_asked_for || !matches(departed.pattern, question_.topic)) continue;
-      if (last == nullptr || departed.at_ns >= last->at_ns) last = &departed;
-    }
-    if (last == nullptr) return {};
-    const std::string text = "no subscription matches any more";
-    const std::string detail =
-        "agent " + last->agent + ", which subscribed " + last->pattern + ", " +
-        (last->is_stalled ? "stood still past its stall limit" : "ended without a goodbye") + " (" +
-        format_count(last->delivered) + " delivered, " + format_count(last->dropped) +
-        " dropped, " + format_count(last->unknown) + " unknown)";
-    if (!last->is_stalled) {
-      return {Cause::subscriber_gone, text, "it was killed or crashed: start it again", detail};
-    }
-    return {Cause::stalled_out, text,
-            "make its handler faster, or choose another policy or stall limit, and subscribe again",
-            detail};
-  }
-
-  Finding find_near_miss() const {
-    for (const RowSnapshot* row : others_) {
-      const std::string how = near_miss(row->text, question_.topic);
-      if (how.empty()) continue;
-      return {Cause::near_miss, "no subscription matches", "correct the pattern or the topic",
-              "near miss: agent " + watch_.end_of(*row).agent + " subscribes " + row->text + " (" +
-                  how + ")"};
-    }
-    return {};
   }
 
   Path examine(const RowSnapshot* publication, const RowSnapshot& subscription) const {
@@ -155,11 +98,10 @@ class Explainer {
       return path;
     }
     if (publication != nullptr) take(path, look_at_publisher(*publication, subscription));
-    if (path.cause == Cause::none) take(path, look_at_subscriber(subscription));
-    if (path.cause == Cause::none) {
-      take(path, look_at_queue(pair == watch_.later().pairs.end() ? nullptr : pair->second,
-                               publication, subscription));
-    }
+    const Reasons lost = lost_on(pair == watch_.later().pairs.end() ? nullptr : pair->second,
+                                 publication, subscription);
+    if (path.cause == Cause::none) take(path, look_at_subscriber(subscription, lost));
+    if (path.cause == Cause::none) take(path, look_at_queue(lost, subscription));
     if (path.cause != Cause::none) return path;
     path.text =
         publication == nullptr ? "nothing is in the way" : messages(path.delivered) + " delivered";
@@ -186,7 +128,15 @@ class Explainer {
                                        : state.advice};
   }
 
-  Finding look_at_subscriber(const RowSnapshot& subscription) const {
+  static Reasons lost_on(const PairLedger* pair, const RowSnapshot* publication,
+                         const RowSnapshot& subscription) {
+    Reasons lost = pair == nullptr ? dropped_of(subscription) : pair->dropped;
+    if (publication != nullptr)
+      add_reason(lost, "expired", publication->get(PublicationCounter::voided));
+    return lost;
+  }
+
+  Finding look_at_subscriber(const RowSnapshot& subscription, const Reasons& lost) const {
     const std::string name = "agent " + watch_.end_of(subscription).agent;
     Finding found = watch_.look_at_agent(subscription, name, Cause::subscriber_stopped);
     if (found.cause == Cause::none) return found;
@@ -194,19 +144,15 @@ class Explainer {
     if (waiting > 0) found.text += ", " + messages(waiting) + " wait for it";
     const RowSnapshot* held = find_held(subscription);
     if (held != nullptr) found.text += ", and it holds publisher " + watch_.end_of(*held).agent;
+    if (!lost.empty()) found.detail = "dropped of its queue so far: " + describe(lost);
     return found;
   }
 
   // What the queue lost, or that it is not emptied.
-  Finding look_at_queue(const PairLedger* pair, const RowSnapshot* publication,
-                        const RowSnapshot& subscription) const {
+  Finding look_at_queue(const Reasons& lost, const RowSnapshot& subscription) const {
     const std::string name = watch_.end_of(subscription).agent;
     const bool is_behind = watch_.is_slow(subscription);
     const std::string behind = is_behind ? ", and its handler does not keep up" : "";
-    const std::uint64_t voided =
-        publication == nullptr ? 0 : publication->get(PublicationCounter::voided);
-    Reasons lost = pair == nullptr ? dropped_of(subscription) : pair->dropped;
-    add_reason(lost, "expired", voided);
     const auto worst = std::max_element(
         lost.begin(), lost.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
     if (worst != lost.end()) return lost_by(worst->first, describe(lost), name, behind);
@@ -254,6 +200,7 @@ class Explainer {
   const Question& question_;
   const StatsSnapshot& node_;
   const PathWatch watch_;
+  const PathMiss miss_;
   std::vector<const RowSnapshot*> publications_, subscriptions_;
   std::vector<const RowSnapshot*> others_;  // subscriptions that do not match
 };
@@ -274,6 +221,10 @@ std::string_view cause_name(Cause cause) noexcept {
       return "no_match";
     case Cause::near_miss:
       return "near_miss";
+    case Cause::other_directory:
+      return "other_directory";
+    case Cause::reserved_topic:
+      return "reserved_topic";
     case Cause::subscriber_gone:
       return "subscriber_gone";
     case Cause::stalled_out:
@@ -299,8 +250,27 @@ std::string_view cause_name(Cause cause) noexcept {
 }
 
 Answer explain_path(const Question& question, const Counters& earlier, const Counters& later,
-                    const LookAtProcess& look) {
-  return Explainer(question, earlier, later, look).explain();
+                    const LookAtProcess& look, const std::vector<Elsewhere>& elsewhere) {
+  return Explainer(question, earlier, later, look, elsewhere).explain();
+}
+
+bool is_end_missing(const Answer& answer) noexcept {
+  if (!answer.has_publisher || answer.paths.empty()) return true;
+  return answer.paths.front().pattern.empty();
+}
+
+Answer explain_reserved() {
+  Answer answer;
+  answer.has_publisher = false;
+  Path path;
+  path.cause = Cause::reserved_topic;
+  path.text = "reserved topic: agents cannot publish on a topic that begins with '$'";
+  path.detail =
+      "of these only `$agents.NAME.STATE` is told, by the node, and a pattern that begins "
+      "with a wildcard never matches it";
+  path.advice = "choose a topic without '$', or subscribe to `$agents.>`";
+  answer.paths.push_back(std::move(path));
+  return answer;
 }
 
 }  // namespace abuzz::tools

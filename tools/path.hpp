@@ -20,6 +20,8 @@ enum class Cause : std::uint8_t {
   publisher_stopped,   // its process is stopped (SIGSTOP)
   no_match,            // no subscription matches
   near_miss,           // none matches, but one nearly does
+  other_directory,     // who would match, or publish it, is on the bus of another directory
+  reserved_topic,      // no agent may publish it
   subscriber_gone,     // the one that matched has ended without a goodbye
   stalled_out,         // the one that matched stood still past its stall limit
   session_stalled,     // publisher or subscriber shows no sign of life, or has lost its link
@@ -53,6 +55,12 @@ struct Question {
   std::string from, to;  // names of agents; empty: any
 };
 
+// An end of the path that is on another bus.
+struct Elsewhere {
+  std::string directory, agent;
+  std::string pattern;  // that matches the topic; empty: it publishes the topic
+};
+
 struct Answer {
   std::vector<Path> paths;  // broken ones first
   bool has_publisher = true;
@@ -66,8 +74,13 @@ struct ProcessLook {
 using LookAtProcess = std::function<ProcessLook(std::uint32_t pid, std::uint64_t start_ticks)>;
 
 // `earlier` and `later`: a few hundred milliseconds apart, so that who does not move is seen.
-// Requires: the topic was checked.
+// `elsewhere` matters only where an end is missing here: see is_end_missing().
+// Requires: the topic was checked, and is not reserved.
 Answer explain_path(const Question& question, const Counters& earlier, const Counters& later,
-                    const LookAtProcess& look);
+                    const LookAtProcess& look, const std::vector<Elsewhere>& elsewhere = {});
+// Nobody publishes the topic, or no subscription matches it.
+bool is_end_missing(const Answer& answer) noexcept;
+// Of a topic that begins with '$': nothing has to be looked at.
+Answer explain_reserved();
 
 }  // namespace abuzz::tools

@@ -1,12 +1,11 @@
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cstdlib>
+#include <optional>
 #include <thread>
 
+#include "bus/topic.hpp"
 #include "tools/collect.hpp"
 #include "tools/command_line.hpp"
 #include "tools/complaint.hpp"
+#include "tools/elsewhere.hpp"
 #include "tools/json_writer.hpp"
 #include "tools/participant.hpp"
 #include "tools/path.hpp"
@@ -28,29 +27,13 @@ ProcessLook look_at_process(std::uint32_t pid, std::uint64_t start_ticks) {
   return {is_same_process(pid, start_ticks), is_process_stopped(pid)};
 }
 
-// Directories of this user other than `place` in which a node lives.
-std::string find_other_directory(const NodePlace& place) {
-  std::vector<std::string> candidates{"/tmp/abuzz-" + std::to_string(::geteuid()),
-                                      "/run/user/" + std::to_string(::geteuid()) + "/abuzz"};
-  if (const char* session = std::getenv("XDG_RUNTIME_DIR")) {
-    candidates.push_back(std::string(session) + "/abuzz");
-  }
-  for (const std::string& directory : candidates) {
-    struct stat status {};
-    const bool is_own = ::lstat(directory.c_str(), &status) == 0 && S_ISDIR(status.st_mode) &&
-                        status.st_uid == ::geteuid();
-    if (!is_own || directory == place.directory) continue;
-    if (read_living_node(place_in(directory)).ok()) return directory;
-  }
-  return {};
-}
-
 int complain_without_node(const Failure& failure, const NodePlace& place) {
-  const std::string other = find_other_directory(place);
-  if (failure.error != Error::no_node || other.empty()) return complain(failure);
+  if (failure.error != Error::no_node) return complain(failure);
+  const std::vector<std::string> others = find_other_directories(place);
+  if (others.empty()) return complain(failure);
   return complain(Error::no_node, "no node is running in " + printable(place.directory) +
                                       "; but one is in another runtime directory, " +
-                                      printable(other) +
+                                      printable(others.front()) +
                                       ": set XDG_RUNTIME_DIR or node.runtime_directory alike");
 }
 
@@ -81,7 +64,8 @@ std::string print_path(const Path& path, const std::string& topic, const Answer&
 
 std::string print_text(const Question& question, const Answer& answer) {
   std::string text;
-  if (!answer.has_publisher) {
+  const bool is_reserved_topic = answer.paths.front().cause == Cause::reserved_topic;
+  if (!answer.has_publisher && !is_reserved_topic) {
     text +=
         question.topic + "  nobody publishes it now: this is the way of a message published now\n";
   }
@@ -121,6 +105,21 @@ std::string print_json(const Question& question, const Answer& answer) {
   return text + "\n";
 }
 
+// Looks twice; the exit code after a complaint, or nothing.
+std::optional<int> examine(const NodePlace& place, const Question& question, Answer& answer) {
+  Result<Counters> earlier = collect_counters(place);
+  if (!earlier.ok()) return complain_without_node(earlier.failure(), place);
+  std::this_thread::sleep_for(watch_for);
+  Result<Counters> later = collect_counters(place);
+  if (!later.ok()) return complain_without_node(later.failure(), place);
+  answer = explain_path(question, earlier.value(), later.value(), look_at_process);
+  if (!is_end_missing(answer)) return std::nullopt;
+  const std::vector<Elsewhere> elsewhere = look_elsewhere(place, question.topic);
+  if (!elsewhere.empty())
+    answer = explain_path(question, earlier.value(), later.value(), look_at_process, elsewhere);
+  return std::nullopt;
+}
+
 }  // namespace
 
 int run_why(const Words& words) {
@@ -133,18 +132,22 @@ int run_why(const Words& words) {
   add_shared_flags(arguments, flags);
   arguments.note("Without a publisher it examines the way of a message that is published now.");
   arguments.note(
+      "It also looks for either end on the buses of other runtime directories of yours.");
+  arguments.note(
       "Exit code 0 when every path is whole, 6 when one is broken, 4 when no node runs.");
   if (const auto code = arguments.parse(words)) return *code;
-  if (const auto code = refuse_topic(question.topic)) return *code;
+  if (!is_reserved(question.topic)) {
+    if (const auto code = refuse_topic(question.topic)) return *code;
+  }
   Result<LoadedConfig> loaded = load_settings(flags);
   if (!loaded.ok()) return complain(loaded.failure());
   const NodePlace place = node_place(loaded.value().config);
-  Result<Counters> earlier = collect_counters(place);
-  if (!earlier.ok()) return complain_without_node(earlier.failure(), place);
-  std::this_thread::sleep_for(watch_for);
-  Result<Counters> later = collect_counters(place);
-  if (!later.ok()) return complain_without_node(later.failure(), place);
-  const Answer answer = explain_path(question, earlier.value(), later.value(), look_at_process);
+  Answer answer;
+  if (is_reserved(question.topic)) {
+    answer = explain_reserved();
+  } else if (const auto code = examine(place, question, answer)) {
+    return *code;
+  }
   const int code = answer.is_broken() ? error_info(Error::criterion_not_met).exit_code : 0;
   return print_and_end(flags.json ? print_json(question, answer) : print_text(question, answer),
                        code);

@@ -77,7 +77,6 @@ BAD = [
     (["audit", "--wait", "soon"], 2, "ABZ-1002"),
     (["why"], 2, "ABZ-1003"),
     (["why", "a..b"], 2, "ABZ-0201"),
-    (["why", "$a"], 7, "ABZ-0203"),
     (["errors", "ABZ-9999"], 2, "ABZ-1002"),
     (["bench", "frob"], 2, "ABZ-1002"),
     (["bench", "pubsub", "--frob"], 2, "ABZ-1001"),

@@ -53,7 +53,6 @@ class Why(BusCase):
     def test_wrong_topics_and_no_node(self):
         self.assert_fails(self.abuzz("why", "a..b"), 2, "ABZ-0201")
         self.assert_fails(self.abuzz("why", "a.*"), 2, "ABZ-0201")
-        self.assert_fails(self.abuzz("why", "$agents.gone"), 7, "ABZ-0203")
         self.assert_fails(self.abuzz("why", "a.b"), 4, "ABZ-0401")
 
     def test_another_runtime_directory_is_named(self):
@@ -61,6 +60,34 @@ class Why(BusCase):
         done = self.abuzz("why", "a.b", "--set", f"node.runtime_directory={self.base}/elsewhere")
         self.assert_fails(done, 4, "ABZ-0401")
         self.assertIn("another runtime directory, " + self.runtime, done.stderr)
+
+    def other_bus(self):
+        """The environment of another bus of this user; its node ends with the test."""
+        base = self.make_directory()
+        self.addCleanup(self.abuzz, "node", "stop", env={"XDG_RUNTIME_DIR": base})
+        return {"XDG_RUNTIME_DIR": base}, os.path.join(base, "abuzz")
+
+    def test_a_subscriber_on_another_bus(self):
+        env, directory = self.other_bus()
+        self.shop()
+        self.assertEqual(self.abuzz("why", "orders.new").returncode, 6)
+        self.subscribe("orders.*", "--name", "billing", env=env)
+        said = self.assert_cause("other_directory", text="agent billing subscribes orders.* in "
+                                 f"another runtime directory, {directory}")
+        self.assertTrue(said["has_publisher"])
+        self.assert_cause("no_match", "orders.new", "--to", "archive")
+
+    def test_a_publisher_on_another_bus(self):
+        env, directory = self.other_bus()
+        self.billing()
+        self.assertFalse(self.why("orders.new")["broken"])
+        publisher = self.start("pub", "orders.new", "-", "--name", "shop", stdin=subprocess.PIPE,
+                               env=env)
+        said = self.assert_cause("other_directory", text=directory)
+        self.assertEqual(said["paths"][0]["publisher"]["agent"], "shop")
+        self.assert_cause("other_directory", "orders.new", "--from", "shop")
+        self.assert_cause("no_publisher", "orders.new", "--from", "stall")
+        publisher.kill()
 
     # -- whole --------------------------------------------------------------------------------
 
@@ -83,6 +110,8 @@ class Why(BusCase):
         self.assert_cause("no_match", "invoices.paid")
         self.assert_cause("no_publisher", "orders.new", "--from", "shop",
                           text="no agent is called shop")
+        self.assert_cause("no_match", "orders.new", "--to", "biling",
+                          text="no agent is called biling, but one is called billing")
 
     # -- the twelve faults --------------------------------------------------------------------
 
@@ -92,6 +121,14 @@ class Why(BusCase):
         text = self.abuzz("why", "orders.new").stdout.splitlines()[0]
         self.assertEqual(text, f"orders.new  publisher shop (pid {shop.pid})  ->  "
                          "no subscription matches")
+
+    def test_a_reserved_topic(self):
+        # It is certain without a node.
+        for topic in ("$sys.load", "$agents.billing.gone"):
+            self.assert_cause("reserved_topic", topic, text="reserved topic")
+        shown = self.abuzz("why", "$sys.load").stdout
+        self.assertIn("no publisher  ->  reserved topic: agents cannot publish", shown)
+        self.assertNotIn("nobody publishes it now", shown)
 
     def test_near_miss(self):
         self.shop()
@@ -115,6 +152,16 @@ class Why(BusCase):
         self.assertEqual(said["paths"][0]["advice"], f"let it go on: kill -CONT {billing.pid}")
         billing.send_signal(signal.SIGCONT)
         self.wait_until(lambda: not self.why("orders.new")["broken"], PATIENCE, "it goes on")
+
+    def test_what_a_stopped_subscriber_has_lost_is_told_too(self):
+        billing = self.billing("drop_new", 2)
+        self.shop()
+        billing.send_signal(signal.SIGSTOP)
+        self.actor("pub", "stand", "orders.new", 50_000, 0)
+        said = self.assert_cause("subscriber_stopped", "orders.new", "--from", "stand",
+                                 text="queue full")
+        self.assertRegex(said["paths"][0]["detail"], r"dropped of its queue so far: \S+ queue full")
+        billing.send_signal(signal.SIGCONT)
 
     def test_a_stopped_publisher(self):
         self.billing()

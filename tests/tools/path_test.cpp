@@ -44,16 +44,17 @@ class PathTest : public ::testing::Test {
   }
   void let_publisher_wait() { set(later_.agents[0].stats.rows[1], PublicationCounter::pushed, 30); }
   Answer explain(const std::string& from = {}, const std::string& to = {}) {
-    return explain_path({"orders.new", from, to}, later_, later_,
-                        [this](std::uint32_t pid, std::uint64_t) {
-                          return ProcessLook{pid != gone_, pid == stopped_};
-                        });
+    const auto look = [this](std::uint32_t pid, std::uint64_t) {
+      return ProcessLook{pid != gone_, pid == stopped_};
+    };
+    return explain_path({"orders.new", from, to}, later_, later_, look, elsewhere_);
   }
   Path first(const std::string& from = {}, const std::string& to = {}) {
     return explain(from, to).paths.front();
   }
 
   Counters later_;
+  std::vector<Elsewhere> elsewhere_;
   std::uint32_t gone_ = 0, stopped_ = 0;
 };
 
@@ -83,6 +84,28 @@ TEST_F(PathTest, NamesWhoIsGone) {
   set(later_.node.rows.back(), DepartedCounter::stalled, 1);
   EXPECT_EQ(first().cause, Cause::stalled_out);
   EXPECT_EQ(first("", "other").cause, Cause::no_match);
+}
+
+TEST_F(PathTest, WhoIsOnAnotherBus) {
+  elsewhere_ = {{"/tmp/other", "archive", "orders.>"}, {"/tmp/third", "stand", ""}};
+  EXPECT_FALSE(explain().is_broken());
+  remove_rows_from(inbox_row);
+  EXPECT_TRUE(is_end_missing(explain()));
+  EXPECT_EQ(first().cause, Cause::other_directory);
+  EXPECT_EQ(first().detail,
+            "agent archive subscribes orders.> in another runtime directory, /tmp/other");
+  EXPECT_EQ(first("", "other").cause, Cause::no_match);
+  remove_rows_from(stream_row);
+  EXPECT_EQ(first().cause, Cause::other_directory);
+  EXPECT_EQ(first().publisher.agent, "stand");
+  EXPECT_EQ(first().text, "publishes it in another runtime directory, /tmp/third");
+  EXPECT_EQ(first("shop").cause, Cause::no_publisher);
+}
+
+TEST_F(PathTest, AReservedTopic) {
+  const Answer answer = explain_reserved();
+  EXPECT_TRUE(answer.is_broken());
+  EXPECT_EQ(answer.paths.front().cause, Cause::reserved_topic);
 }
 
 TEST_F(PathTest, NobodyPublishes) {
