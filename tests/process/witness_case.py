@@ -46,12 +46,14 @@ class WitnessCase(BusCase):
         super().setUp()
         self.writers = 0
         self.files = 0
+        self.witness_env = {}  # what is added to the environment of those that start from now on
 
     def start_witness(self, role, name, *words, writer=None):
         self.files += 1
         path = os.path.join(self.base, f"{self.files:04}-{name}.{role}")
         process = subprocess.Popen(
-            [test_agent("witness"), role, name, path, *map(str, words)], env=self.env,
+            [test_agent("witness"), role, name, path, *map(str, words)],
+            env={**self.env, **self.witness_env},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self.started.append(process)
         self.assertEqual(process.stdout.readline(), b"ready\n", f"{name} did not start")
