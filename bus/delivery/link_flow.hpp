@@ -82,6 +82,10 @@ class LinkFlow {
   }
 
   // --- Receiving ---
+  // Frames before this one did not come: the link has lost them. Whoever sent them did no wrong.
+  bool misses_some_before(const wire::FrameHead& head) const noexcept {
+    return head.link_seq > expected_seq_;
+  }
   // False for a hole in the link's sequence, or acknowledgements of what was never sent.
   bool on_frame(const wire::FrameHead& head) noexcept {
     if (head.link_seq != expected_seq_) return false;

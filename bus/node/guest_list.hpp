@@ -17,6 +17,7 @@ enum class GuestState : std::uint8_t {
   welcomed,   // the agent has its welcome; its link is not up yet
   live,       // the link was up
   stalled,    // the agent shows no sign of life, its door is open
+  lost,       // its link lost frames: it was hung up on, and is to come back
 };
 
 // One session of one agent, from its hello until it is ended.

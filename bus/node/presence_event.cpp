@@ -6,11 +6,11 @@
 namespace abuzz::node {
 namespace {
 
-constexpr std::array<const char*, 15> cause_names{
-    "arrived",       "returned", "attached",   "backlog", "caught_up",
-    "no_beat",       "beat",     "closing",    "goodbye", "hung_up",
-    "process_ended", "lifeless", "struck_out", "late",    "node_stops"};
-static_assert(cause_names.size() == static_cast<std::size_t>(PresenceCause::node_stops) + 1);
+constexpr std::array<const char*, 16> cause_names{
+    "arrived",    "returned", "attached",   "backlog",  "caught_up",     "no_beat",
+    "beat",       "closing",  "goodbye",    "hung_up",  "process_ended", "lifeless",
+    "struck_out", "late",     "node_stops", "link_lost"};
+static_assert(cause_names.size() == static_cast<std::size_t>(PresenceCause::link_lost) + 1);
 
 unsigned octet(char c) noexcept {
   return static_cast<unsigned char>(c);

@@ -26,6 +26,7 @@ enum class PresenceCause : std::uint8_t {
   struck_out,     // three bad frames
   late,           // it did not finish its handshake
   node_stops,     // it had to look for the next node
+  link_lost,      // its link lost frames, and it did not come back
 };
 const char* presence_cause_name(PresenceCause cause) noexcept;
 

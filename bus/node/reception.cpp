@@ -6,6 +6,8 @@
 namespace abuzz::node {
 namespace {
 
+// As long as the switch keeps its place.
+constexpr base::Nanos return_patience = 3 * base::second;
 constexpr std::size_t door_events_per_cycle = 64;
 constexpr std::size_t reports_per_cycle = 256;
 
@@ -35,7 +37,7 @@ std::size_t Reception::do_work(base::Nanos now) {
   std::size_t done = flush_orders();
   done += take_reports();
   done += answer_door();
-  done += watch_handshakes();
+  done += watch_awaited();
   done += watch_beats();
   done += parts_.log.do_work(now);
   return done + consider_leaving();
@@ -51,18 +53,25 @@ base::Nanos Reception::next_deadline() const {
   if (!waiting_orders_.empty()) sooner(now_ + base::millisecond);
   if (parts_.log.next_deadline() >= 0) sooner(parts_.log.next_deadline());
   if (beats_ > 0 || has_closed_beats_) sooner(next_beat_);
-  if (handshakes_ > 0) {
-    for (const auto& [id, guest] : guests_.guests()) {
-      if (guest.state == GuestState::announced || guest.state == GuestState::welcomed) {
-        sooner(guest.state_since + handshake_);
-      }
-    }
+  if (awaited_ > 0) {
+    for (const auto& [id, guest] : guests_.guests())
+      if (is_awaited(guest.state)) sooner(deadline_of(guest));
   }
   if (phase_ == Phase::open && guests_.count() == 0 && idle_exit_ > 0) {
     sooner(std::max(empty_since_ + idle_exit_, leave_attempt_));
   }
   if (phase_ == Phase::stopping) sooner(stop_until_);
   return deadline;
+}
+
+bool Reception::is_awaited(GuestState state) noexcept {
+  return state == GuestState::announced || state == GuestState::welcomed ||
+         state == GuestState::lost;
+}
+
+// Requires: it is awaited.
+base::Nanos Reception::deadline_of(const Guest& guest) const noexcept {
+  return guest.state_since + (guest.state == GuestState::lost ? return_patience : handshake_);
 }
 
 // --- The shard ---
@@ -108,6 +117,9 @@ std::size_t Reception::take_reports() {
         break;
       case ShardReport::Kind::struck_out:
         end(*guest, Why::struck_out);
+        break;
+      case ShardReport::Kind::link_lost:
+        enter(*guest, GuestState::lost);
         break;
       case ShardReport::Kind::goodbye:
         end(*guest, Why::said_goodbye);
@@ -212,7 +224,7 @@ void Reception::admit(const link::Caller& caller, Admission&& admission) {
   guest.state_since = now_;
   guest.beat_seen = now_;
   if (guest.has_beat) ++beats_;
-  ++handshakes_;
+  ++awaited_;
   guests_.add(std::move(guest));
   post(std::move(order));
 }

@@ -32,6 +32,8 @@ namespace abuzz::node {
 //   welcomed   link up -> live; node.handshake over -> ended (Error::handshake_timeout)
 //   live       no beat for node.stalled_after -> stalled
 //   stalled    a beat -> live; node.gone_after over -> ended
+//   live, stalled  its link lost frames -> lost (hung up on)
+//   lost       3 s over -> ended
 //   any        hang-up, goodbye, third strike, newer session of its agent -> ended
 class Reception {
  public:
@@ -79,6 +81,7 @@ class Reception {
     lifeless,
     struck_out,
     late,
+    link_lost,
     superseded
   };
 
@@ -86,7 +89,7 @@ class Reception {
   std::size_t flush_orders();
   std::size_t take_reports();
   std::size_t answer_door();
-  std::size_t watch_handshakes();
+  std::size_t watch_awaited();
   std::size_t watch_beats();
   std::size_t consider_leaving();
 
@@ -95,6 +98,8 @@ class Reception {
   std::vector<std::byte> write_welcome(const Admission& admission, const link::Secret& secret);
   void refuse(const link::Caller& caller, const Failure& failure);
   void tell(LogLevel level, const Guest& guest, const std::string& what);
+  static bool is_awaited(GuestState state) noexcept;
+  base::Nanos deadline_of(const Guest& guest) const noexcept;
   void enter(Guest& guest, GuestState state);
   void end(Guest& guest, Why why);
   void tell_end(const Guest& guest, Why why);
@@ -117,7 +122,7 @@ class Reception {
   SessionId session_last_ = 0;
   std::uint64_t agent_id_next_;
   std::uint64_t refused_ = 0;
-  std::size_t handshakes_ = 0;     // sessions that are announced or welcomed
+  std::size_t awaited_ = 0;        // sessions that are announced, welcomed or lost
   std::size_t beats_ = 0;          // sessions with a counter file
   bool has_closed_beats_ = false;  // counter files wait for their processes to end
   base::Nanos next_beat_;          // when beats are read next

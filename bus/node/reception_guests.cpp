@@ -19,13 +19,16 @@ void Reception::enter(Guest& guest, GuestState state) {
     parts_.door.try_reply(guest.caller, guest.welcome);  // lost: the handshake runs out
     guest.welcome = {};
   }
-  if (guest.state == GuestState::welcomed && state == GuestState::live) {
-    --handshakes_;
-    guest.beat_seen = now_;
-  }
-  const bool was_stalled = guest.state == GuestState::stalled;
-  if (was_stalled || state == GuestState::stalled) {
-    tell(LogLevel::info, guest, was_stalled ? "shows life again" : "shows no sign of life");
+  if (is_awaited(guest.state) && !is_awaited(state)) --awaited_;
+  if (!is_awaited(guest.state) && is_awaited(state)) ++awaited_;
+  if (guest.state == GuestState::welcomed && state == GuestState::live) guest.beat_seen = now_;
+  if (state == GuestState::lost) {
+    tell(LogLevel::warn, guest, "lost frames on its link: it is to make another one");
+    parts_.door.hang_up(guest.caller);
+  } else if (state == GuestState::stalled) {
+    tell(LogLevel::info, guest, "shows no sign of life");
+  } else if (guest.state == GuestState::stalled) {
+    tell(LogLevel::info, guest, "shows life again");
   }
   guest.state = state;
   guest.state_since = now_;
@@ -46,6 +49,8 @@ void Reception::tell_end(const Guest& guest, Why why) {
       return tell(LogLevel::warn, guest, "was struck out: three bad frames");
     case Why::late:
       return tell(LogLevel::warn, guest, "was refused: it did not finish its handshake in time");
+    case Why::link_lost:
+      return tell(LogLevel::warn, guest, "is gone: it did not come back after its link was lost");
     case Why::superseded:
       return tell(LogLevel::debug, guest, "came back with a newer session");
   }
@@ -66,6 +71,8 @@ PresenceCause Reception::cause_of(Why why) const noexcept {
       return PresenceCause::struck_out;
     case Why::late:
       return PresenceCause::late;
+    case Why::link_lost:
+      return PresenceCause::link_lost;
     case Why::superseded:
       break;
   }
@@ -88,9 +95,7 @@ void Reception::end(Guest& guest, Why why) {
   order.agent_gone = why != Why::superseded && why != Why::late;
   order.cause = cause_of(why);
   post(std::move(order));
-  const bool was_greeting =
-      guest.state == GuestState::announced || guest.state == GuestState::welcomed;
-  if (was_greeting) --handshakes_;
+  if (is_awaited(guest.state)) --awaited_;
   if (guest.has_beat) {
     --beats_;
     parts_.host.close_beat(guest.id);
@@ -100,15 +105,13 @@ void Reception::end(Guest& guest, Why why) {
   if (guests_.count() == 0) empty_since_ = now_;
 }
 
-std::size_t Reception::watch_handshakes() {
-  if (handshakes_ == 0) return 0;
+std::size_t Reception::watch_awaited() {
+  if (awaited_ == 0) return 0;
   std::size_t done = 0;
   for (const SessionId id : guests_.ids()) {
     Guest& guest = *guests_.find(id);
-    const bool is_greeting =
-        guest.state == GuestState::announced || guest.state == GuestState::welcomed;
-    if (!is_greeting || now_ < guest.state_since + handshake_) continue;
-    end(guest, Why::late);
+    if (!is_awaited(guest.state) || now_ < deadline_of(guest)) continue;
+    end(guest, guest.state == GuestState::lost ? Why::link_lost : Why::late);
     ++done;
   }
   return done;

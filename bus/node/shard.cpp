@@ -72,6 +72,15 @@ void Shard::State::strike(Session& session) {
   if (++session.strikes == strikes_max) report(ShardReport::Kind::struck_out, session.id);
 }
 
+// The agent keeps its place for a while: what it had not received is sent over its next link, and
+// it begins there with what had not come over this one.
+void Shard::State::lose_link(Session& session, base::Nanos now) {
+  session.is_lost = true;
+  session.is_attached = false;
+  deliveries.suspend_port(session.agent_id, now);
+  report(ShardReport::Kind::link_lost, session.id);
+}
+
 void Shard::State::admit(const ShardOrder& order, base::Nanos now) {
   if (Session* old = find_agent(order.agent_id)) {
     deliveries.suspend_port(order.agent_id, now);

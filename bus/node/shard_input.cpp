@@ -117,7 +117,7 @@ void Shard::State::take_frame(Session& session, base::Nanos now) {
   StatsRow& process = parts.stats.process();
   process.add(ProcessCounter::frames_in);
   process.add(ProcessCounter::bytes_in, incoming.bytes());
-  if (session.strikes >= strikes_max) return;
+  if (session.strikes >= strikes_max || session.is_lost) return;
   if (session.row != nullptr) {
     session.row->add(AgentCounter::frames_in);
     session.row->add(AgentCounter::bytes_in, incoming.bytes());
@@ -129,6 +129,10 @@ void Shard::State::take_frame(Session& session, base::Nanos now) {
                                                  : wire::Reject::part_count;
   if (reject == wire::Reject::none && view.head().session_epoch != session.session_epoch)
     reject = wire::Reject::counts;
+  if (reject == wire::Reject::none && session.flow.misses_some_before(view.head())) {
+    process.add(ProcessCounter::frames_rejected);
+    return lose_link(session, now);
+  }
   if (reject == wire::Reject::none && !session.flow.on_frame(view.head()))
     reject = wire::Reject::counts;
   if (reject != wire::Reject::none) fault = wire::reject_name(reject);

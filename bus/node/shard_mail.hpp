@@ -58,6 +58,7 @@ struct ShardReport {
     attached,    // the link of the session is up
     strike,      // a frame of its was refused
     struck_out,  // three strikes: hang up on it
+    link_lost,   // its link has lost frames: it must come back with another one
     goodbye,     // the agent said goodbye and everything it sent was processed
     drained,     // nothing is queued any more (after drain or stop)
   };

@@ -27,6 +27,7 @@ struct Session {
   std::string name;
   delivery::LinkFlow flow;
   bool is_attached = false;
+  bool is_lost = false;  // the link has lost frames: nothing more is taken from it or sent
   bool said_goodbye = false;
   bool owes_ack = false;    // stands in State::owing
   bool is_blocked = false;  // stands in State::blocked
@@ -96,6 +97,7 @@ struct Shard::State {
   void do_timers(base::Nanos now);
   void report(ShardReport::Kind kind, SessionId session, const char* fault = "");
   void strike(Session& session);
+  void lose_link(Session& session, base::Nanos now);
   Session* find(SessionId id) noexcept;
   Session* find_agent(std::uint64_t agent_id) noexcept;
   void owe(Session& session);

@@ -244,7 +244,7 @@ TEST(PresenceEvent, is_valid_json_whatever_an_agent_calls_itself) {
 }
 
 TEST(PresenceEvent, every_cause_has_a_name) {
-  for (int cause = 0; cause <= static_cast<int>(PresenceCause::node_stops); ++cause)
+  for (int cause = 0; cause <= static_cast<int>(PresenceCause::link_lost); ++cause)
     EXPECT_GT(std::string(presence_cause_name(static_cast<PresenceCause>(cause))).size(), 3u);
 }
 
