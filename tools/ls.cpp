@@ -59,6 +59,13 @@ void write_subscriptions(JsonWriter& json, const NodeView& view) {
   json.end_array();
 }
 
+// Its beat says that it lives, and its deliveries whether it gets on.
+std::string describe_state(const AgentView& agent) {
+  std::string text = peer_state_name(agent.state);
+  if (agent.is_responsive && !agent.is_progressing) text += ", no progress";
+  return text;
+}
+
 Table show_agents(const NodeView& view) {
   Table table({{"AGENT"},
                {"KIND"},
@@ -69,7 +76,7 @@ Table show_agents(const NodeView& view) {
                {"QUEUED", true},
                {"DESCRIPTION"}});
   for (const AgentView& agent : view.agents) {
-    table.add({agent.name, agent.kind, std::to_string(agent.pid), peer_state_name(agent.state),
+    table.add({agent.name, agent.kind, std::to_string(agent.pid), describe_state(agent),
                format_count(agent.in), format_count(agent.out), format_count(agent.queued),
                agent.description});
   }

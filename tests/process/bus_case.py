@@ -125,6 +125,22 @@ class BusCase(unittest.TestCase):
         done = self.abuzz("node", "status", "--json")
         return json.loads(done.stdout) if done.returncode == 0 else None
 
+    def kill_node(self, subscriptions, agents):
+        """Kills the node; answers how long it took until so many were on the next one."""
+        node = self.node()
+        os.kill(node["pid"], signal.SIGKILL)
+        killed = time.monotonic()
+
+        def is_back():
+            now = self.node()
+            if not now or now["epoch"] <= node["epoch"] or now["state"] != "ready":
+                return False
+            listed = self.ls()
+            return (len(listed["subscriptions"]), len(listed["agents"])) == (subscriptions, agents)
+
+        self.wait_until(is_back, PATIENCE, "all agents are on the next node")
+        return time.monotonic() - killed
+
     def ls(self):
         done = self.abuzz("ls", "--json")
         self.assertEqual(done.returncode, 0, done.stderr)

@@ -40,22 +40,6 @@ class Feed(threading.Thread):
 
 
 class NodeKills(BusCase):
-    def kill_node(self, before):
-        """Kills the node; answers how long it took until every agent was back on the next one."""
-        node = self.node()
-        os.kill(node["pid"], signal.SIGKILL)
-        killed = time.monotonic()
-
-        def is_back():
-            now = self.node()
-            if not now or now["epoch"] <= node["epoch"] or now["state"] != "ready":
-                return False
-            listed = self.ls()
-            return (len(listed["subscriptions"]), len(listed["agents"])) == before
-
-        self.wait_until(is_back, PATIENCE, "all agents are on the next node")
-        return time.monotonic() - killed
-
     def check(self, path, feeds):
         seen = {feed.name: 0 for feed in feeds}
         ended = set()
@@ -91,7 +75,7 @@ class NodeKills(BusCase):
         times = []
         for number in range(kills):
             time.sleep(0.3 + 0.05 * (number % 7))
-            times.append(self.kill_node(before))
+            times.append(self.kill_node(*before))
         for feed in feeds:
             feed.ends.set()
             feed.join(PATIENCE)

@@ -109,6 +109,7 @@ class Presence(BusCase):
         stuck = lambda: next(a for a in self.ls()["agents"]
                              if a["name"] == "slow")["progressing"] is False
         self.wait_until(stuck, 10 * SLOW, "it makes no progress")
+        self.assertRegex(self.abuzz("ls", "agents").stdout, r"slow .* busy, no progress ")
         reader = threading.Thread(target=slow.stdout.read, daemon=True)
         reader.start()
         self.assertEqual(self.expect("$agents.slow.ready")[1]["cause"], "caught_up")
