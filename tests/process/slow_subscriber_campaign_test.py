@@ -163,10 +163,16 @@ class SlowSubscriber(WitnessCase):
 
     # -- lossless -----------------------------------------------------------------------------
 
-    def test_campaign_of_a_stopped_lossless_one(self):
+    def test_campaign_of_stopped_lossless_ones_and_small_messages(self):
+        self.run_lossless(KIB)
+
+    def test_campaign_of_stopped_lossless_ones_and_large_messages(self):
+        self.run_lossless(256 * KIB)
+
+    def run_lossless(self, size):
         """The others stand until it is declared gone, and go on."""
         stands = []
-        self.start_bus(KIB)
+        self.start_bus(size)
         self.shop.set_rate("max")
         for turn in range(max(1, campaign_count(10))):
             slow = self.subscriber(f"slow-{turn}", "work", f"lossless:{int(STALL_LIMIT * 1000)}")
@@ -176,7 +182,7 @@ class SlowSubscriber(WitnessCase):
             slow.process.kill()
             slow.process.wait()
             self.assert_saw_a_run(slow)
-        print(f"{len(stands)} stopped lossless subscribers with a stall limit of {STALL_LIMIT} s: "
+        print(f"{size // KIB} KiB: {len(stands)} stopped, lossless, stall limit {STALL_LIMIT} s; "
               f"the others stood for {statistics.median(stands):.2f} s (median), "
               f"{max(stands):.2f} s (longest)", flush=True)
         if self.is_full:
