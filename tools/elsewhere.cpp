@@ -37,16 +37,17 @@ std::vector<std::string> find_other_directories(const NodePlace& place) {
   if (const char* session = std::getenv("XDG_RUNTIME_DIR"))
     candidates.push_back(std::string(session) + "/abuzz");
   add_directories_of_processes(candidates);
-  std::sort(candidates.begin(), candidates.end());
-  candidates.erase(std::unique(candidates.begin(), candidates.end()), candidates.end());
-  std::erase_if(candidates, [&](const std::string& directory) {
+  std::vector<std::string> found;
+  for (const std::string& directory : candidates) {
     std::error_code fault;
     const bool is_here =
         directory == place.directory || fs::equivalent(directory, place.directory, fault);
+    const bool is_known = std::find(found.begin(), found.end(), directory) != found.end();
     // A directory that is not one to trust has no living node.
-    return is_here || !read_living_node(place_in(directory)).ok();
-  });
-  return candidates;
+    if (!is_here && !is_known && read_living_node(place_in(directory)).ok())
+      found.push_back(directory);
+  }
+  return found;
 }
 
 std::vector<Elsewhere> look_elsewhere(const NodePlace& place, const std::string& topic) {

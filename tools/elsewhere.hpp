@@ -11,7 +11,7 @@
 namespace abuzz::tools {
 
 // Their runtime directories: where a node lives, other than `place`. Found in the places where they
-// usually are, and by the locks that processes of this user hold.
+// usually are, which come first, and by the locks that processes of this user hold.
 std::vector<std::string> find_other_directories(const NodePlace& place);
 
 // Who publishes the topic there, or subscribes it.

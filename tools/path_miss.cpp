@@ -17,7 +17,7 @@ PathMiss::PathMiss(const Question& question, const PathWatch& watch,
     : question_(question), watch_(watch), elsewhere_(elsewhere), others_(others) {}
 
 Finding PathMiss::explain_no_subscription() const {
-  for (Finding found : {find_departed(), find_elsewhere(), find_near_miss()})
+  for (Finding found : {find_departed(), find_near_miss(), find_elsewhere()})
     if (found.cause != Cause::none) return found;
   const char* const advice =
       "start a subscriber first; `abuzz ls subscriptions` lists those there are";

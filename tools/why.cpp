@@ -21,6 +21,7 @@ namespace {
 // Between two readings: who does nothing in so long a time is slow.
 constexpr std::chrono::milliseconds watch_for{300};
 constexpr std::size_t paths_shown_max = 20;
+constexpr std::size_t directories_shown_max = 5;
 
 ProcessLook look_at_process(std::uint32_t pid, std::uint64_t start_ticks) {
   if (pid == 0 || start_ticks == 0) return {};  // nothing is said against who is not known
@@ -31,10 +32,11 @@ int complain_without_node(const Failure& failure, const NodePlace& place) {
   if (failure.error != Error::no_node) return complain(failure);
   const std::vector<std::string> others = find_other_directories(place);
   if (others.empty()) return complain(failure);
-  return complain(Error::no_node, "no node is running in " + printable(place.directory) +
-                                      "; but one is in another runtime directory, " +
-                                      printable(others.front()) +
-                                      ": set XDG_RUNTIME_DIR or node.runtime_directory alike");
+  std::string text = "no node is running in " + printable(place.directory) +
+                     "; but one is in another runtime directory, " + printable(others.front());
+  for (std::size_t index = 1; index < others.size() && index < directories_shown_max; ++index)
+    text += ", and one in " + printable(others[index]);
+  return complain(Error::no_node, text + ": set XDG_RUNTIME_DIR or node.runtime_directory alike");
 }
 
 std::string name_end(const PathEnd& end) {
