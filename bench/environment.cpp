@@ -7,10 +7,11 @@
 #include <cstdint>
 #include <cstdio>
 #include <fstream>
-#include <sstream>
+#include <optional>
 
 #include "bench/systems.hpp"
 #include "bench/time.hpp"
+#include "bus/placement.hpp"
 
 namespace abuzz::bench {
 namespace {
@@ -32,23 +33,11 @@ std::string processor_name() {
   return "unknown processor";
 }
 
-// The smallest quota from this process's cgroup (version 2) up to the root.
 std::string quota_text() {
-  std::string group = first_line("/proc/self/cgroup");
-  group = group.starts_with("0::") ? group.substr(3) : "/";
-  double cores_least = 0;
-  for (;; group = group.substr(0, group.rfind('/'))) {
-    std::istringstream text(first_line(("/sys/fs/cgroup" + group + "/cpu.max").c_str()));
-    double quota = 0, period = 0;
-    if (text >> quota >> period && period > 0) {
-      const double cores = quota / period;
-      if (cores_least == 0 || cores < cores_least) cores_least = cores;
-    }
-    if (group.empty() || group == "/") break;
-  }
-  if (cores_least == 0) return "none";
+  const std::optional<double> quota = read_cpu_quota();
+  if (!quota) return "none";
   char buffer[32];
-  std::snprintf(buffer, sizeof buffer, "%.2f cores", cores_least);
+  std::snprintf(buffer, sizeof buffer, "%.2f cores", *quota);
   return buffer;
 }
 

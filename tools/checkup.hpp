@@ -34,8 +34,6 @@ std::vector<Finding> check_runtime_directory(const Config& config);
 Finding check_leftovers(const Config& config);
 Finding check_node(const Config& config);
 
-// The CPUs that "max 100000" or "150000 100000" of a cgroup's cpu.max allow; nothing: no limit.
-std::optional<double> parse_cpu_quota(std::string_view text);
 // The number of a line such as "MemAvailable:   123 kB", in bytes.
 std::optional<std::uint64_t> parse_meminfo(std::string_view text, std::string_view field);
 

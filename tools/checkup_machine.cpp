@@ -9,6 +9,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "bus/placement.hpp"
 #include "tools/checkup.hpp"
 #include "tools/command_line.hpp"
 
@@ -51,23 +52,6 @@ std::vector<std::string> cgroup_directories() {
   return directories;
 }
 
-std::optional<double> cpu_quota() {
-  std::optional<double> tightest;
-  const auto consider = [&](std::optional<double> quota) {
-    if (quota && (!tightest || *quota < *tightest)) tightest = quota;
-  };
-  for (const std::string& directory : cgroup_directories()) {
-    consider(parse_cpu_quota(first_line(directory + "/cpu.max")));
-  }
-  // Version 1 says it in two files.
-  const std::string old = "/sys/fs/cgroup/cpu/cpu.cfs_";
-  const std::string quota = first_line(old + "quota_us");
-  if (!quota.empty() && quota.front() != '-') {
-    consider(parse_cpu_quota(quota + " " + first_line(old + "period_us")));
-  }
-  return tightest;
-}
-
 std::optional<std::uint64_t> memory_limit() {
   std::optional<std::uint64_t> tightest;
   for (const std::string& directory : cgroup_directories()) {
@@ -78,13 +62,6 @@ std::optional<std::uint64_t> memory_limit() {
 }
 
 }  // namespace
-
-std::optional<double> parse_cpu_quota(std::string_view text) {
-  std::istringstream words{std::string(text)};
-  double quota = 0, period = 0;
-  if (!(words >> quota >> period) || quota <= 0 || period <= 0) return std::nullopt;
-  return quota / period;
-}
 
 std::optional<std::uint64_t> parse_meminfo(std::string_view text, std::string_view field) {
   std::istringstream words{std::string(text)};
@@ -104,7 +81,7 @@ Finding check_processors() {
   const bool known = ::sched_getaffinity(0, sizeof allowed, &allowed) == 0;
   const long online = std::max(1l, ::sysconf(_SC_NPROCESSORS_ONLN));
   const long usable = known ? CPU_COUNT(&allowed) : online;
-  const std::optional<double> quota = cpu_quota();
+  const std::optional<double> quota = read_cpu_quota();
   Finding finding{Grade::good, "processors",
                   std::to_string(usable) + " of " + std::to_string(online) + " may be used", ""};
   std::array<char, 32> text{};

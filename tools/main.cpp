@@ -33,6 +33,7 @@ Look at it
   why TOPIC          why messages on a topic do not arrive
   audit              whether every message is accounted for
   node               run, start, stop, drain or look at the node
+  topo               the machine: cores, caches, what may be used of it
   doctor             check whether this machine is fit for it
 
 Understand it
@@ -75,7 +76,7 @@ struct Verb {
   std::string_view name;
   int (*run)(const Words& words);
 };
-constexpr std::array<Verb, 16> verbs{{{"pub", run_pub},
+constexpr std::array<Verb, 17> verbs{{{"pub", run_pub},
                                       {"sub", run_sub},
                                       {"request", run_request},
                                       {"reply", run_reply},
@@ -84,6 +85,7 @@ constexpr std::array<Verb, 16> verbs{{{"pub", run_pub},
                                       {"audit", run_audit},
                                       {"why", run_why},
                                       {"node", run_node},
+                                      {"topo", run_topo},
                                       {"doctor", run_doctor},
                                       {"config", run_config},
                                       {"errors", run_errors},

@@ -19,6 +19,7 @@ int run_ls(const Words& words);
 int run_info(const Words& words);
 int run_audit(const Words& words);
 int run_why(const Words& words);
+int run_topo(const Words& words);
 int run_doctor(const Words& words);
 int run_config(const Words& words);
 int run_errors(const Words& words);

@@ -11,7 +11,7 @@ from bus_case import PATIENCE, SLOW, BusCase
 
 # Each with its words; a node and an agent "reader" on "a" are there.
 PRINTING = [
-    ["--help"], ["version"], ["errors"], ["doctor"], ["config", "show"],
+    ["--help"], ["version"], ["errors"], ["doctor"], ["topo"], ["config", "show"],
     ["config", "explain", "node"], ["config", "init", "-"], ["ls"],
     ["ls", "--json"], ["info", "node"], ["info", "reader"],
     ["audit"], ["audit", "--json"], ["why", "a"], ["why", "a", "--json"],

@@ -22,13 +22,6 @@ class Checkup : public ::testing::Test {
   Config config_;
 };
 
-TEST(Quotas, AreCpusOfACgroup) {
-  EXPECT_EQ(parse_cpu_quota("max 100000"), std::nullopt);
-  EXPECT_EQ(parse_cpu_quota("150000 100000"), 1.5);
-  EXPECT_EQ(parse_cpu_quota(""), std::nullopt);
-  EXPECT_EQ(parse_cpu_quota("-1 100000"), std::nullopt);
-}
-
 TEST(Meminfo, IsReadInBytes) {
   constexpr std::string_view text = "MemTotal:       100 kB\nMemAvailable:    7 kB\n";
   EXPECT_EQ(parse_meminfo(text, "MemAvailable"), 7168u);
