@@ -67,7 +67,8 @@ RuntimePaths::RuntimePaths(std::string_view runtime_directory)
       state(directory + "/node.state"),
       counters(directory + "/node.counters"),
       log(directory + "/node.log"),
-      agents(directory + "/agents") {}
+      agents(directory + "/agents"),
+      measures(directory + "/machine.measures") {}
 
 std::string RuntimePaths::shard_socket(std::uint32_t node_epoch, std::uint32_t index) const {
   return directory + "/shard-" + std::to_string(node_epoch) + "-" + std::to_string(index) + ".ipc";
@@ -130,6 +131,29 @@ std::string read_small_file(const std::string& path, std::size_t bytes_max) {
   }
   close(fd);
   return text;
+}
+
+Status replace_small_file(const std::string& path, std::string_view text) {
+  const std::string beside = path + ".new";
+  unlink(beside.c_str());  // of a start that was cut short
+  const int fd = open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (fd < 0) return path_failure("open", beside, errno);
+  const ssize_t written = write(fd, text.data(), text.size());
+  const bool complete = written == static_cast<ssize_t>(text.size());
+  const int cause = written < 0 ? errno : ENOSPC;
+  const bool durable = complete && fsync(fd) == 0;
+  const int sync_cause = errno;
+  close(fd);
+  if (!complete) return path_failure("write", beside, cause);
+  if (!durable) return path_failure("fsync", beside, sync_cause);
+  if (rename(beside.c_str(), path.c_str()) != 0) return path_failure("rename", path, errno);
+  const std::string directory = path.substr(0, path.rfind('/'));
+  const int directory_fd = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (directory_fd < 0) return path_failure("open", directory, errno);
+  // Some filesystems cannot sync a directory; then the rename is as durable as it gets.
+  fsync(directory_fd);
+  close(directory_fd);
+  return Done{};
 }
 
 }  // namespace abuzz::base

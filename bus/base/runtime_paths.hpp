@@ -27,6 +27,7 @@ struct RuntimePaths {
   std::string counters;  // of the node
   std::string log;       // what a node that was started by an agent prints
   std::string agents;    // the agents' counter files, one each
+  std::string measures;  // of this machine, while it is up
 
   std::string shard_socket(std::uint32_t node_epoch, std::uint32_t index) const;
 };
@@ -50,5 +51,9 @@ Failure path_failure(const char* call, const std::string& path, int error_number
 // The last `bytes_max` bytes of a file.
 // Empty when it cannot be read, or is no regular file of this user.
 std::string read_small_file(const std::string& path, std::size_t bytes_max);
+
+// Leaves the old file or the new one, 0600, never a part: written beside it, made durable, renamed.
+// Requires: one writer at a time.
+Status replace_small_file(const std::string& path, std::string_view text);
 
 }  // namespace abuzz::base

@@ -1,10 +1,11 @@
 #include "bus/client/agent_threads.hpp"
 
 #include <poll.h>
-#include <signal.h>
 
 #include <algorithm>
 #include <utility>
+
+#include "bus/base/quiet_thread.hpp"
 
 namespace abuzz::client {
 
@@ -17,16 +18,6 @@ constexpr base::Nanos sleep_max = base::second;
 
 // How often the keeper looks whether a handler takes long, where that is to be expected.
 constexpr base::Nanos attentive_span = 2 * base::millisecond;
-
-bool start_quietly(pthread_t& thread, void* (*body)(void*), void* self, const char* name) {
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  const int failed = pthread_create(&thread, nullptr, body, self);
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (failed == 0) pthread_setname_np(thread, name);
-  return failed == 0;
-}
 
 int to_poll_ms(base::Nanos span) noexcept {
   return static_cast<int>((std::clamp<base::Nanos>(span, 0, sleep_max) + base::millisecond - 1) /
@@ -52,9 +43,9 @@ AgentThreads::~AgentThreads() {
 bool AgentThreads::start(std::shared_ptr<void> keep_alive) {
   beat();
   auto task = std::make_unique<RunnerTask>(RunnerTask{this, std::move(keep_alive)});
-  has_runner_ = start_quietly(runner_, run_thread, task.get(), "abz-agent");
+  has_runner_ = base::start_quiet_thread(runner_, run_thread, task.get(), "abz-agent");
   if (has_runner_) (void)task.release();
-  has_keeper_ = has_runner_ && start_quietly(keeper_, keep_thread, this, "abz-keeper");
+  has_keeper_ = has_runner_ && base::start_quiet_thread(keeper_, keep_thread, this, "abz-keeper");
   return has_keeper_;
 }
 

@@ -1,9 +1,5 @@
 #include "bus/node/state_file.hpp"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <charconv>
 #include <cstdio>
 #include <cstring>
@@ -79,37 +75,13 @@ std::string format_state(const NodeIdentity& identity, bool managed) {
   return text + "\n";
 }
 
-// Leaves the old file or the new one, never a part: written beside it, made durable, renamed.
-Status replace_file(const std::string& path, std::string_view text) {
-  const std::string beside = path + ".new";
-  unlink(beside.c_str());  // of a start that was cut short
-  const int fd = open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (fd < 0) return base::path_failure("open", beside, errno);
-  const ssize_t written = write(fd, text.data(), text.size());
-  const bool complete = written == static_cast<ssize_t>(text.size());
-  const int cause = written < 0 ? errno : ENOSPC;
-  const bool durable = complete && fsync(fd) == 0;
-  const int sync_cause = errno;
-  close(fd);
-  if (!complete) return base::path_failure("write", beside, cause);
-  if (!durable) return base::path_failure("fsync", beside, sync_cause);
-  if (rename(beside.c_str(), path.c_str()) != 0) return base::path_failure("rename", path, errno);
-  const std::string directory = path.substr(0, path.rfind('/'));
-  const int directory_fd = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (directory_fd < 0) return base::path_failure("open", directory, errno);
-  // Some filesystems cannot sync a directory; then the rename is as durable as it gets.
-  fsync(directory_fd);
-  close(directory_fd);
-  return Done{};
-}
-
 }  // namespace
 
 Result<NodeIdentity> begin_node_life(const std::string& state_path, bool managed) {
   NodeIdentity identity;
   if (!parse_state(base::read_small_file(state_path, 4096), identity)) identity = make_identity();
   ++identity.node_epoch;
-  Status written = replace_file(state_path, format_state(identity, managed));
+  Status written = base::replace_small_file(state_path, format_state(identity, managed));
   if (!written.ok()) return written.failure();
   return identity;
 }
