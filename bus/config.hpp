@@ -63,6 +63,10 @@ struct SubscriptionConfig {
   std::chrono::milliseconds stall_limit{10'000};  // 100ms..1h, lossless
 };
 
+struct PlaceConfig {
+  std::string pin = "auto";  // auto, on, off: whether the node pins its threads to processors
+};
+
 struct LogConfig {
   std::string level = "info";                // error, warn, info, debug
   std::uint32_t peer_lines_per_second = 10;  // 0..1000
@@ -74,6 +78,7 @@ struct Config {
   LimitsConfig limits;
   LinkConfig link;
   SubscriptionConfig subscription;
+  PlaceConfig place;
   LogConfig log;
 };
 

@@ -23,6 +23,8 @@ constexpr auto link = &field<&Config::link, Member>;
 template <auto Member>
 constexpr auto subscription = &field<&Config::subscription, Member>;
 template <auto Member>
+constexpr auto place = &field<&Config::place, Member>;
+template <auto Member>
 constexpr auto log = &field<&Config::log, Member>;
 
 constexpr ConfigSection sections[] = {
@@ -31,6 +33,7 @@ constexpr ConfigSection sections[] = {
     {"limits", "Bounds of what is published. A node refuses what is over its own."},
     {"link", "Bytes on their way between an agent and its node, per lane."},
     {"subscription", "Bounds of a subscription that states none itself."},
+    {"place", "Which processors threads of the bus run on; `abuzz topo --plan` shows it."},
     {"log", "Lines on stderr."},
 };
 
@@ -40,6 +43,7 @@ using A = AgentConfig;
 using Li = LimitsConfig;
 using Ln = LinkConfig;
 using S = SubscriptionConfig;
+using Pl = PlaceConfig;
 using Lo = LogConfig;
 
 // A name is that of the member, without a trailing unit `_bytes`, which the value carries. Only
@@ -109,6 +113,9 @@ constexpr ConfigKey keys[] = {
      1 * gib, false, "Bytes that may wait for a subscription.", ""},
     {"subscription", "stall_limit", duration, subscription<&S::stall_limit>, 100 * ms, 1 * h, false,
      "A lossless subscriber that stands still for so long is dropped, and everyone is told.", ""},
+
+    {"place", "pin", text, place<&Pl::pin>, 0, 0, false,
+     "Whether the node pins its threads to processors; auto: where that can win.", "auto on off"},
 
     {"log", "level", text, log<&Lo::level>, 0, 0, false,
      "The least important line that is printed.", "error warn info debug"},

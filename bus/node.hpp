@@ -28,7 +28,7 @@ class ABUZZ_EXPORT Node {
   // Error::node_already_running when another one holds the runtime directory.
   // `managed`: agents wait for this node instead of starting one (see `abuzz node run --config`).
   // `log` takes what the node says about agents and callers (refused, struck, gone), a line a call,
-  // on a thread of the node; see [log] of the config. Without it the node is silent.
+  // on a thread of the node or in start(); see [log] of the config. Without it the node is silent.
   static Result<Node> start(const Config& config, bool managed = false,
                             std::function<void(std::string_view line)> log = {});
   Node(Node&&) noexcept;

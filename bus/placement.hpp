@@ -76,10 +76,24 @@ struct Measures {
   std::chrono::nanoseconds took{0};
 
   // The median over the pairs; 0: not measured.
-  double wake_across_us() const;
+  ABUZZ_EXPORT double wake_across_us() const;
 };
 
+// Measures this machine in under 100 ms, between at most eight of its processors: those stand for
+// the rest. Threads of its own do it, and two of them spin. Requires: topology.is_this_machine.
+ABUZZ_EXPORT Measures measure_machine(const Topology& topology);
+// What was measured since the machine started, for the same processors; nothing: not yet.
+ABUZZ_EXPORT std::optional<Measures> kept_measures(const Config& config, const Topology& topology);
+// Keeps it in the runtime directory, which is made where it is missing.
+ABUZZ_EXPORT Status keep_measures(const Config& config, const Topology& topology,
+                                  const Measures& measures);
+// Both matrices for people.
+ABUZZ_EXPORT std::string measures_text(const Measures& measures);
+
 enum class PinWish : std::uint8_t { automatic, on, off };
+
+// What place.pin says.
+ABUZZ_EXPORT PinWish pin_wish(const Config& config) noexcept;
 
 struct PlanWishes {
   PinWish pin = PinWish::automatic;
@@ -97,7 +111,7 @@ struct PlannedThread {
   std::vector<std::uint32_t> processors;  // where it belongs; one for shards and workers
   std::string reason;
 
-  std::string name() const;  // "shard 0"
+  ABUZZ_EXPORT std::string name() const;  // "shard 0"
 };
 
 struct Plan {

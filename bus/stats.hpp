@@ -31,6 +31,7 @@ enum class RowKind : std::uint16_t {
   pair = 5,
   topic = 6,     // what the publications and pairs of a topic that have ended add up to
   departed = 7,  // a subscription that ended because its agent was gone; only the latest few
+  thread = 8,    // of a node
 };
 inline constexpr std::size_t row_counters_max = 64;
 // Room in the file, the terminating zero included.
@@ -196,6 +197,13 @@ enum class TopicCounter : std::uint16_t {
   void_after_join,
 };
 enum class DepartedCounter : std::uint16_t { at_ns, stalled, delivered, dropped, unknown };
+enum class ThreadCounter : std::uint16_t {
+  role,   // PlannedThread::Role
+  index,  // among those of its role
+  pinned,
+  refused,     // pins that the kernel refused
+  processors,  // that it may run on
+};
 // Values of ProcessCounter::state and AgentCounter::state.
 enum class PeerState : std::uint64_t { none, starting, ready, stalled, draining, gone, busy };
 
@@ -332,5 +340,6 @@ ABUZZ_EXPORT Result<StatsSnapshot> read_stats(const std::string& path);
 //   pair:         {row index of the publication, row index of the subscription}
 //   topic:        {}                     text topic; empty: of all topics that have no row
 //   departed:     {agent_id, handle}     text pattern, text2 name of the agent
+//   thread:       {}                     text name, text2 its processors, text3 why
 
 }  // namespace abuzz

@@ -11,6 +11,7 @@ namespace {
 constexpr RowKind process = RowKind::process, agent = RowKind::agent;
 constexpr RowKind publication = RowKind::publication, subscription = RowKind::subscription;
 constexpr RowKind pair = RowKind::pair, topic = RowKind::topic, departed = RowKind::departed;
+constexpr RowKind thread = RowKind::thread;
 
 template <class Id>
 constexpr CounterInfo counter(RowKind kind, Id id, const char* key, const char* label,
@@ -38,6 +39,7 @@ using Sub = SubscriptionCounter;
 using Pr = PairCounter;
 using T = TopicCounter;
 using D = DepartedCounter;
+using Th = ThreadCounter;
 
 // Ids of one kind are consecutive and ascending. The unit "at ns": a moment of the monotonic clock.
 constexpr CounterInfo counters[] = {
@@ -207,6 +209,12 @@ constexpr CounterInfo counters[] = {
     counter(departed, D::delivered, "delivered", "delivered", "messages"),
     counter(departed, D::dropped, "dropped", "dropped", "messages"),
     counter(departed, D::unknown, "unknown", "unknown", "messages"),
+
+    gauge(thread, Th::role, "role", "role", "role"),
+    gauge(thread, Th::index, "index", "number of its role", "1"),
+    gauge(thread, Th::pinned, "pinned", "pinned", "yes or no"),
+    counter(thread, Th::refused, "refused", "pins refused", "1"),
+    gauge(thread, Th::processors, "processors", "processors it may use", "1"),
 };
 
 constexpr bool fits(const CounterInfo& info) {

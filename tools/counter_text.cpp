@@ -11,6 +11,7 @@ namespace abuzz::tools {
 namespace {
 
 constexpr std::array<std::string_view, 4> policies{"lossless", "drop_new", "drop_old", "latest"};
+constexpr std::array<std::string_view, 4> roles{"shard", "io", "door", "worker"};
 constexpr std::array<std::string_view, 4> lanes{"control", "high", "normal", "bulk"};
 
 template <std::size_t N>
@@ -32,12 +33,13 @@ std::string counter_text(std::string_view unit, std::uint64_t value, std::chrono
   if (unit == "state") return peer_state_name(static_cast<PeerState>(value));
   if (unit == "policy") return policy_name(value);
   if (unit == "lane") return pick(lanes, value);
+  if (unit == "role") return pick(roles, value);
   if (unit == "yes or no") return value != 0 ? "yes" : "no";
   return format_count(value);
 }
 
 bool is_choice(std::string_view unit) noexcept {
-  return unit == "state" || unit == "policy" || unit == "lane";
+  return unit == "state" || unit == "policy" || unit == "lane" || unit == "role";
 }
 
 std::string policy_name(std::uint64_t value) {

@@ -31,7 +31,7 @@ class Search {
   Search(const StatsSnapshot& stats, const NodeView& view) : stats_(stats), view_(view) {}
 
   std::vector<Entry> find(const std::string& name) {
-    if (name == "node") add("node", "node", &stats_.rows.front());
+    if (name == "node") add_node();
     for (const AgentView& agent : view_.agents) {
       if (agent.name == name) add_agent(agent);
     }
@@ -57,6 +57,15 @@ class Search {
   }
 
  private:
+  void add_node() {
+    add("node", "node", &stats_.rows.front());
+    for (const RowSnapshot& row : stats_.rows) {
+      if (row.kind == RowKind::thread) {
+        add("thread", row.text + " on " + row.text2 + ": " + row.text3, &row);
+      }
+    }
+  }
+
   void add(std::string kind, std::string title, const RowSnapshot* row) {
     for (const Entry& entry : entries_) {
       if (entry.row == row) return;

@@ -33,7 +33,7 @@ Look at it
   why TOPIC          why messages on a topic do not arrive
   audit              whether every message is accounted for
   node               run, start, stop, drain or look at the node
-  topo               the machine: cores, caches, what may be used of it
+  topo               the machine, and which thread belongs where
   doctor             check whether this machine is fit for it
 
 Understand it

@@ -17,6 +17,33 @@ std::string_view state_name(const StatsSnapshot& stats) {
   return peer_state_name(static_cast<PeerState>(stats.rows.front().get(ProcessCounter::state)));
 }
 
+// "shard 0 on 2, I/O 0 on 3; pinned", or why not.
+std::string threads_text(const StatsSnapshot& stats) {
+  std::string text, reason;
+  std::uint64_t pinned = 0, refused = 0;
+  for (const RowSnapshot& row : stats.rows) {
+    if (row.kind != RowKind::thread) continue;
+    if (!text.empty()) text += ", ";
+    text += row.text + " on " + row.text2;
+    pinned += row.get(ThreadCounter::pinned);
+    refused += row.get(ThreadCounter::refused);
+    if (reason.empty()) reason = row.text3;
+  }
+  if (refused > 0) return text + "; " + format_plural(refused, "pin", "pins") + " refused";
+  return text + (pinned > 0 ? "; pinned" : "; not pinned: " + reason);
+}
+
+void write_threads(JsonWriter& json, const StatsSnapshot& stats) {
+  json.key("threads").begin_array();
+  for (const RowSnapshot& row : stats.rows) {
+    if (row.kind != RowKind::thread) continue;
+    json.begin_object().field("name", row.text).field("processors", row.text2);
+    json.field_bool("pinned", row.get(ThreadCounter::pinned) != 0);
+    json.field("refused", row.get(ThreadCounter::refused)).field("reason", row.text3).end_object();
+  }
+  json.end_array();
+}
+
 std::string print_json(const StatsSnapshot& stats, const NodePlace& place) {
   const RowSnapshot& process = stats.rows.front();
   std::string text;
@@ -34,7 +61,9 @@ std::string print_json(const StatsSnapshot& stats, const NodePlace& place) {
   json.field("queued_bytes", process.get(ProcessCounter::queued_bytes));
   json.field("pool_bytes", process.get(ProcessCounter::pool_bytes_held));
   json.field("strangers", process.get(ProcessCounter::strangers));
-  json.field("strikes", process.get(ProcessCounter::strikes)).end_object();
+  json.field("strikes", process.get(ProcessCounter::strikes));
+  write_threads(json, stats);
+  json.end_object();
   return text + "\n";
 }
 
@@ -56,6 +85,7 @@ std::string print_text(const StatsSnapshot& stats, const NodePlace& place) {
   text += "refused   " + count(ProcessCounter::strangers) + " strangers, " +
           count(ProcessCounter::strikes) + " bad frames, " +
           count(ProcessCounter::door_turned_away) + " turned away at the door\n";
+  text += "threads   " + threads_text(stats) + "\n";
   return text;
 }
 

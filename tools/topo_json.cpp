@@ -28,4 +28,32 @@ void write_topology(JsonWriter& json, const Topology& topology) {
   json.field("note", topology.note).end_object();
 }
 
+void write_measures(JsonWriter& json, const Measures& measures) {
+  json.begin_object().key("pairs").begin_array();
+  for (const Measures::Pair& pair : measures.pairs) {
+    json.begin_object().field("left", pair.left).field("right", pair.right);
+    json.field_real("line_ns", pair.line_ns).field_real("wake_us", pair.wake_us).end_object();
+  }
+  json.end_array().field_real("wake_across_us", measures.wake_across_us());
+  json.field_real("wake_same_us", measures.wake_same_us);
+  json.field_real("timer_late_us", measures.timer_late_us);
+  json.field_real("timer_late_most_us", measures.timer_late_most_us);
+  json.field("took_ns", static_cast<std::uint64_t>(measures.took.count())).end_object();
+}
+
+void write_plan(JsonWriter& json, const Plan& plan) {
+  json.begin_object().field("shards", plan.shard_count).field("shard_reason", plan.shard_reason);
+  json.field("workers", plan.worker_count).field("worker_reason", plan.worker_reason);
+  json.field_bool("pins", plan.pins).field("pin_reason", plan.pin_reason);
+  json.field("conversation", plan.conversation).key("threads").begin_array();
+  for (const PlannedThread& thread : plan.threads) {
+    json.begin_object().field("name", thread.name());
+    write_processors(json, "processors", thread.processors);
+    json.field("reason", thread.reason).end_object();
+  }
+  json.end_array();
+  write_processors(json, "left", plan.left);
+  json.field("left_reason", plan.left_reason).end_object();
+}
+
 }  // namespace abuzz::tools

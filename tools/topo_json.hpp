@@ -8,5 +8,7 @@
 namespace abuzz::tools {
 
 void write_topology(JsonWriter& json, const Topology& topology);
+void write_measures(JsonWriter& json, const Measures& measures);
+void write_plan(JsonWriter& json, const Plan& plan);
 
 }  // namespace abuzz::tools

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "bus/node/thread_places.hpp"
+
 namespace abuzz::node {
 namespace {
 
@@ -22,6 +24,7 @@ base::Nanos sooner(base::Nanos left, base::Nanos right) noexcept {
 std::size_t NodeCore::stats_rows_max(const Config& config) noexcept {
   const NodeConfig& node = config.node;
   return std::size_t{1}                              // the process
+         + ThreadPlaces::rows_max                    // threads
          + node.agents_max                           // agents
          + node.publications_max                     // publications
          + node.subscriptions_max                    // subscriptions

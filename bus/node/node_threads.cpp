@@ -1,13 +1,13 @@
 #include "bus/node/node_threads.hpp"
 
 #include <poll.h>
-#include <signal.h>
 #include <time.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <utility>
 
+#include "bus/base/quiet_thread.hpp"
 #include "bus/base/units.hpp"
 #include "bus/link/unix_door.hpp"
 #include "bus/mem/budget.hpp"
@@ -30,17 +30,6 @@ void sleep_on(int left, int right, base::Nanos now, base::Nanos deadline) noexce
     span.tv_nsec = static_cast<long>(left_ns % base::second);
   }
   ppoll(descriptors, 2, deadline >= 0 ? &span : nullptr, nullptr);
-}
-
-// A thread that no signal of the host process ever runs on.
-bool start_thread(pthread_t& thread, void* (*function)(void*), void* argument, const char* name) {
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  const bool started = pthread_create(&thread, nullptr, function, argument) == 0;
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (started) pthread_setname_np(thread, name);
-  return started;
 }
 
 }  // namespace
@@ -83,7 +72,9 @@ Status NodeThreads::open(bool managed, LogSink&& log) {
                                static_cast<std::uint64_t>(PeerState::starting));
   pool_ = std::make_unique<mem::Pool>(mem::node_classes(config_.node, config_.limits, config_.link),
                                       memory_);
-  Result<std::unique_ptr<link::ZmqContext>> context = link::ZmqContext::open();
+  places_ = std::make_unique<ThreadPlaces>(plan_node(config_), *stats.value(), log);
+  Result<std::unique_ptr<link::ZmqContext>> context = Error::internal;
+  places_->start(ThreadPlaces::Role::io, 0, [&] { context = link::ZmqContext::open(); });
   if (!context.ok()) return context.failure();
   context_ = std::move(context).value();
   Result<std::unique_ptr<link::Hub>> hub = link::bind_zmq_hub(
@@ -108,10 +99,14 @@ Status NodeThreads::open(bool managed, LogSink&& log) {
 }
 
 Status NodeThreads::start_threads() {
-  if (!start_thread(shard_thread_, shard_main, this, "abz-shard-0")) {
-    return Failure{Error::system, "pthread_create"};
-  }
-  has_door_thread_ = start_thread(door_thread_, door_main, this, "abz-door");
+  bool has_shard = false;
+  places_->start(ThreadPlaces::Role::shard, 0, [&] {
+    has_shard = base::start_quiet_thread(shard_thread_, shard_main, this, "abz-shard-0");
+  });
+  if (!has_shard) return Failure{Error::system, "pthread_create"};
+  places_->start(ThreadPlaces::Role::door, 0, [&] {
+    has_door_thread_ = base::start_quiet_thread(door_thread_, door_main, this, "abz-door");
+  });
   if (has_door_thread_) return Done{};
   shard_end_.publish(true);
   shard_bell_.ring();

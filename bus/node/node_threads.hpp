@@ -21,6 +21,7 @@
 #include "bus/node/host.hpp"
 #include "bus/node/node_core.hpp"
 #include "bus/node/runtime_directory.hpp"
+#include "bus/node/thread_places.hpp"
 
 namespace abuzz::node {
 
@@ -39,7 +40,7 @@ class NodeThreads {
     std::uint64_t unsent = 0;
   };
 
-  // `log` is called on the door's thread.
+  // `log` is called on the door's thread, and before that on the caller's.
   static Result<std::unique_ptr<NodeThreads>> start(const Config& config, bool managed,
                                                     LogSink log = {});
   ~NodeThreads();
@@ -85,6 +86,7 @@ class NodeThreads {
   std::unique_ptr<link::Hub> hub_;
   std::unique_ptr<link::DoorListener> door_;
   std::unique_ptr<NodeCore> core_;
+  std::unique_ptr<ThreadPlaces> places_;  // by start only
   pthread_t door_thread_{};
   pthread_t shard_thread_{};
   bool has_door_thread_ = false;  // started and not joined; by start and stop only

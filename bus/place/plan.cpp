@@ -28,13 +28,6 @@ std::string cores_text(std::size_t count) {
   return std::to_string(count) + (count == 1 ? " core" : " cores");
 }
 
-double median(std::vector<double> values) {
-  if (values.empty()) return 0;
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::ranges::nth_element(values, middle);
-  return *middle;
-}
-
 // What is decided, in the order in which it is decided.
 class Planner {
  public:
@@ -274,12 +267,9 @@ class Planner {
 
 }  // namespace
 
-double Measures::wake_across_us() const {
-  std::vector<double> values;
-  for (const Pair& pair : pairs) {
-    if (pair.wake_us > 0) values.push_back(pair.wake_us);
-  }
-  return median(std::move(values));
+PinWish pin_wish(const Config& config) noexcept {
+  if (config.place.pin == "on") return PinWish::on;
+  return config.place.pin == "off" ? PinWish::off : PinWish::automatic;
 }
 
 std::string PlannedThread::name() const {

@@ -260,6 +260,13 @@ Topology read_topology_within(const std::vector<std::uint32_t>& allowed) {
   return topology;
 }
 
+Topology read_processors() {
+  Topology topology = flat_topology(read_affinity());
+  topology.is_this_machine = topology.knows_cores = true;
+  topology.quota = read_cpu_quota();
+  return topology;
+}
+
 }  // namespace place
 
 Topology read_topology() {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,10 @@ struct Machine {
   std::vector<std::uint32_t> allowed = {};  // as by taskset; empty: all
   PlanWishes wishes = {};
 };
+
+inline void PrintTo(const Machine& machine, std::ostream* out) {
+  *out << machine.name;
+}
 
 inline std::vector<std::uint32_t> range(std::uint32_t first, std::uint32_t last) {
   std::vector<std::uint32_t> numbers;

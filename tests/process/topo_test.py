@@ -117,6 +117,54 @@ class Topo(BusCase):
         found = sorted(processor for core in cores for processor in core["processors"])
         self.assertEqual(found, sorted(os.sched_getaffinity(0)))
 
+    def thread_masks(self, pid):
+        """Name of each thread of a process -> the processors that it may use."""
+        masks = {}
+        for task in os.listdir(f"/proc/{pid}/task"):
+            masks[read(f"/proc/{pid}/task/{task}/comm")] = os.sched_getaffinity(int(task))
+        return masks
+
+    def test_a_node_pins_its_threads_on_wish(self):
+        self.assertEqual(self.abuzz("node", "start", "--set", "place.pin=on").returncode, 0)
+        node = self.node()
+        threads = {thread["name"]: thread for thread in node["threads"]}
+        self.assertEqual(set(threads), {"shard 0", "I/O 0", "door"})
+        shard = threads["shard 0"]
+        self.assertEqual((shard["pinned"], shard["refused"]), (True, 0))
+        masks = self.thread_masks(node["pid"])
+        self.assertEqual(masks["abz-shard-0"], {int(shard["processors"])})
+        self.assertEqual(masks["abz-door"], os.sched_getaffinity(0))
+        self.assertIn("pinned", self.abuzz("node", "status").stdout)
+        self.assertIn("thread shard 0 on ", self.abuzz("info", "node").stdout)
+        self.assert_bus_works()
+
+    def test_a_node_that_does_not_pin_says_why(self):
+        self.assertEqual(self.abuzz("node", "start", "--set", "place.pin=off").returncode, 0)
+        self.assertIn("not pinned: as asked", self.abuzz("node", "status").stdout)
+        node = self.node()
+        for thread in node["threads"]:
+            self.assertFalse(thread["pinned"])
+        self.assertEqual(self.thread_masks(node["pid"])["abz-shard-0"], os.sched_getaffinity(0))
+
+    def test_what_was_measured_is_kept_for_the_plan(self):
+        done = self.abuzz("topo", "--json")
+        self.assertNotIn("measures", json.loads(done.stdout))
+        measured = json.loads(self.abuzz("topo", "--measure", "--json").stdout)["measures"]
+        self.assertLess(measured["took_ns"], 1e9)  # 100 ms on a machine that is not busy
+        kept = json.loads(self.abuzz("topo", "--plan", "--json").stdout)
+        self.assertEqual(kept["measures"]["wake_same_us"], round(measured["wake_same_us"], 3))
+        self.assertEqual(kept["plan"]["shards"], 1)
+        self.assertTrue(kept["plan"]["pin_reason"])
+
+    def test_the_plan_of_another_machine_says_why(self):
+        done = self.abuzz("topo", "--plan", "--machine", "pack:2 l3:1 core:4 pu:2", "--workers",
+                          "auto")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn("shards   7: 8 cores: one shard a core, one core left to others", done.stdout)
+        self.assertIn("workers  8: ", done.stdout)
+        self.assert_fails(self.abuzz("topo", "--measure", "--machine", "pu:2"), 2, "ABZ-1002")
+        self.assert_fails(self.abuzz("topo", "--plan", "--shards", "0"), 2, "ABZ-1002")
+
     def test_another_machine_is_drawn_as_it_is_described(self):
         topology = self.topology("--machine", "pack:2 numa:2 core:16 pu:2")
         self.assertEqual(len(topology["cores"]), 64)

@@ -41,6 +41,7 @@ TEST(CounterTable, DescribesEveryEnumerator) {
   expect_described<PairCounter>(RowKind::pair, first_of(RowKind::pair));
   expect_described<TopicCounter>(RowKind::topic, first_of(RowKind::topic));
   expect_described<DepartedCounter>(RowKind::departed, first_of(RowKind::departed));
+  expect_described<ThreadCounter>(RowKind::thread, first_of(RowKind::thread));
 }
 
 TEST(CounterTable, UsesHumanWordsOnceForEachKind) {
