@@ -57,11 +57,12 @@ Result<Agent> Agent::connect(AgentOptions options, const Config& config) {
   return Agent(std::move(state));
 }
 
-Result<Publisher> Agent::publisher(std::string_view topic, Lane lane) {
-  if (lane == Lane::control || lane > Lane::bulk)
+Result<Publisher> Agent::publisher(std::string_view topic, const PublisherOptions& options) {
+  if (options.lane == Lane::control || options.lane > Lane::bulk)
     return Failure{Error::bad_flag_value, "the lanes of publishers are high, normal and bulk"};
   if (!state_) return Error::closed;
-  auto core = state_->host->core().add_publisher(state_->core(), topic, lane, state_->deadline());
+  auto core =
+      state_->host->core().add_publisher(state_->core(), topic, options, state_->deadline());
   if (!core.ok()) return core.failure();
   return Publisher(std::move(core).value());
 }

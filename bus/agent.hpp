@@ -39,7 +39,7 @@ class ABUZZ_EXPORT Agent {
   Agent& operator=(Agent&&) noexcept;
   ~Agent();  // close(agent.linger)
 
-  Result<Publisher> publisher(std::string_view topic, Lane lane = Lane::normal);
+  Result<Publisher> publisher(std::string_view topic, const PublisherOptions& options = {});
   // Confirmed: what is published after it returned is seen. Of reserved patterns those that begin
   // with the token `$agents` are open: what the node tells about the states of agents, as
   // schema/wire.md has it. The node is never held: `lossless` there means `drop_new`.

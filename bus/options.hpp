@@ -36,6 +36,11 @@ struct FlushReport {
   std::uint64_t unknown = 0;        // the node that would know was lost
 };
 
+// What a publisher is, for as long as it lives.
+struct PublisherOptions {
+  Lane lane = Lane::normal;  // high, normal or bulk
+};
+
 // Optional facts of one message.
 struct MessageOptions {
   // The message is dropped, counted as expired, when this has passed before a handler got it;
@@ -63,8 +68,8 @@ struct SubscribeOptions {
   Policy policy = Policy::lossless;
   std::chrono::milliseconds stall_limit{0};  // lossless; 0: subscription.stall_limit of the config
   std::uint32_t latest_messages = 0;         // latest: kept per topic and key, from 1; others: 0
-  std::uint32_t queue_messages = 0;          // 0: from the config, by policy
-  std::uint64_t queue_bytes = 0;             // 0: from the config
+  std::uint32_t queue_messages = 0;  // 0: from the config, by policy; latest: at least that many
+  std::uint64_t queue_bytes = 0;     // 0: from the config
 };
 
 // Times and place of a request.

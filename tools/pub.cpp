@@ -4,6 +4,7 @@
 #include "bus/agent.hpp"
 #include "tools/command_line.hpp"
 #include "tools/complaint.hpp"
+#include "tools/delivery_flags.hpp"
 #include "tools/json_writer.hpp"
 #include "tools/participant.hpp"
 #include "tools/publishing.hpp"
@@ -19,13 +20,14 @@ struct PubFlags {
   SharedFlags shared;
   std::string topic, text, name;
   std::uint64_t count = 1;
-  Lane lane = Lane::normal;
+  PublisherOptions options;
   Pace pace;
 };
 
 std::optional<int> parse_flags(const Words& words, PubFlags& flags) {
   Arguments arguments("pub", "Publish messages on a topic, and say what became of them.");
   std::uint64_t count = 0;
+  MessageOptions& each = flags.pace.each;
   arguments.required("TOPIC", flags.topic, "Where to: tokens joined by dots, e.g. docs.new");
   arguments.required("TEXT", flags.text, "The payload; '-' publishes each line of stdin");
   arguments.count("-n,--count", count, "Publish TEXT this many times", 1, 1'000'000'000'000);
@@ -39,15 +41,15 @@ std::optional<int> parse_flags(const Words& words, PubFlags& flags) {
       },
       "Messages a second; default: as fast as it goes", "R");
   arguments.value(
-      "--lane",
-      [&flags](const std::string& text) -> std::string {
-        if (text == "high") flags.lane = Lane::high;
-        if (text == "normal") flags.lane = Lane::normal;
-        if (text == "bulk") flags.lane = Lane::bulk;
-        if (text == "high" || text == "normal" || text == "bulk") return {};
-        return "a lane is high, normal or bulk";
-      },
+      "--lane", [&flags](const std::string& text) { return read_lane(text, flags.options.lane); },
       "Priority: high, normal or bulk", "LANE");
+  arguments.value(
+      "--ttl",
+      [&each](const std::string& text) { return read_time_to_live(text, each.time_to_live); },
+      "Drop a message, as expired, that no handler got within this time", "DURATION");
+  arguments.value(
+      "--key", [&each](const std::string& text) { return read_key(text, each.key); },
+      "Key of the messages: a number from 1, or a text, which is hashed", "KEY");
   arguments.duration(
       "--timeout", flags.pace.timeout,
       "Give up (exit 5) after this long without progress; 0s: as soon as it would wait");
@@ -153,7 +155,7 @@ int run_pub(const Words& words) {
   Result<Agent> connected = connect_agent(signals, {.name = flags.name, .kind = "pub"}, config);
   if (!connected.ok()) return complain(connected.failure());
   Agent agent = std::move(connected).value();
-  Result<Publisher> made = agent.publisher(flags.topic, flags.lane);
+  Result<Publisher> made = agent.publisher(flags.topic, flags.options);
   if (!made.ok()) return complain(made.failure());
   Publisher publisher = std::move(made).value();
 

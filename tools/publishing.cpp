@@ -65,7 +65,7 @@ void Publishing::publish(std::string_view payload) {
   if (published_ % messages_between_looks == 0 && notice_signal()) return;
   bool is_first_try = true;
   while (stop_ == Stop::none) {
-    switch (publisher_.publish(payload, patience_step)) {
+    switch (publisher_.publish(payload, patience_step, pace_.each)) {
       case SendStatus::queued:
         ++published_;
         return;

@@ -16,6 +16,7 @@ namespace abuzz::tools {
 struct Pace {
   double rate = 0;  // messages a second; 0: as fast as it goes
   std::chrono::nanoseconds timeout = std::chrono::seconds(10);  // without any progress
+  MessageOptions each;                                          // of every message
 };
 
 // The messages of one `pub`: hands them to the publisher, waits for room and for their outcome, and

@@ -6,6 +6,7 @@
 #include "bus/topic.hpp"
 #include "tools/command_line.hpp"
 #include "tools/complaint.hpp"
+#include "tools/delivery_flags.hpp"
 #include "tools/json_writer.hpp"
 #include "tools/participant.hpp"
 #include "tools/settings.hpp"
@@ -40,26 +41,6 @@ struct SubFlags {
   }
 };
 
-// "lossless", "lossless:10s" or "drop_new"; answers what is wrong.
-std::string read_policy(const std::string& text, SubscribeOptions& options) {
-  if (text == "drop_new") {
-    options.policy = Policy::drop_new;
-    return {};
-  }
-  if (text == "lossless" || text.starts_with("lossless:")) {
-    options.policy = Policy::lossless;
-    if (text == "lossless") return {};
-    const auto limit = parse_duration(std::string_view(text).substr(9));
-    if (!limit) return "the stall limit is a number and a unit, such as lossless:10s";
-    if (*limit < std::chrono::milliseconds(100) || *limit > std::chrono::hours(1)) {
-      return "the stall limit is from 100ms to 1h";
-    }
-    options.stall_limit = std::chrono::duration_cast<std::chrono::milliseconds>(*limit);
-    return {};
-  }
-  return "a policy is lossless, lossless:10s or drop_new";
-}
-
 std::optional<int> parse_flags(const Words& words, SubFlags& flags) {
   Arguments arguments("sub", "Print the messages of all topics that match a pattern.");
   nanoseconds timeout{-1};
@@ -71,7 +52,8 @@ std::optional<int> parse_flags(const Words& words, SubFlags& flags) {
                      "End after this long, 0s: at once; exit 5 if --count is not reached by then");
   arguments.value(
       "--policy", [&flags](const std::string& text) { return read_policy(text, flags.options); },
-      "When this reader is slow: lossless[:STALL_LIMIT] holds publishers, drop_new loses",
+      "When this reader is slow: lossless[:STALL_LIMIT] holds publishers, latest:N keeps the "
+      "newest N of each topic and key, drop_old and drop_new lose the oldest or the newest",
       "POLICY");
   arguments.count("--queue", queue, "Messages that may wait for this reader", 1, 1'048'576);
   arguments.text("--name", flags.name, "Name of this agent; default: made up", "NAME");
@@ -88,6 +70,9 @@ std::optional<int> parse_flags(const Words& words, SubFlags& flags) {
     return complain(Error::bad_flag_value, "--raw and --json exclude each other: choose one");
   }
   if (timeout.count() >= 0) flags.timeout = timeout;
+  if (queue != 0 && queue < flags.options.latest_messages) {
+    return complain(Error::bad_flag_value, "--queue is shorter than what --policy latest keeps");
+  }
   flags.options.queue_messages = static_cast<std::uint32_t>(queue);
   return std::nullopt;
 }
@@ -114,6 +99,7 @@ void print_message(Output& output, Format format, const MessageView& message) {
       JsonWriter json(output.pending());
       json.begin_object().field("v", 1u).field("topic", message.topic());
       json.field("sequence", message.sequence()).field("agent", message.agent_id());
+      if (message.key() != 0) json.field("key", message.key());
       json.field_bytes("payload", message.text()).end_object();
       break;
     }

@@ -74,7 +74,8 @@ class AgentCore {
   // --- Registrations. These do not wait: the answer is the state of the publication's news or of
   // the subscription. ---
   Result<std::shared_ptr<PublisherCore>> open_publisher(std::shared_ptr<AgentCore> self,
-                                                        std::string_view topic, Lane lane);
+                                                        std::string_view topic,
+                                                        const PublisherOptions& options);
   Result<std::shared_ptr<SubscriptionCore>> open_subscription(std::string_view pattern,
                                                               Handler handler,
                                                               const SubscribeOptions& options);
@@ -85,7 +86,8 @@ class AgentCore {
   Result<std::shared_ptr<SubscriptionCore>> open_reply_subscription();
   // These wait for the node's answer until `deadline`.
   Result<std::shared_ptr<PublisherCore>> add_publisher(std::shared_ptr<AgentCore> self,
-                                                       std::string_view topic, Lane lane,
+                                                       std::string_view topic,
+                                                       const PublisherOptions& options,
                                                        base::Nanos deadline);
   Result<std::shared_ptr<SubscriptionCore>> add_subscription(std::string_view pattern,
                                                              Handler handler,

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <string>
 #include <thread>
 #include <utility>
@@ -32,7 +33,7 @@ auto AgentCore::open_in_place(Open&& open, Error limit,
 
 Result<std::shared_ptr<PublisherCore>> AgentCore::open_publisher(std::shared_ptr<AgentCore> self,
                                                                  std::string_view topic,
-                                                                 Lane lane) {
+                                                                 const PublisherOptions& options) {
   if (is_closed()) return Error::closed;
   if (const TopicFault fault = check_topic(topic); fault != TopicFault::none)
     return Failure{Error::bad_topic, std::string(topic) + ": " + topic_fault_text(fault)};
@@ -48,7 +49,7 @@ Result<std::shared_ptr<PublisherCore>> AgentCore::make_publisher(std::shared_ptr
   Stream* stream = nullptr;
   inside([&](Session& session) {
     if (session.stream_count() < parts_.config.agent.publications_max)
-      stream = &session.add_stream(std::string(topic), lane);
+      stream = &session.add_stream(std::string(topic), options.lane);
     publisher_count_.publish(static_cast<std::uint32_t>(session.stream_count()));
   });
   if (stream == nullptr)
@@ -62,10 +63,11 @@ Result<std::shared_ptr<PublisherCore>> AgentCore::make_publisher(std::shared_ptr
 }
 
 Result<std::shared_ptr<PublisherCore>> AgentCore::add_publisher(std::shared_ptr<AgentCore> self,
-                                                                std::string_view topic, Lane lane,
+                                                                std::string_view topic,
+                                                                const PublisherOptions& options,
                                                                 base::Nanos deadline) {
   // A place that was given up is free when the node has accepted what was published from it.
-  auto opened = open_in_place([&] { return open_publisher(self, topic, lane); },
+  auto opened = open_in_place([&] { return open_publisher(self, topic, options); },
                               Error::publications_limit, &Session::has_departing_stream, deadline);
   if (!opened.ok()) return opened;
   const std::shared_ptr<PublisherCore>& core = opened.value();
@@ -94,8 +96,9 @@ Result<SubscribeOptions> AgentCore::complete(const SubscribeOptions& options) co
   SubscribeOptions full = options;
   if (full.stall_limit.count() == 0) full.stall_limit = defaults.stall_limit;
   if (full.queue_messages == 0)
-    full.queue_messages =
-        full.policy == Policy::lossless ? defaults.queue_messages : defaults.drop_queue_messages;
+    full.queue_messages = full.policy == Policy::lossless
+                              ? defaults.queue_messages
+                              : std::max(defaults.drop_queue_messages, full.latest_messages);
   if (full.queue_bytes == 0) full.queue_bytes = defaults.queue_bytes;
   const std::uint64_t least = parts_.config.limits.payload_bytes_max + 64 * base::kib;
   if (full.policy > Policy::latest) return Failure{Error::bad_bound, "policy"};

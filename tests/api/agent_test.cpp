@@ -18,7 +18,7 @@ namespace {
 TEST_F(Api, APublishedMessageIsPolledWithItsFacts) {
   Agent agent = connect("one");
   Subscription inbox = agent.subscribe("docs.*").value();
-  Publisher publisher = agent.publisher("docs.new", Lane::high).value();
+  Publisher publisher = agent.publisher("docs.new", {.lane = Lane::high}).value();
   ASSERT_EQ(publisher.try_publish("hello", {.key = 7, .correlation = 8}), SendStatus::queued);
   std::size_t seen = 0;
   const auto look = [&](const MessageView& message) {

@@ -102,7 +102,7 @@ TEST_F(LimitTable, PayloadsOnEveryLane) {
   Subscription inbox = agent.subscribe("size.*").value();
   const std::size_t limit = config_.limits.payload_bytes_max;
   for (const Lane lane : {Lane::high, Lane::normal, Lane::bulk}) {
-    Publisher publisher = agent.publisher("size.x", lane).value();
+    Publisher publisher = agent.publisher("size.x", {.lane = lane}).value();
     for (const std::size_t bytes : {limit - 1, limit}) {
       std::string payload(bytes, '\0');
       for (std::size_t index = 0; index < bytes; ++index)

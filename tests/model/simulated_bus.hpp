@@ -80,7 +80,7 @@ class SimulatedAgent {
 
   std::size_t step() { return core_->do_work(); }
   client::PublisherCore& add_publisher(const std::string& topic, Lane lane = Lane::normal) {
-    publishers_.push_back(core_->open_publisher(core_, topic, lane).value());
+    publishers_.push_back(core_->open_publisher(core_, topic, {.lane = lane}).value());
     return *publishers_.back();
   }
   Seen& add_subscription(const std::string& pattern, const SubscribeOptions& options = {}) {

@@ -56,6 +56,27 @@ class RoundTrip(BusCase):
         self.assertIn("delivered 500 of 500", done.stdout)
         self.assertEqual(self.finish(reader)[:2], (0, "x\n" * 500))
 
+    def test_a_key_is_a_number_or_a_text(self):
+        reader = self.subscribe("a", "--json", "--count", "3", *WAIT)
+        for flags in (["--key", "7"], ["--key", "blue"], []):
+            self.assertEqual(self.abuzz("pub", "a", "x", *flags).returncode, 0)
+        messages = [json.loads(line) for line in self.finish(reader)[1].splitlines()]
+        self.assertEqual([m.get("key", 0) for m in messages], [7, 0xC5CCD29BC2DDA64D, 0])
+
+    def test_a_message_with_time_to_live_arrives_in_time(self):
+        reader = self.subscribe("a", "--raw", "--count", "1", *WAIT)
+        self.assertEqual(self.abuzz("pub", "a", "x", "--ttl", "1h").returncode, 0)
+        self.assertEqual(self.finish(reader)[:2], (0, "x\n"))
+
+    def test_policies_keep_what_they_say(self):
+        for policy in ("lossless:10s", "latest:5", "drop_old", "drop_new"):
+            with self.subTest(policy=policy):
+                topic = "policy." + policy.split(":")[0]
+                reader = self.subscribe(topic, "--raw", "--count", "5", "--policy", policy, *WAIT)
+                self.assertEqual(self.ls()["subscriptions"][0]["policy"], policy.split(":")[0])
+                self.assertEqual(self.abuzz("pub", topic, "x", "--count", "5").returncode, 0)
+                self.assertEqual(self.finish(reader)[:2], (0, "x\n" * 5))
+
     def test_rate_spreads_messages(self):
         reader = self.subscribe("a", "--raw", "--count", "11", *WAIT)
         done = self.abuzz("pub", "a", "x", "--count", "11", "--rate", "20", "--json")

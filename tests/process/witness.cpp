@@ -90,8 +90,8 @@ class Source {
     const abuzz::Lane lane =
         slash == std::string::npos ? abuzz::Lane::normal : lane_of(topic.substr(slash + 1));
     topic = topic.substr(0, slash);
-    streams_.push_back(std::unique_ptr<Stream>(
-        new Stream{agent.publisher(topic, lane).value(), {rate_of(text.substr(at + 1))}}));
+    streams_.push_back(std::unique_ptr<Stream>(new Stream{
+        agent.publisher(topic, {.lane = lane}).value(), {rate_of(text.substr(at + 1))}}));
   }
   void set_rate(std::size_t stream, std::int64_t rate) {
     if (stream < streams_.size()) streams_[stream]->rate.store(rate, std::memory_order_relaxed);
