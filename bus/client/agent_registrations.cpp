@@ -38,7 +38,7 @@ Result<std::shared_ptr<PublisherCore>> AgentCore::open_publisher(std::shared_ptr
   if (const TopicFault fault = check_topic(topic); fault != TopicFault::none)
     return Failure{Error::bad_topic, std::string(topic) + ": " + topic_fault_text(fault)};
   if (is_reserved(topic)) return Failure{Error::reserved_topic, std::string(topic)};
-  return make_publisher(std::move(self), topic, lane);
+  return make_publisher(std::move(self), topic, options.lane);
 }
 
 Result<std::shared_ptr<PublisherCore>> AgentCore::make_publisher(std::shared_ptr<AgentCore> self,
@@ -49,7 +49,7 @@ Result<std::shared_ptr<PublisherCore>> AgentCore::make_publisher(std::shared_ptr
   Stream* stream = nullptr;
   inside([&](Session& session) {
     if (session.stream_count() < parts_.config.agent.publications_max)
-      stream = &session.add_stream(std::string(topic), options.lane);
+      stream = &session.add_stream(std::string(topic), lane);
     publisher_count_.publish(static_cast<std::uint32_t>(session.stream_count()));
   });
   if (stream == nullptr)

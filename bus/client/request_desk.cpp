@@ -61,7 +61,7 @@ Result<std::shared_ptr<RequestDesk::Route>> RequestDesk::route_to(std::shared_pt
     if (routes_.size() >= routes_max) idle = idle_routes(agent_.clock().now());
   }
   for (const auto& route : idle) route->publisher->release();
-  auto opened = agent_.open_publisher(std::move(self), topic, lane);
+  auto opened = agent_.open_publisher(std::move(self), topic, {.lane = lane});
   if (!opened.ok()) return opened.failure();
   auto route = std::make_shared<Route>();  // shared by all requests on the topic
   route->publisher = std::move(opened).value();

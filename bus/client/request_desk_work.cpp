@@ -62,13 +62,15 @@ std::size_t RequestDesk::take_replies() {
   std::size_t taken = 0;
   while (taken < replies_per_cycle) {
     if (!replies.has_messages()) {
-      if (replies.held.subscription == nullptr && replies.queue->pop(&replies.held, 1) == 0) break;
-      if (!replies.begin(replies.held)) {
+      Delivery* const next = replies.queue->next(agent_.clock());
+      if (next == nullptr) break;
+      const std::size_t bytes = next->slice.bytes();
+      if (!replies.begin(*next)) {
         agent_.note_pool_miss();
         look_soon(now_ + base::millisecond);
         break;
       }
-      replies.held = {};
+      (void)replies.queue->take(bytes);
       ++taken;
     }
     taken += replies.handle_some(take, replies_per_cycle);

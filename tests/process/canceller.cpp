@@ -62,7 +62,8 @@ class Traffic {
     }
     for (const Lane& lane : lanes) {
       threads_.emplace_back([this, &lane, other] {
-        auto publisher = agent_.publisher("to." + other + "." + lane.name, lane.lane).value();
+        auto publisher =
+            agent_.publisher("to." + other + "." + lane.name, {.lane = lane.lane}).value();
         const std::string payload(lane.payload_bytes, 'x');
         while (!is_over_) (void)publisher.publish(payload, 100ms);
       });
