@@ -12,11 +12,16 @@
 namespace abuzz::bench {
 
 struct BenchOptions {
-  std::string scenario;
+  std::vector<std::string> scenarios;
   std::vector<std::size_t> sizes{64};
   std::int64_t duration_ns = 2'000'000'000;
   unsigned runs = 5;
   std::vector<std::string> systems{"abuzz"};  // in the order of their turns
+  double rate = 0;           // offered messages a second, of all publishers; 0: as fast as possible
+  unsigned publishers = 4;   // of fanin
+  unsigned subscribers = 4;  // of fanout
+  // After each size of pubsub: latency at half of each peer's own highest rate, beside Abuzz.
+  bool has_half_load = false;
   bool is_polling = false;
   std::string out_file;  // empty: none
   bool is_json = false;  // the document on stdout instead of the table
@@ -33,8 +38,9 @@ Spread spread_of(std::vector<double> values);
 struct Ratio {
   std::string system, scenario;
   std::size_t bytes = 0;
-  Spread main;            // pubsub: of the rates; pingpong: of the p50
-  Spread p99;             // pingpong only
+  double rate = 0;        // offered, where both had to send at one
+  Spread main;            // of the rates; of p50 where the scenario is about latency
+  Spread p99;             // where the scenario is about latency
   std::size_t pairs = 0;  // both sides verified
 };
 
@@ -45,8 +51,13 @@ struct BenchReport {
   std::vector<Ratio> ratios;
 };
 
-// Runs everything, the systems in turns, and prints. Returns the exit code: 6 when a run was not
-// verified, 128 + n after signal n.
+// Whether the figures of such runs are latencies.
+inline bool is_about_latency(const RunPlan& plan) noexcept {
+  return plan.rate > 0 || find_scenario(plan.scenario)->is_round_trip;
+}
+
+// Runs everything, the systems in turns, and prints. Returns the exit code: 6 when a run of Abuzz
+// was not verified, 128 + n after signal n.
 int run_bench(const BenchOptions& options);
 
 }  // namespace abuzz::bench

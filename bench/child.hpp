@@ -33,6 +33,7 @@ class Child {
   int output_fd() const noexcept { return output_; }  // -1 at its end
   int end_fd() const noexcept { return end_; }        // readable once the process has ended
   bool is_running() const noexcept { return pid_ > 0; }
+  pid_t pid() const noexcept { return pid_; }
 
   // Best effort: a child that no longer listens is noticed by its end.
   void tell(std::string_view line) noexcept;

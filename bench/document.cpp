@@ -26,6 +26,13 @@ Json row_of(const RunResult& run, const BenchReport& report) {
   row["verified"] = run.is_verified();
   row["doubled"] = figures.doubled;
   row["corrupt"] = figures.corrupt;
+  row["expected"] = run.expected;
+  row["publishers"] = run.plan.publishers;
+  row["subscribers"] = run.plan.subscribers;
+  if (run.plan.rate > 0) {
+    row["offered_rate"] = run.plan.rate;
+    row["achieved_rate"] = run.achieved_rate();
+  }
   row["seconds"] = static_cast<double>(figures.elapsed_ns) / 1e9;
   row["back_pressured"] = figures.back_pressured;
   row["cpu_ns_per_message"] = run.cpu_ns_per_message();
@@ -34,6 +41,7 @@ Json row_of(const RunResult& run, const BenchReport& report) {
     row["p90_us"] = us(figures.p90_ns);
     row["p99_us"] = us(figures.p99_ns);
     row["p99.9_us"] = us(figures.p999_ns);
+    row["p99.99_us"] = us(figures.p9999_ns);
     row["max_us"] = us(figures.max_ns);
   }
   for (const ProcessCost& process : run.processes) {
@@ -57,6 +65,7 @@ std::string document_of(const BenchReport& report) {
     Json row = {{"system", ratio.system}, {"scenario", ratio.scenario},  {"bytes", ratio.bytes},
                 {"min", ratio.main.min},  {"median", ratio.main.median}, {"max", ratio.main.max},
                 {"pairs", ratio.pairs}};
+    if (ratio.rate > 0) row["offered_rate"] = ratio.rate;
     if (ratio.p99.median > 0) {
       row["p99_min"] = ratio.p99.min;
       row["p99_median"] = ratio.p99.median;

@@ -2,6 +2,7 @@
 
 #include <sched.h>
 #include <sys/utsname.h>
+#include <time.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -9,7 +10,8 @@
 #include <fstream>
 #include <optional>
 
-#include "bench/systems.hpp"
+#include "bench/histogram.hpp"
+#include "bench/peers/zmq_socket.hpp"
 #include "bench/time.hpp"
 #include "bus/placement.hpp"
 
@@ -57,12 +59,45 @@ std::string clock_text() {
          std::to_string(least) + " ns";
 }
 
+std::string zmq_library() {
+  int major = 0, minor = 0, patch = 0;
+  zmq_version(&major, &minor, &patch);
+  return "libzmq " + std::to_string(major) + "." + std::to_string(minor) + "." +
+         std::to_string(patch);
+}
+
+// What the machine does to a thread that only sleeps: by how much it comes too late. No latency
+// measured here can be better than that.
+void measure_hiccups(Environment& environment) {
+  constexpr int naps = 1000;
+  constexpr std::int64_t nap_ns = 500'000;
+  Histogram late;
+  for (int nap = 0; nap < naps; ++nap) {
+    const std::int64_t wake_ns = now_ns() + nap_ns;
+    const timespec wake{static_cast<time_t>(wake_ns / second_ns), wake_ns % second_ns};
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &wake, nullptr);
+    late.record(now_ns() - wake_ns);
+  }
+  environment.hiccup_p50_ns = late.at(0.5);
+  environment.hiccup_p999_ns = late.at(0.999);
+  environment.hiccup_max_ns = late.max();
+}
+
+std::string hiccup_text(const Environment& environment) {
+  char buffer[96];
+  std::snprintf(buffer, sizeof buffer, "idle wake-ups late by p50 %.0f, p99.9 %.0f, max %.0f us",
+                static_cast<double>(environment.hiccup_p50_ns) / 1e3,
+                static_cast<double>(environment.hiccup_p999_ns) / 1e3,
+                static_cast<double>(environment.hiccup_max_ns) / 1e3);
+  return buffer;
+}
+
 }  // namespace
 
 std::string Environment::line() const {
   return version + " · " + processor + " · " + std::to_string(cores_allowed) +
          (cores_allowed == 1 ? " core" : " cores") + " allowed, quota " + quota + " · " + kernel +
-         " · clock " + clock;
+         " · clock " + clock + " · " + hiccup_text(*this) + " · threads not pinned";
 }
 
 Environment read_environment() {
@@ -79,6 +114,7 @@ Environment read_environment() {
   uname(&name);
   environment.kernel = std::string(name.sysname) + " " + name.release;
   environment.clock = clock_text();
+  measure_hiccups(environment);
   return environment;
 }
 

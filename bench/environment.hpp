@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 namespace abuzz::bench {
@@ -12,10 +13,13 @@ struct Environment {
   std::string quota;   // of the cgroup: "none" or "1.50 cores"
   std::string kernel;  // "Linux 6.18.44"
   std::string clock;   // "monotonic (tsc), read in 21 ns"
+  // By how much a thread that sleeps on the idle machine wakes too late.
+  std::uint64_t hiccup_p50_ns = 0, hiccup_p999_ns = 0, hiccup_max_ns = 0;
 
   std::string line() const;  // all of it on one line
 };
 
+// Takes about half a second.
 Environment read_environment();
 
 }  // namespace abuzz::bench

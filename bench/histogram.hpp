@@ -30,6 +30,18 @@ class Histogram {
 
   std::uint64_t count() const noexcept { return count_; }
   std::uint64_t max() const noexcept { return max_; }
+  // The buckets that hold something, ascending: visit(highest value of the bucket, count).
+  template <class Visit>
+  void for_each(Visit&& visit) const {
+    for (std::size_t index = 0; index < counts_.size(); ++index)
+      if (counts_[index] != 0) visit(std::min(highest_of(index), max_), counts_[index]);
+  }
+  // What another one counted.
+  void add(std::uint64_t value, std::uint64_t count) noexcept {
+    counts_[index_of(std::min(value, value_max))] += count;
+    max_ = std::max(max_, value);
+    count_ += count;
+  }
   // The smallest recorded value (rounded up to its bucket's end) that `share` of all values do not
   // exceed; share 0.99 is p99. 0 when empty.
   std::uint64_t at(double share) const noexcept {

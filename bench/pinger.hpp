@@ -56,11 +56,7 @@ class Pinger {
     report.corrupt = check_.corrupt();
     report.measured = histogram_.count();
     report.elapsed_ns = static_cast<std::uint64_t>(last_ns_ - start_ns_);
-    report.p50_ns = histogram_.at(0.5);
-    report.p90_ns = histogram_.at(0.9);
-    report.p99_ns = histogram_.at(0.99);
-    report.p999_ns = histogram_.at(0.999);
-    report.max_ns = histogram_.max();
+    report.take(histogram_);
     return report;
   }
 

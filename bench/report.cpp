@@ -1,5 +1,6 @@
 #include "bench/report.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <functional>
 
@@ -8,11 +9,13 @@ namespace {
 
 using Figure = std::function<double(const RunResult&)>;
 
-std::vector<const RunResult*> runs_of(const BenchReport& report, const std::string& system,
-                                      std::size_t bytes) {
+// Runs that repeat each other.
+std::vector<const RunResult*> runs_like(const BenchReport& report, const RunPlan& plan) {
   std::vector<const RunResult*> found;
   for (const RunResult& run : report.runs) {
-    if (run.plan.bytes == bytes && run.plan.system->name == system) found.push_back(&run);
+    if (run.plan.bytes == plan.bytes && run.plan.system == plan.system &&
+        run.plan.scenario == plan.scenario && run.plan.rate == plan.rate)
+      found.push_back(&run);
   }
   return found;
 }
@@ -54,11 +57,9 @@ void print_latency(const std::vector<const RunResult*>& runs) {
     const char* label;
     std::uint64_t RoleReport::*value;
   };
-  static constexpr Row rows[] = {{"round trip p50", &RoleReport::p50_ns},
-                                 {"p90", &RoleReport::p90_ns},
-                                 {"p99", &RoleReport::p99_ns},
-                                 {"p99.9", &RoleReport::p999_ns},
-                                 {"max", &RoleReport::max_ns}};
+  static constexpr Row rows[] = {{"p50", &RoleReport::p50_ns},      {"p90", &RoleReport::p90_ns},
+                                 {"p99", &RoleReport::p99_ns},      {"p99.9", &RoleReport::p999_ns},
+                                 {"p99.99", &RoleReport::p9999_ns}, {"max", &RoleReport::max_ns}};
   for (const Row& row : rows) {
     print_spread(row.label, "us", spread_over(runs, [&row](const RunResult& run) {
                    return micros(run.figures.*row.value);
@@ -66,63 +67,102 @@ void print_latency(const std::vector<const RunResult*>& runs) {
   }
 }
 
-void print_system(const BenchReport& report, const std::string& name, std::size_t bytes) {
-  const auto runs = runs_of(report, name, bytes);
-  std::size_t verified = 0;
-  for (const RunResult* run : runs) verified += run->is_verified() ? 1u : 0u;
-  std::printf("  %s  %s, %zu B\n", name.c_str(), report.options.scenario.c_str(), bytes);
-  std::printf("    %-18s %10s %10s %10s\n", "", "min", "median", "max");
-  if (verified == 0) {
-    std::printf("    no rate: not one run was verified\n");
-  } else if (report.options.scenario == "pingpong") {
-    print_latency(runs);
-    print_rate("round trips", spread_over(runs, [](const RunResult& run) { return run.rate(); }));
-  } else {
-    print_rate("messages", spread_over(runs, [](const RunResult& run) { return run.rate(); }));
-    print_spread("payload", "MB/s", spread_over(runs, [bytes](const RunResult& run) {
-                   return run.rate() * static_cast<double>(bytes) / 1e6;
+// What each kind of process used, a message, over the runs.
+void print_cpu(const std::vector<const RunResult*>& runs) {
+  print_spread("CPU a message", "us", spread_over(runs, [](const RunResult& run) {
+                 return run.cpu_ns_per_message() / 1e3;
+               }));
+  std::vector<std::string> roles;
+  for (const ProcessCost& process : runs.front()->processes)
+    if (std::find(roles.begin(), roles.end(), process.role) == roles.end())
+      roles.push_back(process.role);
+  for (const std::string& role : roles) {
+    print_spread(("  of that " + role).c_str(), "us", spread_over(runs, [&](const RunResult& run) {
+                   std::uint64_t cpu_ns = 0;
+                   for (const ProcessCost& process : run.processes)
+                     if (process.role == role) cpu_ns += process.cpu_ns;
+                   return static_cast<double>(cpu_ns) / 1e3 /
+                          static_cast<double>(run.figures.received);
                  }));
   }
-  if (verified != 0) {
-    print_spread("CPU a message", "us", spread_over(runs, [](const RunResult& run) {
-                   return run.cpu_ns_per_message() / 1e3;
-                 }));
-  }
+}
+
+void print_counts(const std::vector<const RunResult*>& runs, std::size_t verified) {
+  std::uint64_t expected = 0;
+  for (const RunResult* run : runs) expected += run->expected;
+  const auto count = [&runs](std::uint64_t RoleReport::*figure) {
+    return static_cast<unsigned long long>(sum(runs, figure));
+  };
   std::printf(
-      "    sent %llu, received and verified %llu, lost %llu, doubled %llu, reordered %llu,"
-      " corrupt %llu; runs verified %zu of %zu\n",
-      static_cast<unsigned long long>(sum(runs, &RoleReport::sent)),
-      static_cast<unsigned long long>(sum(runs, &RoleReport::received)),
-      static_cast<unsigned long long>(sum(runs, &RoleReport::lost)),
-      static_cast<unsigned long long>(sum(runs, &RoleReport::doubled)),
-      static_cast<unsigned long long>(sum(runs, &RoleReport::reordered)),
-      static_cast<unsigned long long>(sum(runs, &RoleReport::corrupt)), verified, runs.size());
+      "    sent %llu, to be received %llu, received and verified %llu, lost %llu, doubled %llu,"
+      " reordered %llu, corrupt %llu; runs verified %zu of %zu\n",
+      count(&RoleReport::sent), static_cast<unsigned long long>(expected),
+      count(&RoleReport::received), count(&RoleReport::lost), count(&RoleReport::doubled),
+      count(&RoleReport::reordered), count(&RoleReport::corrupt), verified, runs.size());
   for (const RunResult* run : runs) {
     if (!run->note.empty()) std::printf("    note: %s\n", run->note.c_str());
   }
 }
 
+void print_title(const RunPlan& plan) {
+  std::printf("  %s  %s, %zu B", plan.system->name, plan.scenario.c_str(), plan.bytes);
+  if (plan.publishers > 1) std::printf(", %u publishers", plan.publishers);
+  if (plan.subscribers > 1) std::printf(", %u subscribers", plan.subscribers);
+  if (plan.rate > 0)
+    std::printf(", offered %.0f/s: latency from when each message was to be sent", plan.rate);
+  std::printf("\n    %-18s %10s %10s %10s\n", "", "min", "median", "max");
+}
+
+void print_runs(const std::vector<const RunResult*>& runs) {
+  const RunPlan& plan = runs.front()->plan;
+  print_title(plan);
+  const auto verified = static_cast<std::size_t>(std::count_if(
+      runs.begin(), runs.end(), [](const RunResult* run) { return run->is_verified(); }));
+  if (verified == 0) {
+    std::printf("    no rate: not one run was verified\n");
+  } else {
+    if (is_about_latency(plan)) print_latency(runs);
+    const char* what = find_scenario(plan.scenario)->is_round_trip ? "round trips" : "messages";
+    if (plan.rate > 0)
+      print_rate("sent",
+                 spread_over(runs, [](const RunResult& run) { return run.achieved_rate(); }));
+    print_rate(what, spread_over(runs, [](const RunResult& run) { return run.rate(); }));
+    if (!is_about_latency(plan))
+      print_spread("payload", "MB/s", spread_over(runs, [&plan](const RunResult& run) {
+                     return run.rate() * static_cast<double>(plan.bytes) / 1e6;
+                   }));
+    print_cpu(runs);
+  }
+  print_counts(runs, verified);
+}
+
 void print_ratio(const BenchReport& report, const Ratio& ratio) {
-  const bool is_latency = ratio.scenario == "pingpong";
+  const bool is_latency = ratio.p99.median > 0;
   if (ratio.pairs == 0) {
     std::printf("  abuzz over %s: no pair of runs in which both were verified\n",
                 ratio.system.c_str());
     return;
   }
-  std::printf("  abuzz over %s, %zu B, %s: min %.2f, median %.2f, max %.2f of %zu pairs (%s)\n",
-              ratio.system.c_str(), ratio.bytes, is_latency ? "p50" : "rate", ratio.main.min,
-              ratio.main.median, ratio.main.max, ratio.pairs,
-              is_latency ? "lower is better" : "higher is better");
+  std::printf("  abuzz over %s, %s %zu B, %s: min %.2f, median %.2f, max %.2f of %zu pairs (%s)\n",
+              ratio.system.c_str(), ratio.scenario.c_str(), ratio.bytes,
+              is_latency ? "p50" : "rate", ratio.main.min, ratio.main.median, ratio.main.max,
+              ratio.pairs, is_latency ? "lower is better" : "higher is better");
   if (is_latency) {
-    std::printf("  abuzz over %s, %zu B, p99: min %.2f, median %.2f, max %.2f\n",
-                ratio.system.c_str(), ratio.bytes, ratio.p99.min, ratio.p99.median, ratio.p99.max);
+    std::printf("  abuzz over %s, %s %zu B, p99: min %.2f, median %.2f, max %.2f\n",
+                ratio.system.c_str(), ratio.scenario.c_str(), ratio.bytes, ratio.p99.min,
+                ratio.p99.median, ratio.p99.max);
     return;
   }
   // A control that slow says that the machine was busy, not that Abuzz is fast.
   constexpr double control_rate_min = 2e6;
-  const auto control = spread_over(runs_of(report, ratio.system, ratio.bytes),
-                                   [](const RunResult& run) { return run.rate(); });
-  if (ratio.system == "zmq" && ratio.bytes == 64 && control.median < control_rate_min) {
+  RunPlan plan;
+  plan.scenario = ratio.scenario;
+  plan.system = find_system(ratio.system);
+  plan.bytes = ratio.bytes;
+  const auto control =
+      spread_over(runs_like(report, plan), [](const RunResult& run) { return run.rate(); });
+  if (ratio.system == "zmq" && ratio.scenario == "pubsub" && ratio.bytes == 64 &&
+      control.median < control_rate_min) {
     std::printf(
         "  note: the control is below 2 M/s at 64 B; on a machine of the reference kind"
         " that voids the comparison\n");
@@ -142,25 +182,30 @@ void print_heading(const BenchReport& report) {
                 : options.is_polling ? "; receives by poll"
                                      : "; receives by handler");
   }
-  std::printf(
-      "%s, %u x %.1f s a system and size, in turns; each message checked"
-      " by its receiver\n\n",
-      options.scenario == "pingpong"
-          ? "closed loop, one message in flight, three processes"
-          : "closed-loop maximum (throughput only, not latency), three processes",
-      options.runs, static_cast<double>(options.duration_ns) / 1e9);
+  for (const std::string& name : options.scenarios) {
+    const Scenario& scenario = *find_scenario(name);
+    std::printf("%s: %s; %s\n", name.c_str(), scenario.text,
+                scenario.is_round_trip ? "closed loop"
+                : options.rate > 0     ? "open loop, at a rate"
+                                       : "closed-loop maximum: throughput only, not latency");
+  }
+  std::printf("%u x %.1f s of each, in turns; each message checked by its receiver\n\n",
+              options.runs, static_cast<double>(options.duration_ns) / 1e9);
   if (options.runs < 5) std::printf("fewer than 5 runs: an indication, not a result\n\n");
   std::fflush(stdout);
 }
 
 void print_tables(const BenchReport& report) {
-  for (const std::size_t bytes : report.options.sizes) {
-    for (const std::string& name : report.options.systems) print_system(report, name, bytes);
-    for (const Ratio& ratio : report.ratios) {
-      if (ratio.bytes == bytes) print_ratio(report, ratio);
-    }
-    std::printf("\n");
+  for (const RunResult& run : report.runs) {
+    const auto runs = runs_like(report, run.plan);
+    if (runs.front() == &run) print_runs(runs);
   }
+  for (const Ratio& ratio : report.ratios) print_ratio(report, ratio);
+  for (const std::string& name : report.options.scenarios)
+    for (const std::string& system : report.options.systems)
+      if (!find_scenario(name)->fits(*find_system(system)))
+        std::printf("  %s: n/a for %s\n", name.c_str(), system.c_str());
+  std::printf("\n");
 }
 
 }  // namespace abuzz::bench

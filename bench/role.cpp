@@ -9,7 +9,10 @@
 #include <cerrno>
 #include <charconv>
 #include <csignal>
+#include <memory>
+#include <nlohmann/json.hpp>
 
+#include "bench/roles.hpp"
 #include "bench/systems.hpp"
 #include "bench/time.hpp"
 
@@ -52,25 +55,40 @@ bool read_number(std::string_view text, Number& number) {
 }  // namespace
 
 std::string encode(const RoleOptions& options) {
-  return options.system + "," + options.role + "," + std::to_string(options.bytes) + "," +
-         std::to_string(options.duration_ns) + "," + (options.is_polling ? "poll" : "handler") +
-         "," + options.directory;
+  const nlohmann::json text = {{"system", options.system},       {"role", options.role},
+                               {"directory", options.directory}, {"endpoint", options.endpoint},
+                               {"bytes", options.bytes},         {"duration", options.duration_ns},
+                               {"rate", options.rate},           {"source", options.source},
+                               {"sources", options.sources},     {"sinks", options.sinks},
+                               {"poll", options.is_polling}};
+  return text.dump();
 }
 
 bool decode(std::string_view text, RoleOptions& options) {
-  const auto next = [&text] {
-    const std::string_view word = text.substr(0, text.find(','));
-    text.remove_prefix(std::min(text.size(), word.size() + 1));
-    return word;
-  };
-  options.system = next();
-  options.role = next();
-  if (!read_number(next(), options.bytes) || !read_number(next(), options.duration_ns)) {
+  const auto parsed = nlohmann::json::parse(text, nullptr, false);
+  if (!parsed.is_object()) return false;
+  try {
+    options.system = parsed.at("system");
+    options.role = parsed.at("role");
+    options.directory = parsed.at("directory");
+    options.endpoint = parsed.at("endpoint");
+    options.bytes = parsed.at("bytes");
+    options.duration_ns = parsed.at("duration");
+    options.rate = parsed.at("rate");
+    options.source = parsed.at("source");
+    options.sources = parsed.at("sources");
+    options.sinks = parsed.at("sinks");
+    options.is_polling = parsed.at("poll");
+  } catch (const nlohmann::json::exception&) {
     return false;
   }
-  options.is_polling = next() == "poll";
-  options.directory = text;
   return !options.directory.empty();
+}
+
+std::string encode(const Totals& totals) {
+  std::string line = "total";
+  for (const std::uint64_t count : totals.of_source) line += " " + std::to_string(count);
+  return line;
 }
 
 void RoleChannel::ready(std::string_view text) {
@@ -90,8 +108,8 @@ void RoleChannel::sent(std::uint64_t count) {
 
 void RoleChannel::done(RoleReport report) {
   report.event = "done";
-  report.cpu_ns = cpu_used_ns() - cpu_at_ready_ns_;
-  report.resident_kib = resident_highest_kib();
+  if (report.cpu_ns == 0) report.cpu_ns = cpu_used_ns() - cpu_at_ready_ns_;
+  report.resident_kib = std::max(report.resident_kib, resident_highest_kib());
   write_line(report);
 }
 
@@ -130,13 +148,20 @@ bool RoleChannel::await(std::string_view expected) {
   return false;
 }
 
-std::optional<std::uint64_t> RoleChannel::total(std::int64_t patience_ns) {
+std::optional<Totals> RoleChannel::totals(std::int64_t patience_ns) {
   constexpr std::string_view word = "total ";
   const auto found = line(patience_ns);
-  std::uint64_t number = 0;
   if (!found || !found->starts_with(word)) return std::nullopt;
-  if (!read_number(std::string_view(*found).substr(word.size()), number)) return std::nullopt;
-  return number;
+  Totals totals;
+  std::string_view rest = std::string_view(*found).substr(word.size());
+  while (!rest.empty()) {
+    const std::string_view item = rest.substr(0, rest.find(' '));
+    rest.remove_prefix(std::min(rest.size(), item.size() + 1));
+    std::uint64_t number = 0;
+    if (!read_number(item, number)) return std::nullopt;
+    totals.of_source.push_back(number);
+  }
+  return totals;
 }
 
 int run_role(const RoleOptions& options) {
@@ -144,12 +169,15 @@ int run_role(const RoleOptions& options) {
   prctl(PR_SET_NAME, (options.system + "-" + options.role).c_str());  // for top and perf
   RoleChannel channel;
   const System* system = find_system(options.system);
-  RoleMain role = system == nullptr ? nullptr : find_role(*system, options.role);
-  if (role == nullptr) {
+  const bool is_hub = options.role == "hub";
+  const RoleMain role = find_role(options.role);
+  if (system == nullptr || (is_hub ? system->hub == nullptr : role == nullptr)) {
     channel.failed("no role " + options.system + " " + options.role);
     return 2;
   }
-  return role(options, channel) ? 0 : 1;
+  if (is_hub) return system->hub(options, channel) ? 0 : 1;
+  const std::unique_ptr<Driver> driver = system->make_driver(options);
+  return role(*driver, options, channel) ? 0 : 1;
 }
 
 }  // namespace abuzz::bench

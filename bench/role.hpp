@@ -2,9 +2,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "bench/role_report.hpp"
 
@@ -14,7 +16,7 @@
 //   role       -> bench   {"event":"ready"}   it is connected; nothing published from now is missed
 //   bench      -> clients "go"                publish, or ping, for the duration
 //   publisher  -> bench   {"event":"sent","sent":N}
-//   bench      -> subscriber "total N"        end once N messages are accounted for
+//   bench      -> subscriber "total N ..."    end once so many of each source are accounted for
 //   bench      -> the others "stop"
 //   role       -> bench   {"event":"done",...}
 //
@@ -23,11 +25,16 @@
 namespace abuzz::bench {
 
 struct RoleOptions {
-  std::string system;     // "abuzz", "zmq"
+  std::string system;     // "abuzz", "zmq", ...
   std::string role;       // "hub", "publisher", "subscriber", "pinger", "ponger"
-  std::string directory;  // for sockets, private to one run
+  std::string directory;  // for sockets and files, private to one run
+  std::string endpoint;   // as the hub told it; empty: none needed
   std::size_t bytes = 64;
   std::int64_t duration_ns = 0;
+  double rate = 0;          // messages a second of this source; 0: as fast as it is let
+  unsigned source = 0;      // of a publisher, or of a subscriber: which of them it is
+  unsigned sources = 1;     // publishers of the run
+  unsigned sinks = 1;       // subscribers of the run
   bool is_polling = false;  // Abuzz: receive by poll() instead of by handler
 };
 
@@ -35,12 +42,23 @@ struct RoleOptions {
 std::string encode(const RoleOptions& options);
 bool decode(std::string_view text, RoleOptions& options);
 
+// How many messages each source sent.
+struct Totals {
+  std::vector<std::uint64_t> of_source;
+  std::uint64_t sum() const noexcept {
+    return std::accumulate(of_source.begin(), of_source.end(), std::uint64_t{0});
+  }
+};
+std::string encode(const Totals& totals);
+
 // The role's end of the conversation. One thread.
 class RoleChannel {
  public:
   void ready(std::string_view text = {});
   void sent(std::uint64_t count);
-  void done(RoleReport report);  // adds CPU time since ready() and resident memory
+  // Adds resident memory, and CPU time since ready() unless the report has some: a hub in a
+  // process of its own says what that one used.
+  void done(RoleReport report);
   void failed(std::string_view text);
 
   // The next line; nothing after `patience_ns` (negative: none needed, it waits) or at the end.
@@ -48,8 +66,8 @@ class RoleChannel {
   bool is_ended() const noexcept { return is_ended_; }
   // Waits for that very line; false at the end of the conversation.
   bool await(std::string_view expected);
-  // "total N", if it is here within the patience.
-  std::optional<std::uint64_t> total(std::int64_t patience_ns);
+  // "total N ...", if it is here within the patience.
+  std::optional<Totals> totals(std::int64_t patience_ns);
 
  private:
   std::string buffer_;

@@ -14,6 +14,9 @@ constexpr RoleFigure figures[] = {
     {"corrupt", &RoleReport::corrupt},
     {"measured", &RoleReport::measured},
     {"elapsed_ns", &RoleReport::elapsed_ns},
+    {"first_ns", &RoleReport::first_ns},
+    {"last_ns", &RoleReport::last_ns},
+    {"sending_ns", &RoleReport::sending_ns},
     {"cpu_ns", &RoleReport::cpu_ns},
     {"resident_kib", &RoleReport::resident_kib},
     {"back_pressured", &RoleReport::back_pressured},
@@ -21,6 +24,7 @@ constexpr RoleFigure figures[] = {
     {"p90_ns", &RoleReport::p90_ns},
     {"p99_ns", &RoleReport::p99_ns},
     {"p999_ns", &RoleReport::p999_ns},
+    {"p9999_ns", &RoleReport::p9999_ns},
     {"max_ns", &RoleReport::max_ns},
 };
 
@@ -30,9 +34,24 @@ std::span<const RoleFigure> role_figures() noexcept {
   return figures;
 }
 
+void RoleReport::take(const Histogram& histogram) {
+  p50_ns = histogram.at(0.5);
+  p90_ns = histogram.at(0.9);
+  p99_ns = histogram.at(0.99);
+  p999_ns = histogram.at(0.999);
+  p9999_ns = histogram.at(0.9999);
+  max_ns = histogram.max();
+  buckets.clear();
+  histogram.for_each([this](std::uint64_t value, std::uint64_t count) {
+    buckets.push_back(value);
+    buckets.push_back(count);
+  });
+}
+
 std::string encode(const RoleReport& report) {
   nlohmann::json line = {{"event", report.event}, {"text", report.text}};
   for (const RoleFigure& figure : figures) line[figure.name] = report.*figure.value;
+  if (!report.buckets.empty()) line["buckets"] = report.buckets;
   return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -49,6 +68,11 @@ bool decode(std::string_view line, RoleReport& report) {
     if (found != parsed.end() && found->is_number_unsigned()) {
       report.*figure.value = found->get<std::uint64_t>();
     }
+  }
+  const auto buckets = parsed.find("buckets");
+  if (buckets != parsed.end() && buckets->is_array()) {
+    for (const auto& item : *buckets)
+      if (item.is_number_unsigned()) report.buckets.push_back(item.get<std::uint64_t>());
   }
   return true;
 }

@@ -4,6 +4,9 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "bench/histogram.hpp"
 
 namespace abuzz::bench {
 
@@ -11,15 +14,22 @@ namespace abuzz::bench {
 // role does not have stay 0. Nothing of bus/ stands here.
 struct RoleReport {
   std::string event;  // "ready", "sent", "done" or "failed"
-  std::string text;   // why it failed; what an "ready" role wants to be known
+  std::string text;   // why it failed; what who doubts should know; of a ready hub, its endpoint
   std::uint64_t sent = 0;
   std::uint64_t received = 0, lost = 0, reordered = 0, doubled = 0, corrupt = 0;
-  std::uint64_t measured = 0;        // pingpong: round trips after the warm-up
-  std::uint64_t elapsed_ns = 0;      // first to last receipt; in pingpong the measured time
-  std::uint64_t cpu_ns = 0;          // user and system, all threads, while the run lasted
-  std::uint64_t resident_kib = 0;    // highest so far
-  std::uint64_t back_pressured = 0;  // times that try_publish had no room
-  std::uint64_t p50_ns = 0, p90_ns = 0, p99_ns = 0, p999_ns = 0, max_ns = 0;
+  std::uint64_t measured = 0;               // pingpong: round trips after the warm-up
+  std::uint64_t elapsed_ns = 0;             // first to last receipt; in pingpong the measured time
+  std::uint64_t first_ns = 0, last_ns = 0;  // the receipts, on the monotonic clock
+  std::uint64_t sending_ns = 0;             // at a rate: how long sending took
+  std::uint64_t cpu_ns = 0;                 // user and system, all threads, while the run lasted
+  std::uint64_t resident_kib = 0;           // highest so far
+  std::uint64_t back_pressured = 0;         // sends that had no room at once
+  std::uint64_t p50_ns = 0, p90_ns = 0, p99_ns = 0, p999_ns = 0, p9999_ns = 0, max_ns = 0;
+  // All that was timed: highest value of a bucket in ns, count, and so on in pairs.
+  std::vector<std::uint64_t> buckets;
+
+  // Takes the percentiles and the buckets.
+  void take(const Histogram& histogram);
 };
 
 // Without the newline.

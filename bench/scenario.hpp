@@ -3,22 +3,24 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "bench/role_report.hpp"
 #include "bench/systems.hpp"
-#include "bench/team.hpp"
 #include "bus/error.hpp"
 
 namespace abuzz::bench {
 
 // One scenario, run once, on one system. Each scenario is a function that knows which processes it
-// needs; the system says how each of them is played.
+// needs; the system says how each of them reaches the others.
 struct RunPlan {
-  std::string scenario;  // "pubsub", "pingpong"
+  std::string scenario;  // "pubsub", "fanout", "fanin", "pingpong"
   const System* system = nullptr;
   std::size_t bytes = 64;
   std::int64_t duration_ns = 0;
+  double rate = 0;  // messages a second of all publishers together; 0: as fast as they are let
+  unsigned publishers = 1, subscribers = 1;
   bool is_polling = false;
 };
 
@@ -30,22 +32,38 @@ struct ProcessCost {
 
 struct RunResult {
   RunPlan plan;
-  RoleReport figures;  // of the side that verified; `sent` and `back_pressured` of the sender
+  // Of all that received, together; `sent` and `back_pressured` of all that sent.
+  RoleReport figures;
+  std::uint64_t expected = 0;  // receipts, over all that receive
   std::vector<ProcessCost> processes;
   std::string note;  // what else somebody who doubts should know
 
-  // Count, order and checksum were checked by the receiver and nothing was missing. Without that
+  // Count, order and checksum were checked by every receiver and nothing was missing. Without that
   // there is no rate.
   bool is_verified() const noexcept;
-  // Messages, or round trips, a second; 0 when not verified.
+  // Messages received, or round trips, a second; 0 when not verified.
   double rate() const noexcept;
+  // What was sent a second, at a rate; 0 otherwise.
+  double achieved_rate() const noexcept;
   double cpu_ns_per_message() const noexcept;  // all processes together
 };
 
-bool is_scenario(std::string_view name) noexcept;
+struct Scenario {
+  const char* name;
+  const char* text;    // what happens, for people
+  bool is_round_trip;  // its figures are latencies; it takes no rate
+  Result<RunResult> (*run)(const RunPlan&, int& signal);
+  // Whether the system has the pattern.
+  bool (*fits)(const System&);
+};
+// nullptr for none.
+const Scenario* find_scenario(std::string_view name) noexcept;
+// "pubsub, fanout, fanin, pingpong"
+std::string scenario_names();
 
 // Starts the processes of one run in a private directory, waits for the result, ends them.
 // Failure with an empty detail and Error::closed: a signal came, whose number is in `signal`.
+// Requires: the scenario exists and fits the system.
 Result<RunResult> run_once(const RunPlan& plan, int& signal);
 
 }  // namespace abuzz::bench

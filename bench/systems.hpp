@@ -1,37 +1,44 @@
 #pragma once
 
+#include <memory>
+#include <span>
+#include <string>
 #include <string_view>
 
+#include "bench/driver.hpp"
 #include "bench/role.hpp"
 
-// The systems that can be measured. Another one is a file with its roles and a row in systems.cpp.
-// Nothing of bus/ stands here.
+// The systems that can be measured. Another one is a file in peers/ with its driver and a row in
+// systems.cpp. Nothing of bus/ stands here.
 
 namespace abuzz::bench {
 
-// Plays a role to its end; false when it failed and said so on the channel.
-using RoleMain = bool (*)(const RoleOptions& options, RoleChannel& channel);
+// Runs the server of a run until it is told to stop: a relay in this process, or a child of it. Says
+// ready with the endpoint that clients are to use. False when it failed and said so.
+using HubMain = bool (*)(const RoleOptions& options, RoleChannel& channel);
 
 struct System {
   const char* name;
   const char* route;    // what a message passes, for people
   const char* waiting;  // how its processes wait, for people
-  // Hub: relays; reports "done" after "stop".
-  RoleMain hub;
-  // pubsub: one source, one sink that checks everything.
-  RoleMain publisher, subscriber;
-  // pingpong: the pinger keeps one message in flight, the ponger sends each back.
-  RoleMain pinger, ponger;
+  HubMain hub;          // nullptr: its processes talk to each other directly
+  std::unique_ptr<Driver> (*make_driver)(const RoleOptions& options);
+  // Whether several sinks may each get everything, and several sources send to one sink.
+  bool has_fanout = true;
+  bool has_fanin = true;
+  // Which side must be there first; the other connects to it. Only where there is no hub.
+  bool is_sink_first = true;
 };
 
-// nullptr when there is none.
+// All that were built in.
+std::span<const System* const> all_systems() noexcept;
+// nullptr when there is none of that name in this build.
 const System* find_system(std::string_view name) noexcept;
-RoleMain find_role(const System& system, std::string_view role) noexcept;
+// Of one that exists but was not built in: the Debian packages that it needs; empty for a stranger.
+std::string_view packages_of(std::string_view name) noexcept;
+// "abuzz, zmq, zmq-direct", for help and complaints.
+std::string system_names();
 
 extern const System abuzz_system;
-extern const System zmq_system;
-
-// "libzmq 4.3.4"
-const char* zmq_library() noexcept;
 
 }  // namespace abuzz::bench

@@ -22,13 +22,21 @@ namespace abuzz::tools {
 namespace {
 
 constexpr const char* summary =
-    "Measure the bus on this machine: publisher, node and subscriber are processes of their own,\n"
+    "Measure the bus on this machine: publishers, node and subscribers are processes of their "
+    "own,\n"
     "every message carries its sequence and a checksum, and a rate is printed only for messages\n"
     "that the receiver verified.\n"
     "\n"
     "SCENARIO is\n"
-    "  pubsub    one publisher, as fast as it is let, to one subscriber: messages a second\n"
-    "  pingpong  one message in flight, there and back: round-trip percentiles";
+    "  pubsub    one publisher to one subscriber\n"
+    "  fanout    one publisher to --subs subscribers, each of which gets everything\n"
+    "  fanin     --pubs publishers to one subscriber\n"
+    "  pingpong  one message in flight, there and back: round-trip percentiles\n"
+    "  all       these four at 64 B and 1 KiB, and pubsub at half of what each system can do\n"
+    "\n"
+    "Without --rate publishers send as fast as they are let: throughput, which says nothing about\n"
+    "latency. With it they send at that rate whatever happens, and the latency of each message\n"
+    "counts from the moment at which it was to be sent.";
 
 // As typed, so that it can be repeated.
 std::string command_of(int argc, char** argv) {
@@ -70,57 +78,103 @@ std::string read_sizes(const std::string& text, std::vector<std::size_t>& sizes)
 
 std::string read_systems(const std::string& text, std::vector<std::string>& systems) {
   for (const std::string& name : split_list(text)) {
-    if (bench::find_system(name) == nullptr) return "a system is abuzz or zmq";
-    systems.push_back(name);
+    if (bench::find_system(name) != nullptr) {
+      systems.push_back(name);
+      continue;
+    }
+    const std::string packages(bench::packages_of(name));
+    if (packages.empty()) return "the systems are " + bench::system_names();
+    return name + " was not built in: apt-get install " + packages +
+           ", then cmake with -DABUZZ_PEERS=ON";
   }
   return {};
 }
 
-// Declares, parses and checks. Nothing: go on; otherwise the exit code.
-std::optional<int> read_options(const std::vector<std::string>& words,
-                                bench::BenchOptions& options) {
-  Arguments arguments("bench", summary);
-  std::uint64_t runs = options.runs;
-  std::chrono::nanoseconds duration(options.duration_ns);
+struct Words {
+  std::string scenario;
+  std::uint64_t runs = 5, publishers = 4, subscribers = 4;
+  std::chrono::nanoseconds duration{2'000'000'000};
+  std::string rate;
   std::vector<std::string> peers, only;
-  arguments.required("SCENARIO", options.scenario, "pubsub or pingpong");
+};
+
+void declare(Arguments& arguments, Words& words, bench::BenchOptions& options) {
+  arguments.required("SCENARIO", words.scenario, bench::scenario_names() + " or all");
   arguments.value(
       "--size", [&](const std::string& text) { return read_sizes(text, options.sizes); },
       "Payload bytes, one after the other; default 64", "BYTES,...");
-  arguments.duration("--duration", duration, "How long each run lasts; default 2s");
-  arguments.count("--runs", runs, "How many of each system and size, in turns; default 5", 1, 1000);
+  arguments.text("--rate", words.rate, "Messages a second of all publishers: 100k, 2M", "RATE");
+  arguments.duration("--duration", words.duration, "How long each run lasts; default 2s");
+  arguments.count("--runs", words.runs, "How many of each, in turns; default 5", 1, 1000);
+  arguments.count("--pubs", words.publishers, "Publishers of fanin; default 4", 1, 64);
+  arguments.count("--subs", words.subscribers, "Subscribers of fanout; default 4", 1, 64);
   arguments.value(
-      "--vs", [&](const std::string& text) { return read_systems(text, peers); },
-      "Measure these beside Abuzz, in turns: zmq", "PEER,...");
+      "--vs", [&](const std::string& text) { return read_systems(text, words.peers); },
+      "Measure these beside Abuzz, in turns: " + bench::system_names(), "PEER,...");
   arguments.value(
-      "--only", [&](const std::string& text) { return read_systems(text, only); },
-      "Measure these alone: abuzz, zmq", "SYSTEM,...");
+      "--only", [&](const std::string& text) { return read_systems(text, words.only); },
+      "Measure these alone", "SYSTEM,...");
   arguments.flag("--poll", options.is_polling, "Abuzz's side receives by poll, not by handler");
   arguments.text("--out", options.out_file, "Write every run to this file, as JSON", "FILE");
   arguments.flag("--json", options.is_json, "Print that JSON instead of the tables");
+}
+
+// "100k", "2M", "1500"; 0: it is not one.
+double read_rate(const std::string& text) {
+  char* end = nullptr;
+  const double number = std::strtod(text.c_str(), &end);
+  const std::string_view unit = end;
+  const double factor = unit.empty() ? 1 : unit == "k" ? 1e3 : unit == "M" ? 1e6 : 0;
+  const double rate = number * factor;
+  return rate >= 1 && rate <= 1e9 ? rate : 0;
+}
+
+// Declares, parses and checks. Nothing: go on; otherwise the exit code.
+std::optional<int> read_options(const std::vector<std::string>& typed,
+                                bench::BenchOptions& options) {
+  Arguments arguments("bench", summary);
+  Words words;
+  declare(arguments, words, options);
   SharedFlags taken;  // for the help: main() has taken them out of the words
   add_config_flags(arguments, taken);
   arguments.note("Examples:");
   arguments.note("  abuzz bench pubsub --vs zmq");
   arguments.note("  abuzz bench pubsub --size 64,1k,64k --vs zmq --out result.json");
+  arguments.note("  abuzz bench pubsub --rate 500k");
   arguments.note("  abuzz bench pingpong --vs zmq --duration 1s");
   arguments.note("Exit codes: 0 every run verified, 1 failed, 2 usage, 6 a run not verified.");
-  if (const auto code = arguments.parse(words)) return code;
-  if (!bench::is_scenario(options.scenario)) {
-    return complain(Error::bad_flag_value,
-                    "there is no scenario '" + options.scenario + "': pubsub or pingpong");
+  if (const auto code = arguments.parse(typed)) return code;
+  const bool is_all = words.scenario == "all";
+  if (!is_all && bench::find_scenario(words.scenario) == nullptr) {
+    return complain(Error::bad_flag_value, "there is no scenario '" + words.scenario +
+                                               "': " + bench::scenario_names() + " or all");
   }
   using namespace std::chrono_literals;
-  if (duration < 10ms || duration > 1h) {
+  if (words.duration < 10ms || words.duration > 1h) {
     return complain(Error::bad_flag_value, "--duration is 10ms to 1h");
   }
-  options.runs = static_cast<unsigned>(runs);
-  options.duration_ns = duration.count();
-  for (const std::string& peer : peers) {
+  if (!words.rate.empty()) {
+    options.rate = read_rate(words.rate);
+    if (options.rate == 0)
+      return complain(Error::bad_flag_value, "--rate is messages a second: 1500, 100k, 2M");
+    if (options.sizes.front() < bench::timed_payload_bytes_min)
+      return complain(Error::bad_flag_value, "with --rate a payload has at least 24 bytes");
+  }
+  options.scenarios = {words.scenario};
+  if (is_all) {
+    options.scenarios = {"pubsub", "pingpong", "fanout", "fanin"};
+    options.sizes = {64, 1024};
+    options.has_half_load = options.rate == 0;
+  }
+  options.runs = static_cast<unsigned>(words.runs);
+  options.publishers = static_cast<unsigned>(words.publishers);
+  options.subscribers = static_cast<unsigned>(words.subscribers);
+  options.duration_ns = words.duration.count();
+  for (const std::string& peer : words.peers) {
     if (peer == "abuzz") return complain(Error::bad_flag_value, "--vs names others than abuzz");
     options.systems.push_back(peer);
   }
-  if (!only.empty()) options.systems = only;
+  if (!words.only.empty()) options.systems = words.only;
   return std::nullopt;
 }
 

@@ -1,0 +1,131 @@
+#include <chrono>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "bench/driver.hpp"
+#include "bench/systems.hpp"
+#include "bus/agent.hpp"
+#include "bus/node.hpp"
+
+// Abuzz as a user writes it: public headers, the default config (only the runtime directory is the
+// run's own), one try_publish a message.
+
+namespace abuzz::bench {
+namespace {
+
+using std::chrono::nanoseconds;
+using namespace std::chrono_literals;
+
+constexpr nanoseconds patience = 10s;
+constexpr std::size_t poll_messages_max = 1024;
+
+Config config_of(const RoleOptions& options) {
+  Config config;
+  config.node.runtime_directory = options.directory;
+  config.agent.start_node = false;  // the hub of this run is there, or the run has failed
+  return config;
+}
+
+bool run_hub(const RoleOptions& options, RoleChannel& channel) {
+  Config config = config_of(options);
+  config.log.level = "error";
+  auto node = Node::start(config, true);
+  if (!node) {
+    channel.failed(node.failure().message());
+    return false;
+  }
+  channel.ready();
+  if (!channel.await("stop")) return false;
+  channel.done({});
+  node.value().stop(1s);
+  return true;
+}
+
+class AbuzzDriver final : public Driver {
+ public:
+  explicit AbuzzDriver(const RoleOptions& options) : options_(options), ends_(ends_of(options)) {}
+
+  bool open(const Sink& sink) override {
+    const std::string name = options_.role + "-" + std::to_string(options_.source);
+    auto agent = Agent::connect({.name = name, .kind = "bench"}, config_of(options_));
+    if (!agent) return fail(agent.failure().message());
+    agent_.emplace(std::move(agent).value());
+    if (!ends_.out.empty()) {
+      auto publisher = agent_->publisher("bench." + ends_.out);
+      if (!publisher) return fail(publisher.failure().message());
+      publisher_.emplace(std::move(publisher).value());
+    }
+    return ends_.in.empty() || open_input(sink);
+  }
+
+  // One try_publish; when there is no room, the same message waits for some.
+  bool send(std::span<const std::byte> payload) override {
+    SendStatus status = publisher_->try_publish(payload);
+    if (status == SendStatus::back_pressured) {
+      ++refusals_;
+      status = publisher_->publish(payload, patience);
+    }
+    if (status == SendStatus::queued) return true;
+    return fail("a message was not taken for 10 s");
+  }
+
+  bool receive(std::int64_t patience_ns) override {
+    if (options_.is_polling) {
+      taken_ += subscription_->poll(handler_, poll_messages_max, nanoseconds(patience_ns));
+      return true;
+    }
+    // Handlers run by themselves: this only passes the time.
+    std::this_thread::sleep_for(nanoseconds(patience_ns));
+    return true;
+  }
+  void close_input() override {
+    taken_ = taken();
+    subscription_.reset();
+  }
+  std::uint64_t taken() const noexcept override {
+    return options_.is_polling || !subscription_ ? taken_ : subscription_->report().handled;
+  }
+  std::uint64_t refusals() const noexcept override { return refusals_; }
+  std::string remark() override {
+    if (!publisher_) return {};
+    const FlushReport flushed = publisher_->flush(patience);
+    if (flushed.delivered == publisher_->last_sequence()) return {};
+    return "flush: " + std::to_string(flushed.delivered) + " delivered, " +
+           std::to_string(flushed.pending) + " pending, " +
+           std::to_string(flushed.no_subscriber + flushed.dropped + flushed.unknown) + " otherwise";
+  }
+
+ private:
+  bool open_input(const Sink& sink) {
+    handler_ = [sink](const MessageView& message) { sink(message.payload()); };
+    const std::string pattern = "bench." + ends_.in;
+    auto subscription =
+        options_.is_polling ? agent_->subscribe(pattern) : agent_->subscribe(pattern, handler_);
+    if (!subscription) return fail(subscription.failure().message());
+    subscription_.emplace(std::move(subscription).value());
+    return true;
+  }
+
+  const RoleOptions options_;
+  const Ends ends_;
+  Handler handler_;
+  std::optional<Agent> agent_;
+  std::optional<Publisher> publisher_;
+  std::optional<Subscription> subscription_;
+  std::uint64_t taken_ = 0, refusals_ = 0;
+};
+
+}  // namespace
+
+const System abuzz_system = {
+    .name = "abuzz",
+    .route = "agent - node - agent, default config, one try_publish a message",
+    .waiting = "the default of the config",
+    .hub = run_hub,
+    .make_driver = [](const RoleOptions& options) -> std::unique_ptr<Driver> {
+      return std::make_unique<AbuzzDriver>(options);
+    },
+};
+
+}  // namespace abuzz::bench

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bench/role.hpp"
+#include "bench/scenario.hpp"
+#include "bench/team.hpp"
+#include "bench/time.hpp"
+#include "bus/error.hpp"
+
+namespace abuzz::bench {
+
+// For the sockets of one run; only this user may enter it. Gone with the object.
+class RunDirectory {
+ public:
+  RunDirectory();
+  ~RunDirectory();
+  RunDirectory(const RunDirectory&) = delete;
+  RunDirectory& operator=(const RunDirectory&) = delete;
+  const std::string& path() const noexcept { return path_; }  // empty: it could not be made
+
+ private:
+  std::string path_;
+};
+
+// The processes of one run and the conversation with them. After the first failure every further
+// step does nothing, so a scenario reads as the list of its steps. One thread.
+class Run {
+ public:
+  Run(const RunPlan& plan, int& signal);
+
+  // Where the system has one. Returns when it takes connections.
+  void start_hub();
+  // Returns its index; `number` of those that play the same role.
+  std::size_t start(const char* role, unsigned number = 0);
+  void await_ready(std::size_t child) { await(child, "ready", start_patience_ns); }
+  void tell(std::size_t child, std::string_view line);
+  std::uint64_t await_sent(std::size_t child);
+  RoleReport await_done(std::size_t child, std::int64_t more_ns = 0);
+  void stop_hub();
+  // Waits until every process has ended by itself: one that crashes on its way out has failed.
+  Result<RunResult> result(const RoleReport& figures, std::uint64_t expected);
+
+ private:
+  static constexpr std::int64_t start_patience_ns = 10 * second_ns;
+
+  std::size_t add(RoleOptions options);
+  RoleReport await(std::size_t child, std::string_view event, std::int64_t patience_ns);
+  RoleReport take_said(std::size_t child, std::string_view event);
+  void fail(const Failure& failure);
+  Failure about(std::size_t child, const std::string& text) const;
+
+  const RunPlan& plan_;
+  int& signal_;
+  RunDirectory directory_;  // outlives the processes that use it
+  Team team_;
+  std::vector<ProcessCost> costs_;
+  std::optional<std::size_t> hub_;
+  std::string endpoint_;
+  std::string note_;
+  // By a child while another one was waited for.
+  struct Said {
+    std::size_t child;
+    RoleReport report;
+  };
+  std::vector<Said> said_;
+  std::optional<Failure> failure_;
+};
+
+}  // namespace abuzz::bench
