@@ -13,8 +13,8 @@
 
 namespace abuzz::bench {
 
-// Runs the server of a run until it is told to stop: a relay in this process, or a child of it. Says
-// ready with the endpoint that clients are to use. False when it failed and said so.
+// Runs the server of a run until it is told to stop: a relay in this process, or a child of it.
+// Says ready with the endpoint that clients are to use. False when it failed and said so.
 using HubMain = bool (*)(const RoleOptions& options, RoleChannel& channel);
 
 struct System {

@@ -7,7 +7,8 @@
 #include "bench/peers/peers.hpp"
 #include "bench/systems.hpp"
 #include "bench/time.hpp"
-#include "payload.h"  // made by idlc from payload.idl
+
+#include <payload.h>  // made by idlc from payload.idl
 
 // Cyclone DDS without a broker: reliable, everything kept until it is acknowledged, over the
 // loopback interface without multicast. With write batching, as its documentation advises for small

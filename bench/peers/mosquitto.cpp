@@ -9,9 +9,9 @@
 #include "bench/systems.hpp"
 #include "bench/time.hpp"
 
-// MQTT: mosquitto and libmosquitto over tcp on loopback, QoS 1, because QoS 0 loses messages as soon
-// as a subscriber is slower than its publisher. Without a limit on what is under way or waits, and
-// without persistence.
+// MQTT: mosquitto and libmosquitto over tcp on loopback, QoS 1, because QoS 0 loses messages as
+// soon as a subscriber is slower than its publisher. Without a limit on what is under way or
+// waits, and without persistence.
 
 namespace abuzz::bench {
 namespace {

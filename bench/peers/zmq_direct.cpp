@@ -9,7 +9,7 @@
 #include "bench/systems.hpp"
 #include "bench/time.hpp"
 
-// Raw ZeroMQ without anything between two processes: PUSH - PULL over ipc, and PAIR for round trips.
+// Raw ZeroMQ without anything between two processes: PUSH - PULL over ipc, PAIR for round trips.
 // PUB - SUB would be the pattern for several sinks, with ZMQ_XPUB_NODROP so that nothing is lost.
 // It contains nothing of bus/.
 
