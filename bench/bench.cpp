@@ -9,6 +9,7 @@
 #include <cstring>
 #include <fstream>
 
+#include "bench/html_report.hpp"
 #include "bench/report.hpp"
 #include "bench/rounds.hpp"
 
@@ -30,6 +31,30 @@ int check_stdout() {
   return complain({Error::system, "write to stdout: " + cause});
 }
 
+// A report that goes to a file, if it has a name.
+class OutputFile {
+ public:
+  OutputFile(std::string path, std::string (*make)(const BenchReport&))
+      : path_(std::move(path)), make_(make) {}
+
+  bool open() {
+    if (path_.empty()) return true;
+    stream_.open(path_);
+    return stream_.is_open();
+  }
+  bool write(const BenchReport& report) {
+    if (path_.empty()) return true;
+    stream_ << make_(report) << std::flush;
+    return static_cast<bool>(stream_);
+  }
+  std::string fault() const { return path_ + ": " + std::strerror(errno); }
+
+ private:
+  const std::string path_;
+  std::string (*const make_)(const BenchReport&);
+  std::ofstream stream_;
+};
+
 }  // namespace
 
 Spread spread_of(std::vector<double> values) {
@@ -45,13 +70,13 @@ int run_bench(const BenchOptions& options) {
   BenchReport report;
   report.options = options;
   report.environment = read_environment();
-  std::ofstream out;
-  if (!options.out_file.empty()) {
-    out.open(options.out_file);  // before the runs: a wrong path must not cost their time
-    if (!out) {
-      return complain({Error::system, "open " + options.out_file + ": " + std::strerror(errno)});
-    }
-  }
+  // Opened before the runs: a wrong path must not cost their time.
+  OutputFile files[] = {
+      {options.out_file, [](const BenchReport& made) { return document_of(made) + "\n"; }},
+      {options.html_file, html_of},
+      {options.hgrm_file, hgrm_of}};
+  for (OutputFile& file : files)
+    if (!file.open()) return complain({Error::system, "open " + file.fault()});
   if (!options.is_json) print_heading(report);
   if (const int code = check_stdout()) return code;
   const int early = make_runs(report);
@@ -62,10 +87,8 @@ int run_bench(const BenchOptions& options) {
     print_tables(report);
   }
   const int unwritten = check_stdout();
-  if (out.is_open()) {
-    out << document_of(report) << std::endl;
-    if (!out) return complain({Error::system, "write " + options.out_file});
-  }
+  for (OutputFile& file : files)
+    if (!file.write(report)) return complain({Error::system, "write " + file.fault()});
   // What a peer loses is shown, and is no failure of the benchmark: it has no rate then.
   const bool is_verified = std::all_of(
       report.runs.begin(), report.runs.end(),

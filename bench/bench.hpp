@@ -23,9 +23,12 @@ struct BenchOptions {
   // After each size of pubsub: latency at half of each peer's own highest rate, beside Abuzz.
   bool has_half_load = false;
   bool is_polling = false;
-  std::string out_file;  // empty: none
-  bool is_json = false;  // the document on stdout instead of the table
-  std::string command;   // as the user typed it
+  // Where reports go; empty: none.
+  std::string out_file;   // every run as JSON
+  std::string html_file;  // a page with charts
+  std::string hgrm_file;  // percentiles as HdrHistogram writes them
+  bool is_json = false;   // the document on stdout instead of the table
+  std::string command;    // as the user typed it
 };
 
 // Smallest, middle and largest of some runs.

@@ -9,6 +9,7 @@
 #include "bench/role_report.hpp"
 #include "bench/sequence_check.hpp"
 #include "bench/time.hpp"
+#include "bench/timeline.hpp"
 
 namespace abuzz::bench {
 
@@ -34,6 +35,7 @@ class Pinger {
     if (facts.is_intact) check_.take(facts.sequence);
     if (is_warm_) {
       histogram_.record(now - sent_ns_);
+      timeline_.record(now - start_ns_, now - sent_ns_);
       last_ns_ = now;
       return now - start_ns_ < duration_ns_;
     }
@@ -57,6 +59,7 @@ class Pinger {
     report.measured = histogram_.count();
     report.elapsed_ns = static_cast<std::uint64_t>(last_ns_ - start_ns_);
     report.take(histogram_);
+    report.worst_ns = timeline_.worst_ns();
     return report;
   }
 
@@ -68,6 +71,7 @@ class Pinger {
   PayloadWriter writer_;
   SequenceCheck check_;
   Histogram histogram_;
+  Timeline timeline_;
   std::uint64_t sequence_ = 0;
   std::int64_t sent_ns_ = 0, start_ns_ = 0, last_ns_ = 0;
   bool is_warm_ = false;

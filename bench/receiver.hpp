@@ -12,6 +12,7 @@
 #include "bench/role_report.hpp"
 #include "bench/sequence_check.hpp"
 #include "bench/time.hpp"
+#include "bench/timeline.hpp"
 
 namespace abuzz::bench {
 
@@ -36,6 +37,7 @@ class Receiver {
     if (is_timed_) {
       last_ns_ = now_ns();
       latency_.record(last_ns_ - facts.intended_ns);
+      timeline_.record(last_ns_ - first_ns_, last_ns_ - facts.intended_ns);
     } else if (facts.is_last || (facts.sequence & 1023u) == 0) {
       last_ns_ = now_ns();
     }
@@ -57,6 +59,7 @@ class Receiver {
     report.last_ns = static_cast<std::uint64_t>(std::max(last_ns_, first_ns_));
     report.elapsed_ns = report.last_ns - report.first_ns;
     if (is_timed_) report.take(latency_);
+    report.worst_ns = timeline_.worst_ns();
     return report;
   }
 
@@ -65,6 +68,7 @@ class Receiver {
   const bool is_timed_;
   std::vector<SequenceCheck> checks_;
   Histogram latency_;
+  Timeline timeline_;
   std::uint64_t corrupt_ = 0;
   std::int64_t first_ns_ = 0;
   std::int64_t last_ns_ = 0;

@@ -2,31 +2,12 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <functional>
+#include <string_view>
+
+#include "bench/groups.hpp"
 
 namespace abuzz::bench {
 namespace {
-
-using Figure = std::function<double(const RunResult&)>;
-
-// Runs that repeat each other.
-std::vector<const RunResult*> runs_like(const BenchReport& report, const RunPlan& plan) {
-  std::vector<const RunResult*> found;
-  for (const RunResult& run : report.runs) {
-    if (run.plan.bytes == plan.bytes && run.plan.system == plan.system &&
-        run.plan.scenario == plan.scenario && run.plan.rate == plan.rate)
-      found.push_back(&run);
-  }
-  return found;
-}
-
-Spread spread_over(const std::vector<const RunResult*>& runs, const Figure& figure) {
-  std::vector<double> values;
-  for (const RunResult* run : runs) {
-    if (run->is_verified()) values.push_back(figure(*run));
-  }
-  return spread_of(std::move(values));
-}
 
 double micros(std::uint64_t ns) {
   return static_cast<double>(ns) / 1000;
@@ -46,13 +27,13 @@ void print_rate(const char* label, const Spread& a_second) {
 }
 
 // One figure of the totals over all runs of a system; they must be 0.
-std::uint64_t sum(const std::vector<const RunResult*>& runs, std::uint64_t RoleReport::*figure) {
+std::uint64_t sum(const RunGroup& group, std::uint64_t RoleReport::*figure) {
   std::uint64_t total = 0;
-  for (const RunResult* run : runs) total += run->figures.*figure;
+  for (const RunResult* run : group.runs) total += run->figures.*figure;
   return total;
 }
 
-void print_latency(const std::vector<const RunResult*>& runs) {
+void print_latency(const RunGroup& group) {
   struct Row {
     const char* label;
     std::uint64_t RoleReport::*value;
@@ -61,45 +42,44 @@ void print_latency(const std::vector<const RunResult*>& runs) {
                                  {"p99", &RoleReport::p99_ns},      {"p99.9", &RoleReport::p999_ns},
                                  {"p99.99", &RoleReport::p9999_ns}, {"max", &RoleReport::max_ns}};
   for (const Row& row : rows) {
-    print_spread(row.label, "us", spread_over(runs, [&row](const RunResult& run) {
-                   return micros(run.figures.*row.value);
-                 }));
+    print_spread(row.label, "us", group.spread([&row](const RunResult& run) {
+      return micros(run.figures.*row.value);
+    }));
   }
 }
 
 // What each kind of process used, a message, over the runs.
-void print_cpu(const std::vector<const RunResult*>& runs) {
-  print_spread("CPU a message", "us", spread_over(runs, [](const RunResult& run) {
-                 return run.cpu_ns_per_message() / 1e3;
-               }));
+void print_cpu(const RunGroup& group) {
+  print_spread("CPU a message", "us",
+               group.spread([](const RunResult& run) { return run.cpu_ns_per_message() / 1e3; }));
   std::vector<std::string> roles;
-  for (const ProcessCost& process : runs.front()->processes)
+  for (const ProcessCost& process : group.runs.front()->processes)
     if (std::find(roles.begin(), roles.end(), process.role) == roles.end())
       roles.push_back(process.role);
   for (const std::string& role : roles) {
-    print_spread(("  of that " + role).c_str(), "us", spread_over(runs, [&](const RunResult& run) {
-                   std::uint64_t cpu_ns = 0;
-                   for (const ProcessCost& process : run.processes)
-                     if (process.role == role) cpu_ns += process.cpu_ns;
-                   return static_cast<double>(cpu_ns) / 1e3 /
-                          static_cast<double>(run.figures.received);
-                 }));
+    print_spread(("  of that " + role).c_str(), "us", group.spread([&](const RunResult& run) {
+      std::uint64_t cpu_ns = 0;
+      for (const ProcessCost& process : run.processes)
+        if (process.role == role) cpu_ns += process.cpu_ns;
+      return static_cast<double>(cpu_ns) / 1e3 / static_cast<double>(run.figures.received);
+    }));
   }
 }
 
-void print_counts(const std::vector<const RunResult*>& runs, std::size_t verified) {
+void print_counts(const RunGroup& group) {
   std::uint64_t expected = 0;
-  for (const RunResult* run : runs) expected += run->expected;
-  const auto count = [&runs](std::uint64_t RoleReport::*figure) {
-    return static_cast<unsigned long long>(sum(runs, figure));
+  for (const RunResult* run : group.runs) expected += run->expected;
+  const auto count = [&group](std::uint64_t RoleReport::*figure) {
+    return static_cast<unsigned long long>(sum(group, figure));
   };
   std::printf(
       "    sent %llu, to be received %llu, received and verified %llu, lost %llu, doubled %llu,"
       " reordered %llu, corrupt %llu; runs verified %zu of %zu\n",
       count(&RoleReport::sent), static_cast<unsigned long long>(expected),
       count(&RoleReport::received), count(&RoleReport::lost), count(&RoleReport::doubled),
-      count(&RoleReport::reordered), count(&RoleReport::corrupt), verified, runs.size());
-  for (const RunResult* run : runs) {
+      count(&RoleReport::reordered), count(&RoleReport::corrupt), group.verified_count(),
+      group.runs.size());
+  for (const RunResult* run : group.runs) {
     if (!run->note.empty()) std::printf("    note: %s\n", run->note.c_str());
   }
 }
@@ -113,30 +93,42 @@ void print_title(const RunPlan& plan) {
   std::printf("\n    %-18s %10s %10s %10s\n", "", "min", "median", "max");
 }
 
-void print_runs(const std::vector<const RunResult*>& runs) {
-  const RunPlan& plan = runs.front()->plan;
+void print_group(const RunGroup& group) {
+  const RunPlan& plan = group.plan();
   print_title(plan);
-  const auto verified = static_cast<std::size_t>(std::count_if(
-      runs.begin(), runs.end(), [](const RunResult* run) { return run->is_verified(); }));
-  if (verified == 0) {
+  if (group.verified_count() == 0) {
     std::printf("    no rate: not one run was verified\n");
   } else {
-    if (is_about_latency(plan)) print_latency(runs);
+    if (is_about_latency(plan)) print_latency(group);
     const char* what = find_scenario(plan.scenario)->is_round_trip ? "round trips" : "messages";
     if (plan.rate > 0)
-      print_rate("sent",
-                 spread_over(runs, [](const RunResult& run) { return run.achieved_rate(); }));
-    print_rate(what, spread_over(runs, [](const RunResult& run) { return run.rate(); }));
+      print_rate("sent", group.spread([](const RunResult& run) { return run.achieved_rate(); }));
+    print_rate(what, group.spread([](const RunResult& run) { return run.rate(); }));
     if (!is_about_latency(plan))
-      print_spread("payload", "MB/s", spread_over(runs, [&plan](const RunResult& run) {
-                     return run.rate() * static_cast<double>(plan.bytes) / 1e6;
-                   }));
-    print_cpu(runs);
+      print_spread("payload", "MB/s", group.spread([&plan](const RunResult& run) {
+        return run.rate() * static_cast<double>(plan.bytes) / 1e6;
+      }));
+    print_cpu(group);
   }
-  print_counts(runs, verified);
+  print_counts(group);
 }
 
-void print_ratio(const BenchReport& report, const Ratio& ratio) {
+// A control that slow says that the machine was busy, not that Abuzz is fast.
+void warn_of_slow_control(const std::vector<RunGroup>& groups) {
+  constexpr double control_rate_min = 2e6;
+  for (const RunGroup& group : groups) {
+    const RunPlan& plan = group.plan();
+    if (plan.scenario != "pubsub" || plan.bytes != 64 || plan.rate > 0 ||
+        std::string_view(plan.system->name) != "zmq")
+      continue;
+    if (group.spread([](const RunResult& run) { return run.rate(); }).median < control_rate_min)
+      std::printf(
+          "  note: the control is below 2 M/s at 64 B; on a machine of the reference kind"
+          " that voids the comparison\n");
+  }
+}
+
+void print_ratio(const Ratio& ratio) {
   const bool is_latency = ratio.p99.median > 0;
   if (ratio.pairs == 0) {
     std::printf("  abuzz over %s: no pair of runs in which both were verified\n",
@@ -151,21 +143,6 @@ void print_ratio(const BenchReport& report, const Ratio& ratio) {
     std::printf("  abuzz over %s, %s %zu B, p99: min %.2f, median %.2f, max %.2f\n",
                 ratio.system.c_str(), ratio.scenario.c_str(), ratio.bytes, ratio.p99.min,
                 ratio.p99.median, ratio.p99.max);
-    return;
-  }
-  // A control that slow says that the machine was busy, not that Abuzz is fast.
-  constexpr double control_rate_min = 2e6;
-  RunPlan plan;
-  plan.scenario = ratio.scenario;
-  plan.system = find_system(ratio.system);
-  plan.bytes = ratio.bytes;
-  const auto control =
-      spread_over(runs_like(report, plan), [](const RunResult& run) { return run.rate(); });
-  if (ratio.system == "zmq" && ratio.scenario == "pubsub" && ratio.bytes == 64 &&
-      control.median < control_rate_min) {
-    std::printf(
-        "  note: the control is below 2 M/s at 64 B; on a machine of the reference kind"
-        " that voids the comparison\n");
   }
 }
 
@@ -196,11 +173,10 @@ void print_heading(const BenchReport& report) {
 }
 
 void print_tables(const BenchReport& report) {
-  for (const RunResult& run : report.runs) {
-    const auto runs = runs_like(report, run.plan);
-    if (runs.front() == &run) print_runs(runs);
-  }
-  for (const Ratio& ratio : report.ratios) print_ratio(report, ratio);
+  const std::vector<RunGroup> groups = groups_of(report);
+  for (const RunGroup& group : groups) print_group(group);
+  for (const Ratio& ratio : report.ratios) print_ratio(ratio);
+  if (!report.ratios.empty()) warn_of_slow_control(groups);
   for (const std::string& name : report.options.scenarios)
     for (const std::string& system : report.options.systems)
       if (!find_scenario(name)->fits(*find_system(system)))

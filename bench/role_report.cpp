@@ -28,6 +28,14 @@ constexpr RoleFigure figures[] = {
     {"max_ns", &RoleReport::max_ns},
 };
 
+void take_numbers(const nlohmann::json& line, const char* name,
+                  std::vector<std::uint64_t>& numbers) {
+  const auto found = line.find(name);
+  if (found == line.end() || !found->is_array()) return;
+  for (const auto& item : *found)
+    if (item.is_number_unsigned()) numbers.push_back(item.get<std::uint64_t>());
+}
+
 }  // namespace
 
 std::span<const RoleFigure> role_figures() noexcept {
@@ -52,6 +60,7 @@ std::string encode(const RoleReport& report) {
   nlohmann::json line = {{"event", report.event}, {"text", report.text}};
   for (const RoleFigure& figure : figures) line[figure.name] = report.*figure.value;
   if (!report.buckets.empty()) line["buckets"] = report.buckets;
+  if (!report.worst_ns.empty()) line["worst_ns"] = report.worst_ns;
   return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -69,11 +78,8 @@ bool decode(std::string_view line, RoleReport& report) {
       report.*figure.value = found->get<std::uint64_t>();
     }
   }
-  const auto buckets = parsed.find("buckets");
-  if (buckets != parsed.end() && buckets->is_array()) {
-    for (const auto& item : *buckets)
-      if (item.is_number_unsigned()) report.buckets.push_back(item.get<std::uint64_t>());
-  }
+  take_numbers(parsed, "buckets", report.buckets);
+  take_numbers(parsed, "worst_ns", report.worst_ns);
   return true;
 }
 

@@ -27,6 +27,7 @@ struct RoleReport {
   std::uint64_t p50_ns = 0, p90_ns = 0, p99_ns = 0, p999_ns = 0, p9999_ns = 0, max_ns = 0;
   // All that was timed: highest value of a bucket in ns, count, and so on in pairs.
   std::vector<std::uint64_t> buckets;
+  std::vector<std::uint64_t> worst_ns;  // latency, of each slot of a Timeline
 
   // Takes the percentiles and the buckets.
   void take(const Histogram& histogram);

@@ -20,6 +20,10 @@ class Sum {
     total_.last_ns = std::max(total_.last_ns, report.last_ns);
     for (std::size_t at = 0; at + 1 < report.buckets.size(); at += 2)
       latency_.add(report.buckets[at], report.buckets[at + 1]);
+    if (total_.worst_ns.size() < report.worst_ns.size())
+      total_.worst_ns.resize(report.worst_ns.size());
+    for (std::size_t slot = 0; slot < report.worst_ns.size(); ++slot)
+      total_.worst_ns[slot] = std::max(total_.worst_ns[slot], report.worst_ns[slot]);
   }
   RoleReport finish() {
     total_.elapsed_ns = total_.last_ns - total_.first_ns;

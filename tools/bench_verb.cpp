@@ -116,6 +116,9 @@ void declare(Arguments& arguments, Words& words, bench::BenchOptions& options) {
       "Measure these alone", "SYSTEM,...");
   arguments.flag("--poll", options.is_polling, "Abuzz's side receives by poll, not by handler");
   arguments.text("--out", options.out_file, "Write every run to this file, as JSON", "FILE");
+  arguments.text("--html", options.html_file, "Write a page with charts to this file", "FILE");
+  arguments.text("--hgrm", options.hgrm_file, "Write latency percentiles as HdrHistogram does",
+                 "FILE");
   arguments.flag("--json", options.is_json, "Print that JSON instead of the tables");
 }
 
