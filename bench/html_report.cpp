@@ -56,9 +56,10 @@ class Page {
   }
 
   std::string text() {
-    std::string out = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-                      "<meta name=\"viewport\" content=\"width=device-width\">"
-                      "<title>abuzz bench</title>\n<style>";
+    std::string out =
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
+        "<meta name=\"viewport\" content=\"width=device-width\">"
+        "<title>abuzz bench</title>\n<style>";
     out += style;
     for (int index = 0; index < 8; ++index) {
       const std::string name = "s" + std::to_string(index);
@@ -82,13 +83,14 @@ class Page {
                       "</p>\n<ul>\n";
     for (const std::string& name : report_.options.systems) {
       const System& system = *find_system(name);
-      out += "<li><b>" + name + "</b>: " + escape_html(system.route) + "; waits: " +
-             escape_html(system.waiting) + "</li>\n";
+      out += "<li><b>" + name + "</b>: " + escape_html(system.route) +
+             "; waits: " + escape_html(system.waiting) + "</li>\n";
     }
-    return out + "</ul>\n<p class=\"soft\">Every message carries its sequence and a checksum and was "
-                 "checked by its receiver; a run in which one was lost, doubled, reordered or "
-                 "corrupt has no rate. Bars end at the median, whiskers span all runs. Without a "
-                 "rate the load is closed: throughput, which says nothing about latency.</p>\n";
+    return out +
+           "</ul>\n<p class=\"soft\">Every message carries its sequence and a checksum and was "
+           "checked by its receiver; a run in which one was lost, doubled, reordered or "
+           "corrupt has no rate. Bars end at the median, whiskers span all runs. Without a "
+           "rate the load is closed: throughput, which says nothing about latency.</p>\n";
   }
   static std::string charts(const std::vector<std::string>& items) {
     std::string out = "<div class=\"charts\">\n";
@@ -186,15 +188,15 @@ class Page {
     for (const RunGroup& group : groups_) {
       const RunPlan& plan = group.plan();
       if (plan.rate <= 0 || group.verified_count() == 0) continue;
-      const std::string name = std::string(plan.system->name) + ", " + std::to_string(plan.bytes) +
-                               " B, p99";
+      const std::string name =
+          std::string(plan.system->name) + ", " + std::to_string(plan.bytes) + " B, p99";
       Series& one = series[name];
       one.name = name;
       one.colour = colour(plan);
       one.is_scatter = true;
-      one.points.emplace_back(plan.rate, group.spread([](const RunResult& run) {
-                                                return us(run.figures.p99_ns);
-                                              }).median);
+      one.points.emplace_back(
+          plan.rate,
+          group.spread([](const RunResult& run) { return us(run.figures.p99_ns); }).median);
     }
     return line_chart("latency over offered load", {"messages a second", Scale::logarithmic},
                       {"us", Scale::logarithmic}, values_of(series));
@@ -204,10 +206,9 @@ class Page {
     std::vector<std::string> out;
     const auto is_closed = [](const RunPlan& plan) { return !is_about_latency(plan); };
     for (const auto& [kind, groups] : by_kind(is_closed))
-      out.push_back(bar_chart(kind, "us of CPU a message, all processes",
-                              bars(groups, [](const RunResult& run) {
-                                return run.cpu_ns_per_message() / 1e3;
-                              })));
+      out.push_back(bar_chart(
+          kind, "us of CPU a message, all processes",
+          bars(groups, [](const RunResult& run) { return run.cpu_ns_per_message() / 1e3; })));
     return out;
   }
 
@@ -227,23 +228,22 @@ class Page {
     const RunPlan& plan = group.plan();
     const bool is_whole = group.verified_count() == group.runs.size();
     const Spread rate = group.spread([](const RunResult& run) { return run.rate(); });
-    std::string out = "<tr>" + cell(plan.scenario + ", " + std::to_string(plan.bytes) + " B") +
-                      cell(group.name()) +
-                      cell(std::to_string(group.verified_count()) + " of " +
-                               std::to_string(group.runs.size()),
-                           !is_whole);
+    std::string out =
+        "<tr>" + cell(plan.scenario + ", " + std::to_string(plan.bytes) + " B") +
+        cell(group.name()) +
+        cell(std::to_string(group.verified_count()) + " of " + std::to_string(group.runs.size()),
+             !is_whole);
     for (const double value : {rate.min, rate.median, rate.max})
       out += cell(group.verified_count() == 0 ? "no rate" : number(value));
     for (const auto figure : {&RoleReport::p50_ns, &RoleReport::p99_ns, &RoleReport::p999_ns,
                               &RoleReport::p9999_ns, &RoleReport::max_ns}) {
-      const double value = group.spread([figure](const RunResult& run) {
-                                  return us(run.figures.*figure);
-                                }).median;
+      const double value =
+          group.spread([figure](const RunResult& run) { return us(run.figures.*figure); }).median;
       out += cell(is_about_latency(plan) && value > 0 ? number(value) : "");
     }
-    out += cell(number(group.spread([](const RunResult& run) {
-                              return run.cpu_ns_per_message() / 1e3;
-                            }).median, 3));
+    out += cell(number(
+        group.spread([](const RunResult& run) { return run.cpu_ns_per_message() / 1e3; }).median,
+        3));
     for (const auto figure : {&RoleReport::sent, &RoleReport::received, &RoleReport::lost,
                               &RoleReport::doubled, &RoleReport::reordered, &RoleReport::corrupt}) {
       std::uint64_t sum = 0;
@@ -256,7 +256,8 @@ class Page {
   std::string ratios() const {
     if (report_.ratios.empty()) return {};
     std::string out =
-        "<h2>Abuzz over the others</h2>\n<p class=\"soft\">Of each pair of neighbouring runs. Rates: "
+        "<h2>Abuzz over the others</h2>\n<p class=\"soft\">Of each pair of neighbouring runs. "
+        "Rates: "
         "higher is better; latencies: lower.</p>\n<div class=\"wide\"><table><tr><th>scenario</th>"
         "<th>over</th><th>figure</th><th>min</th><th>median</th><th>max</th><th>pairs</th></tr>\n";
     for (const Ratio& ratio : report_.ratios) {
@@ -264,9 +265,9 @@ class Page {
       const std::string kind = ratio.scenario + ", " + std::to_string(ratio.bytes) + " B" +
                                (ratio.rate > 0 ? " at " + number(ratio.rate, 3) + "/s" : "");
       const auto add = [&](const char* figure, const Spread& spread) {
-        out += "<tr>" + cell(kind) + cell(ratio.system) + cell(figure) + cell(number(spread.min, 3)) +
-               cell(number(spread.median, 3)) + cell(number(spread.max, 3)) +
-               cell(std::to_string(ratio.pairs)) + "</tr>\n";
+        out += "<tr>" + cell(kind) + cell(ratio.system) + cell(figure) +
+               cell(number(spread.min, 3)) + cell(number(spread.median, 3)) +
+               cell(number(spread.max, 3)) + cell(std::to_string(ratio.pairs)) + "</tr>\n";
       };
       add(is_latency ? "p50" : "rate", ratio.main);
       if (is_latency) add("p99", ratio.p99);

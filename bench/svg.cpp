@@ -145,8 +145,8 @@ std::string draw_series(const Series& series, const Axis& x, const Axis& y, cons
     if (!is_drawable(at_x, x.scale) || !is_drawable(at_y, y.scale)) continue;
     path += format("%s%.1f %.1f", path.empty() ? "M" : "L", across.at(at_x), up.at(at_y));
     if (series.is_scatter || series.points.size() <= 12)
-      dots += format("<circle class=\"s%u dot\" cx=\"%.1f\" cy=\"%.1f\" r=\"3\"/>\n",
-                     series.colour, across.at(at_x), up.at(at_y));
+      dots += format("<circle class=\"s%u dot\" cx=\"%.1f\" cy=\"%.1f\" r=\"3\"/>\n", series.colour,
+                     across.at(at_x), up.at(at_y));
   }
   if (series.is_scatter) return dots;
   return format("<path class=\"s%u line\" d=\"", series.colour) + path + "\"/>\n" + dots;
@@ -164,11 +164,16 @@ std::string legend(const std::vector<Series>& series) {
 std::string escape_html(std::string_view text) {
   std::string out;
   for (const char letter : text) {
-    if (letter == '&') out += "&amp;";
-    else if (letter == '<') out += "&lt;";
-    else if (letter == '>') out += "&gt;";
-    else if (letter == '"') out += "&quot;";
-    else out += letter;
+    if (letter == '&')
+      out += "&amp;";
+    else if (letter == '<')
+      out += "&lt;";
+    else if (letter == '>')
+      out += "&gt;";
+    else if (letter == '"')
+      out += "&quot;";
+    else
+      out += letter;
   }
   return out;
 }
@@ -200,14 +205,15 @@ std::string bar_chart(const std::string& title, const std::string& unit,
   if (most <= 0) most = 1;
   const double high = top + static_cast<double>(bars.size()) * (bar_height + bar_gap) + 24;
   const double room = width - bar_left - 120;
-  std::string out = "<figure>\n" + open_svg(high, title) + text_at(bar_left, 18, "start", title,
-                                                                   "title");
+  std::string out =
+      "<figure>\n" + open_svg(high, title) + text_at(bar_left, 18, "start", title, "title");
   double y = top;
   for (const Bar& bar : bars) {
     const double middle = y + bar_height / 2;
     out += text_at(bar_left - 8, middle + 4, "end", bar.label);
-    out += format("<rect class=\"s%u bar\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>\n",
-                  bar.colour, bar_left, y, bar.middle / most * room, bar_height);
+    out +=
+        format("<rect class=\"s%u bar\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>\n",
+               bar.colour, bar_left, y, bar.middle / most * room, bar_height);
     out += line_from(bar_left + bar.low / most * room, middle, bar_left + bar.high / most * room,
                      middle, "whisker");
     out += text_at(bar_left + bar.high / most * room + 8, middle + 4, "start", bar.text);
