@@ -4,6 +4,7 @@
 
 #include "bus/client/agent_host.hpp"
 #include "bus/client/subscription_handle.hpp"
+#include "bus/topic.hpp"
 
 namespace abuzz {
 
@@ -21,6 +22,12 @@ struct Agent::State {
   base::Nanos deadline() const {
     const auto timeout = host->core().config().agent.connect_timeout;
     return host->core().clock().now() + std::chrono::nanoseconds(timeout).count();
+  }
+  Result<std::unique_ptr<client::SubscriptionHandle>> subscribe(
+      std::string_view pattern, Handler handler, const SubscribeOptions& options) const {
+    auto added = host->core().add_subscription(pattern, std::move(handler), options, deadline());
+    if (!added.ok()) return added.failure();
+    return std::make_unique<client::SubscriptionHandle>(core(), std::move(added).value());
   }
   // The core as a handle that keeps the whole host alive.
   std::shared_ptr<client::AgentCore> core() const { return {host, &host->core()}; }
@@ -61,6 +68,7 @@ Result<Publisher> Agent::publisher(std::string_view topic, const PublisherOption
   if (options.lane == Lane::control || options.lane > Lane::bulk)
     return Failure{Error::bad_flag_value, "the lanes of publishers are high, normal and bulk"};
   if (!state_) return Error::closed;
+  if (is_about_requests(topic)) return Failure{Error::reserved_topic, std::string(topic)};
   auto core =
       state_->host->core().add_publisher(state_->core(), topic, options, state_->deadline());
   if (!core.ok()) return core.failure();
@@ -70,11 +78,10 @@ Result<Publisher> Agent::publisher(std::string_view topic, const PublisherOption
 Result<Subscription> Agent::subscribe(std::string_view pattern, Handler handler,
                                       const SubscribeOptions& options) {
   if (!state_) return Error::closed;
-  auto core = state_->host->core().add_subscription(pattern, std::move(handler), options,
-                                                    state_->deadline());
+  if (is_about_requests(pattern)) return Failure{Error::reserved_topic, std::string(pattern)};
+  auto core = state_->subscribe(pattern, std::move(handler), options);
   if (!core.ok()) return core.failure();
-  return Subscription(
-      std::make_unique<client::SubscriptionHandle>(state_->core(), std::move(core).value()));
+  return Subscription(std::move(core).value());
 }
 
 Result<Subscription> Agent::subscribe(std::string_view pattern, const SubscribeOptions& options) {
@@ -103,21 +110,27 @@ Result<PendingRequest> Agent::request(std::string_view topic, std::string_view p
 
 Result<Responder> Agent::reply(std::string_view pattern, RequestHandler handler) {
   if (!state_) return Error::closed;
-  client::AgentCore& core = state_->host->core();
-  core.open_answers();
+  if (const TopicFault fault = check_pattern(pattern); fault != TopicFault::none)
+    return Failure{Error::bad_pattern, std::string(pattern) + ": " + topic_fault_text(fault)};
+  if (is_reserved(pattern)) return Failure{Error::reserved_topic, std::string(pattern)};
+  state_->host->core().open_answers();
+  SubscribeOptions options;
+  // A handler may work for an hour on one; those behind it have time limits of their own.
+  options.stall_limit = std::chrono::hours(1);
   // Weak: the agent keeps the subscription, and so its handler.
   const std::weak_ptr<client::AgentCore> weak = state_->core();
-  auto subscription =
-      subscribe(pattern, [weak, handler = std::move(handler)](const MessageView& message) {
-        const std::shared_ptr<client::AgentCore> self = weak.lock();
-        if (!self) return;
-        auto answer = self->answers().begin(self, message);
-        if (!answer) return;
-        self->note_long_handler();
-        handler(Request(self, std::move(answer)));
-      });
+  const Handler take = [weak, handler = std::move(handler)](const MessageView& message) {
+    const std::shared_ptr<client::AgentCore> self = weak.lock();
+    if (!self) return;
+    auto answer = self->answers().begin(self, message);
+    if (!answer) return;
+    self->note_long_handler();
+    handler(Request(self, std::move(answer)));
+  };
+  const std::string topics = std::string(request_prefix) + std::string(pattern);
+  auto subscription = state_->subscribe(topics, take, options);
   if (!subscription.ok()) return subscription.failure();
-  return Responder(std::move(subscription).value());
+  return Responder(Subscription(std::move(subscription).value()));
 }
 
 FlushReport Agent::flush(std::chrono::nanoseconds patience) {

@@ -49,6 +49,13 @@ constexpr bool is_reserved(std::string_view topic) noexcept {
 constexpr bool is_about_agents(std::string_view pattern) noexcept {
   return pattern.starts_with("$agents") && (pattern.size() == 7 || pattern[7] == '.');
 }
+// Where requests on a topic go, and what responders to a pattern subscribe to: `$request.` and the
+// topic or pattern. So nobody else hears requests, and nobody who only listens is taken for one who
+// replies.
+inline constexpr std::string_view request_prefix = "$request.";
+constexpr bool is_about_requests(std::string_view pattern) noexcept {
+  return pattern.starts_with(request_prefix);
+}
 // `$reply.` and 16 hexadecimal digits, the id of an agent: where replies to its requests go. Any
 // agent may publish there; that agent alone may subscribe, to exactly its own.
 ABUZZ_EXPORT bool is_reply_topic(std::string_view topic) noexcept;

@@ -37,7 +37,8 @@ Result<std::shared_ptr<PublisherCore>> AgentCore::open_publisher(std::shared_ptr
   if (is_closed()) return Error::closed;
   if (const TopicFault fault = check_topic(topic); fault != TopicFault::none)
     return Failure{Error::bad_topic, std::string(topic) + ": " + topic_fault_text(fault)};
-  if (is_reserved(topic)) return Failure{Error::reserved_topic, std::string(topic)};
+  if (is_reserved(topic) && !is_about_requests(topic))
+    return Failure{Error::reserved_topic, std::string(topic)};
   return make_publisher(std::move(self), topic, options.lane);
 }
 
@@ -123,7 +124,7 @@ Result<std::shared_ptr<SubscriptionCore>> AgentCore::open_subscription(
   if (is_closed()) return Error::closed;
   if (const TopicFault fault = check_pattern(pattern); fault != TopicFault::none)
     return Failure{Error::bad_pattern, std::string(pattern) + ": " + topic_fault_text(fault)};
-  if (is_reserved(pattern) && !is_about_agents(pattern))
+  if (is_reserved(pattern) && !is_about_agents(pattern) && !is_about_requests(pattern))
     return Failure{Error::reserved_topic, std::string(pattern)};
   Result<SubscribeOptions> full = complete(options);
   if (!full.ok()) return full.failure();

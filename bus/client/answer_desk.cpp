@@ -44,14 +44,15 @@ std::shared_ptr<ReplyRoute> AnswerDesk::route_to(const std::shared_ptr<AgentCore
 
 std::shared_ptr<Answer> AnswerDesk::begin(const std::shared_ptr<AgentCore>& self,
                                           const MessageView& message) {
-  if (message.kind() != MessageKind::request || message.correlation() == 0) return nullptr;
+  const bool is_request = message.kind() == MessageKind::request && message.correlation() != 0;
+  if (!is_request || !is_about_requests(message.topic())) return nullptr;
   auto route = route_to(self, message.agent_id(), message.lane());
   // Without a publisher nothing can be said: the requester has its time limits.
   if (!route) return nullptr;
   auto answer = std::make_shared<Answer>();  // shared with who works on it
   answer->requester = message.agent_id();
   answer->correlation = message.correlation();
-  answer->topic = message.topic();
+  answer->topic = message.topic().substr(request_prefix.size());
   answer->route = std::move(route);
   answer->parts_allowed.publish(RequestDesk::parts_max);
   bool is_full = false;

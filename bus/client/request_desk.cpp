@@ -6,6 +6,7 @@
 
 #include "bus/client/agent_core.hpp"
 #include "bus/client/request_entry.hpp"
+#include "bus/topic.hpp"
 
 // Requests opened, asked about and given up. request_desk_work.cpp takes what comes for them.
 
@@ -50,7 +51,10 @@ bool RequestDesk::is_listening() {
 Result<std::shared_ptr<RequestDesk::Route>> RequestDesk::route_to(std::shared_ptr<AgentCore> self,
                                                                   std::string_view topic,
                                                                   Lane lane) {
-  const std::pair<std::string, Lane> key(topic, lane);
+  if (const TopicFault fault = check_topic(topic); fault != TopicFault::none)
+    return Failure{Error::bad_topic, std::string(topic) + ": " + topic_fault_text(fault)};
+  if (is_reserved(topic)) return Failure{Error::reserved_topic, std::string(topic)};
+  const std::pair<std::string, Lane> key(std::string(request_prefix) + std::string(topic), lane);
   std::vector<std::shared_ptr<Route>> idle;
   {
     const std::lock_guard lock(mutex_);
@@ -61,7 +65,7 @@ Result<std::shared_ptr<RequestDesk::Route>> RequestDesk::route_to(std::shared_pt
     if (routes_.size() >= routes_max) idle = idle_routes(agent_.clock().now());
   }
   for (const auto& route : idle) route->publisher->release();
-  auto opened = agent_.open_publisher(std::move(self), topic, {.lane = lane});
+  auto opened = agent_.open_publisher(std::move(self), key.first, {.lane = lane});
   if (!opened.ok()) return opened.failure();
   auto route = std::make_shared<Route>();  // shared by all requests on the topic
   route->publisher = std::move(opened).value();

@@ -142,7 +142,7 @@ Switch::Load Switch::load_of(PortId id) const noexcept {
   const auto found = ports_.find(id);
   if (found == ports_.end()) return load;
   for (const auto& subscription : found->second->subscriptions) {
-    if (!subscription || is_reserved(subscription->pattern)) continue;
+    if (!subscription || is_about_agents(subscription->pattern)) continue;
     for (const Line& line : subscription->lines) load.settled += line.done_no;
     for (const auto& pair : subscription->pairs)
       load.unsettled +=

@@ -85,7 +85,9 @@ std::uint16_t Switch::advertise(PortId id, const wire::Advertise& item) {
   Port* port = find_port(id);
   if (port == nullptr) return number(Error::closed);
   if (check_topic(item.topic) != TopicFault::none) return number(Error::bad_topic);
-  if (is_reserved(item.topic) && !is_reply_topic(item.topic)) return number(Error::reserved_topic);
+  const bool is_open =
+      !is_reserved(item.topic) || is_reply_topic(item.topic) || is_about_requests(item.topic);
+  if (!is_open) return number(Error::reserved_topic);
   if (item.publication == 0 || item.publication > config_.agent.publications_max)
     return number(Error::publications_limit);
   if (Publication* known = find_publication(id, item.publication)) {
@@ -172,6 +174,7 @@ void Switch::resume_publication(Publication& publication) {
 std::uint16_t Switch::check_subscribe(const Port& port, const wire::Subscribe& item) const {
   if (check_pattern(item.pattern) != TopicFault::none) return number(Error::bad_pattern);
   const bool is_open = !is_reserved(item.pattern) || is_about_agents(item.pattern) ||
+                       is_about_requests(item.pattern) ||
                        agent_of_reply_topic(item.pattern) == port.agent_id;
   if (!is_open) return number(Error::reserved_topic);
   if (item.subscription == 0 || item.subscription > config_.agent.subscriptions_max)

@@ -51,6 +51,22 @@ TEST_F(Requests, WithoutAResponderItFailsAtOnce) {
   EXPECT_LT(steady_clock::now() - start, 5s);
 }
 
+TEST_F(Requests, WhoOnlyListensIsNoResponderAndHearsNoRequest) {
+  std::atomic<int> heard{0};
+  const Subscription all = worker_->subscribe(">", [&](const MessageView&) { ++heard; }).value();
+  const Subscription its =
+      worker_->subscribe("work.*", [&](const MessageView&) { ++heard; }).value();
+  EXPECT_EQ(asker_->request("work.echo", "").value().finish().error(), Error::no_responder);
+  const Responder responder =
+      worker_->reply("work.*", [](Request request) { (void)request.finish("x"); }).value();
+  EXPECT_TRUE(asker_->request("work.echo", "").value().finish().ok());
+  EXPECT_EQ(heard, 0);
+  // Nor is a message taken for a request.
+  Publisher publisher = asker_->publisher("work.echo").value();
+  ASSERT_EQ(publisher.publish("m", 5s), SendStatus::queued);
+  EXPECT_EQ(publisher.flush(5s).delivered, 1u);
+}
+
 TEST_F(Requests, AReplyMayHaveManyPartsAndProgress) {
   const Responder responder =
       worker_
@@ -320,6 +336,10 @@ TEST_F(Requests, WithoutAnAgentThereAreNoRequests) {
   EXPECT_EQ(asker_->reply("work", [](Request) {}).error(), Error::closed);
   EXPECT_EQ(worker_->request("$work", "").error(), Error::reserved_topic);
   EXPECT_EQ(worker_->request("work.*", "").error(), Error::bad_topic);
+  EXPECT_EQ(worker_->reply("$work", [](Request) {}).error(), Error::reserved_topic);
+  EXPECT_EQ(worker_->reply("work..", [](Request) {}).error(), Error::bad_pattern);
+  EXPECT_EQ(worker_->publisher("$request.work").error(), Error::reserved_topic);
+  EXPECT_EQ(worker_->subscribe("$request.work").error(), Error::reserved_topic);
 }
 
 }  // namespace

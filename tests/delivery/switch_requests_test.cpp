@@ -64,6 +64,14 @@ TEST_F(SwitchRequests, anybody_publishes_on_a_reply_topic_that_is_one) {
   EXPECT_EQ(advertise_answer(reply_topic(subscriber_port)), 0);
 }
 
+TEST_F(SwitchRequests, requests_have_topics_that_no_leading_wildcard_matches) {
+  EXPECT_EQ(advertise_answer("$request.work.one"), 0);
+  EXPECT_EQ(subscribe_answer(subscriber_port, "$request.work.*"), 0);
+  EXPECT_FALSE(matches(">", "$request.work.one"));
+  EXPECT_FALSE(matches("work.*", "$request.work.one"));
+  EXPECT_TRUE(matches("$request.work.*", "$request.work.one"));
+}
+
 TEST_F(SwitchRequests, replies_are_lossless_and_hold_who_replies) {
   subscribe({.pattern = reply_topic(subscriber_port), .bound_messages = 4});
   advertise(1, reply_topic(subscriber_port));

@@ -18,7 +18,7 @@ class RequestModel : public ::testing::Test {
     settle();
     worker_.core().open_answers();
     inbox_ = worker_.core()
-                 .open_subscription("work.*",
+                 .open_subscription("$request.work.*",
                                     [this](const MessageView& message) {
                                       auto answer = worker_.core().answers().begin(
                                           worker_.shared_core(), message);

@@ -79,6 +79,14 @@ class Requests(BusCase):
         self.assert_fails(done, 9, "ABZ-0905")
         self.assertLess(time.monotonic() - start, 5 * SLOW)
 
+    def test_who_only_listens_is_no_responder(self):
+        reader = self.subscribe(">")
+        self.assert_fails(self.abuzz("request", "nobody.there", "x"), 9, "ABZ-0905")
+        self.reply("some.*", "cat")
+        self.assertEqual(self.abuzz("request", "some.one", "x").stdout, "x\n")
+        reader.send_signal(signal.SIGINT)
+        self.assertEqual(self.finish(reader)[1], "")
+
     def test_at_the_deadline_it_is_timed_out_and_the_command_ends(self):
         self.reply("slow.*", "sleep 1001")
         start = time.monotonic()
