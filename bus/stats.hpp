@@ -81,6 +81,7 @@ enum class ProcessCounter : std::uint16_t {
   // The most bytes of bulk that were not acknowledged on a link when something of the lanes control
   // or high was put behind them.
   bulk_ahead_bytes,
+  links_broken,    // a frame was missing: the link was given up, and the session goes on without it
 };
 enum class AgentCounter : std::uint16_t {
   state,

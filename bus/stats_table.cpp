@@ -84,6 +84,7 @@ constexpr CounterInfo counters[] = {
             "messages"),
     counter(process, P::events_lost, "events_lost", "events lost", "messages"),
     gauge(process, P::bulk_ahead_bytes, "bulk_ahead_bytes", "most bulk ahead on a link", "bytes"),
+    counter(process, P::links_broken, "links_broken", "links broken", "links"),
 
     gauge(agent, A::state, "state", "state", "state"),
     gauge(agent, A::session_epoch, "session_epoch", "session epoch", "1"),

@@ -9,6 +9,12 @@ namespace {
 // How long before its end an agent that could not settle everything says its last word.
 constexpr base::Nanos last_word_span = 50 * base::millisecond;
 
+// Of two deadlines, of which 0 is none; -1 for none.
+base::Nanos earlier(base::Nanos one, base::Nanos other) noexcept {
+  if (one == 0 || other == 0) return one + other == 0 ? -1 : one + other;
+  return std::min(one, other);
+}
+
 }  // namespace
 
 Session::Session(Parts parts)
@@ -52,7 +58,7 @@ base::Nanos Session::next_deadline() const noexcept {
       return greeting_until_;
     case SessionState::live:
     case SessionState::leaving:
-      return settle_at_ != 0 ? settle_at_ : -1;
+      return earlier(settle_at_, probe_.due_at());
     case SessionState::closed:
       break;
   }

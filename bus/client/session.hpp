@@ -19,6 +19,7 @@
 #include "bus/config.hpp"
 #include "bus/delivery/lane_turn.hpp"
 #include "bus/delivery/link_flow.hpp"
+#include "bus/delivery/link_probe.hpp"
 #include "bus/link/network.hpp"
 #include "bus/mem/pool.hpp"
 #include "bus/stats.hpp"
@@ -143,6 +144,7 @@ class Session final : private wire::ControlSink {
 
   // session_input.cpp
   std::size_t receive(base::Nanos now);
+  bool is_in_turn(const wire::FrameHead& head);
   bool take_frame();
   bool take_delivery(const wire::FrameView& view, const wire::Record& record);
   void begin_outcomes(Stream& stream, std::uint64_t accepted_seq);
@@ -194,11 +196,12 @@ class Session final : private wire::ControlSink {
   void add_control();
   bool flush_frame();
   bool send_frame(mem::Buffer&& part);
-  wire::FrameHead stamped_head();
+  wire::FrameHead stamped_head(bool has_news);
 
   // session_control.cpp
   void collect_control(base::Nanos now);
   void collect_registrations();
+  bool collect_verdicts();
   void collect_settles(base::Nanos now);
   void collect_goodbye(base::Nanos now);
   void collect_flushes();
@@ -215,6 +218,7 @@ class Session final : private wire::ControlSink {
   std::unique_ptr<link::DoorCall> previous_door_;
   std::unique_ptr<link::Link> link_;
   std::optional<delivery::LinkFlow> flow_;
+  delivery::LinkProbe probe_;
   std::vector<std::byte> datagram_;
   std::vector<std::byte> token_;
   std::string refusal_text_;
@@ -249,6 +253,10 @@ class Session final : private wire::ControlSink {
   VerdictIntake::Producer polling_verdicts_{verdicts_.producer()};
   VerdictIntake::Producer desk_verdicts_{verdicts_.producer()};
   RequestMail* request_mail_ = nullptr;
+  // What was refused lately, oldest first, of the present node: what was told may have been lost
+  // with the link, and is told again on the next one.
+  delivery::Ring<Refusal> refusals_;
+  std::size_t refusals_untold_ = 0;  // of them, at the end
   std::size_t stream_count_ = 0, subscription_count_ = 0;
   std::uint32_t next_publisher_id_ = 1;
   bool registrations_changed_ = false;

@@ -13,6 +13,8 @@ namespace {
 constexpr base::Nanos settle_delay = 2 * base::millisecond;
 constexpr std::uint64_t settle_messages = 4096;  // so many need not wait
 constexpr std::size_t registrations_per_frame = 200;
+constexpr std::size_t verdicts_per_frame = 512;
+constexpr std::size_t refusals_max = 4096;  // more are not on their way
 
 bool is_news(const wire::Settle& settle, const wire::Settle& told) noexcept {
   return settle.done_no != told.done_no || settle.received_no != told.received_no ||
@@ -153,14 +155,32 @@ bool Session::is_settle_due(const SubscriptionCore& subscription, const wire::Se
          settle.consumed_bytes - told.consumed_bytes >= 512 * base::kib;
 }
 
+// Before the settles that cover them. True when all are told. What was delivered by a node that is
+// lost, or to a subscription that is, concerns nobody now.
+bool Session::collect_verdicts() {
+  Refusal refused;
+  while (verdicts_.pop(&refused, 1) == 1) {
+    if (refusals_.count() == refusals_max) refusals_.pop_front();
+    refusals_.push_back(std::move(refused));
+    refusals_untold_ = std::min(refusals_untold_ + 1, refusals_.count());
+    settle_now_ = true;
+  }
+  for (std::size_t added = 0; refusals_untold_ > 0; --refusals_untold_) {
+    const Refusal& next = refusals_.at(refusals_.count() - refusals_untold_);
+    const SubscriptionCore* subscription = find_subscription(next.verdict.subscription);
+    if (subscription == nullptr || subscription != next.subscription ||
+        subscription->generation != next.generation)
+      continue;
+    if (++added > verdicts_per_frame) return false;
+    control_.add(next.verdict);
+  }
+  return true;
+}
+
 void Session::collect_settles(base::Nanos now) {
   collect_departed();
   parts_.executor.queue().spill();
-  wire::Verdict verdict;
-  while (verdicts_.pop(&verdict, 1) == 1) {
-    control_.add(verdict);
-    settle_now_ = true;
-  }
+  if (!collect_verdicts()) return;
   bool has_news = false;
   bool is_due = settle_now_ || builder_.record_count() > 0 || !control_.is_empty() ||
                 flow_->is_ack_due() || (settle_at_ != 0 && now >= settle_at_);

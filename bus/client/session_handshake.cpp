@@ -139,6 +139,7 @@ void Session::on_welcome(const wire::DoorWelcome& welcome, base::Nanos now) {
   for (std::size_t index = 0; index < welcome.window_bytes.size() && index < 3; ++index)
     windows[index] = welcome.window_bytes[index];
   flow_.emplace(windows);
+  probe_ = {};
   const bool same_node = welcome.node_id == node_id_ && welcome.node_epoch == node_epoch.hint() &&
                          welcome.agent_id == agent_id.hint();
   const bool same_identity = welcome.node_id == node_id_ && welcome.agent_id == agent_id.hint();
@@ -170,6 +171,8 @@ void Session::begin_epoch(bool same_node) {
   builder_.clear();
   load_ = {};
   told_leaving_ = said_goodbye_ = false;
+  while (!same_node && !refusals_.is_empty()) refusals_.pop_front();
+  refusals_untold_ = refusals_.count();
   for (auto& stream : streams_) {
     if (!stream) continue;
     stream->is_advertised = false;

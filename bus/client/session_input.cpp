@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "bus/client/session.hpp"
+#include "bus/wire/life.hpp"
 
 // Frames from the node: credit and news are taken here, batches go on unopened to who handles them.
 
@@ -46,6 +47,16 @@ std::size_t Session::receive(base::Nanos now) {
   return done;
 }
 
+// Whether a frame is of this link and in its turn. Where one is missing the link is given up: on
+// the next one everything goes on from where it was.
+bool Session::is_in_turn(const wire::FrameHead& head) {
+  if (head.session_epoch != session_epoch_) return false;
+  if (flow_->misses_some_before(head)) parts_.stats.process().add(ProcessCounter::links_broken);
+  if (!flow_->on_frame(head)) return false;
+  probe_.on_frame(head);
+  return true;
+}
+
 // HOT: whoever steps, once a frame.
 bool Session::take_frame() {
   std::array<std::span<const std::byte>, link::frame_parts_max> spans;
@@ -54,15 +65,14 @@ bool Session::take_frame() {
   wire::FrameView view;
   const wire::Reject reject =
       wire::FrameView::parse(std::span(spans).first(incoming_.part_count), view);
-  if (reject != wire::Reject::none || view.head().session_epoch != session_epoch_ ||
-      !flow_->on_frame(view.head()))
-    return false;
+  if (reject != wire::Reject::none || !is_in_turn(view.head())) return false;
   StatsRow& process = parts_.stats.process();
   process.add(ProcessCounter::frames_in);
   process.add(ProcessCounter::bytes_in, view.frame_bytes());
   delivery::LinkFlow::Load load;
   for (std::size_t index = 0; index < view.record_count(); ++index) {
-    const wire::Record record = view.record(index);
+    wire::Record record = view.record(index);
+    wire::age_on_arrival(record, view.head(), link_->traits().same_host, now_);
     if (record.kind == wire::RecordKind::control) {
       if (wire::read_control(view.slice(record), control_scratch_, *this) != wire::Reject::none)
         return false;
@@ -93,8 +103,7 @@ bool Session::take_delivery(const wire::FrameView& view, const wire::Record& rec
     delivery.generation = subscription->generation;
     delivery.lane = record.lane;
     delivery.aborts = record.kind == wire::RecordKind::abort;
-    if (record.ttl_left_ms != 0)
-      delivery.expires_at = now_ + base::Nanos{record.ttl_left_ms} * base::millisecond;
+    delivery.expires_at = wire::expiry_of(record, now_);
     const std::size_t lane = wire::lane_index(record.lane);
     SubscriptionCore::Line& line = subscription->lines[lane];
     subscription->lanes_used |= static_cast<std::uint8_t>(1u << lane);
@@ -176,11 +185,12 @@ void Session::on(const wire::Credit& item) {
   if (stream == nullptr || !stream->is_advertised || item.accepted_seq > stream->last_seq) return;
   if ((item.flags & wire::credit_is_fresh) != 0) begin_outcomes(*stream, item.accepted_seq);
   stream->was_open = true;
-  stream->returns = false;
   stream->limit_seq = std::max(stream->limit_seq, item.limit_messages);
   stream->limit_bytes = std::max(stream->limit_bytes, item.limit_bytes);
   if (item.limit_messages > item.accepted_seq) {
-    stream->awaits_returns = false;
+    // Nobody is waited for any more. Not before: should this node forget the publication meanwhile,
+    // it must hear again whom it has to wait for.
+    stream->returns = stream->awaits_returns = false;
     stream->lossless_count = stream->lossless_told;
   }
   take_positions(*stream, item);

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "bus/client/session.hpp"
+#include "bus/wire/life.hpp"
 
 // Batches going out, second half: sealed ones put into frames, inside the credit of the link.
 
@@ -67,7 +68,8 @@ std::size_t Session::send(base::Nanos now) {
   add_control();
   if (send_batches()) {
     collect_control(now);
-    if (builder_.record_count() > 0 || flow_->is_ack_due()) flush_frame();
+    const bool is_due = flow_->is_ack_due() || probe_.owes_answer() || probe_.is_due(now);
+    if (builder_.record_count() > 0 || is_due) flush_frame();
   }
   update_knocks(true);
   return parts_.stats.process().get(ProcessCounter::frames_out) - before;
@@ -84,20 +86,19 @@ wire::Record Session::record_of(const Stream& stream, const SealedBatch& batch) 
   if (batch.is_void) {
     record.kind = wire::RecordKind::void_range;
     record.attempt_or_reason = static_cast<std::uint16_t>(Error::expired);
-  } else if (batch.expires_at != 0) {
-    const base::Nanos left = std::max<base::Nanos>(batch.expires_at - now_, 1);
-    record.ttl_left_ms =
-        static_cast<std::uint32_t>((left + base::millisecond - 1) / base::millisecond);
+  } else {
+    record.ttl_left_ms = wire::ttl_left_ms(batch.expires_at, now_);
   }
   return record;
 }
 
-// Of the next frame, which carries `load_`.
-wire::FrameHead Session::stamped_head() {
+// Of the next frame, which carries `load_`. `has_news`: it has records.
+wire::FrameHead Session::stamped_head(bool has_news) {
   wire::FrameHead head;
   head.session_epoch = session_epoch_;
   head.node_epoch = node_epoch.hint();
   flow_->stamp(head, load_);
+  probe_.stamp(head, has_news, now_);
   load_ = {};
   StatsRow& process = parts_.stats.process();
   if (flow_->bulk_ahead_bytes() > process.get(ProcessCounter::bulk_ahead_bytes))
@@ -205,7 +206,7 @@ void Session::add_inline(Stream& stream, SealedBatch& batch) {
 bool Session::send_in_place(Stream& stream, SealedBatch& batch) {
   load_ = {};
   load_.add(stream.lane, static_cast<std::uint32_t>(batch.bytes.bytes()));
-  const wire::FrameHead head = stamped_head();
+  const wire::FrameHead head = stamped_head(true);
   const std::size_t start =
       wire::write_frame_in_place(batch.block.span(), batch.offset, head, record_of(stream, batch));
   const std::size_t end = batch.offset + batch.bytes.bytes();
@@ -226,7 +227,7 @@ bool Session::send_copy(Stream& stream, SealedBatch& batch) {
   std::memcpy(part.data() + wire::in_place_headroom, batch.bytes.data(), bytes);
   load_ = {};
   load_.add(stream.lane, static_cast<std::uint32_t>(bytes));
-  const wire::FrameHead head = stamped_head();
+  const wire::FrameHead head = stamped_head(true);
   const std::size_t start = wire::write_frame_in_place(part.span(), wire::in_place_headroom, head,
                                                        record_of(stream, batch));
   part.narrow(start, part.bytes() - start);
@@ -242,7 +243,7 @@ bool Session::flush_frame() {
     part = std::move(reserve_);
     part.narrow(0, builder_.head_bytes());
   }
-  builder_.finish(stamped_head(), part.span());
+  builder_.finish(stamped_head(builder_.record_count() > 0), part.span());
   builder_.clear();
   return send_frame(std::move(part));
 }

@@ -218,26 +218,38 @@ bool SubscriptionCore::is_expired() const {
 
 // A batch that cannot be used is counted, told to the node, and its credit returned.
 void SubscriptionCore::reject(const Delivery& delivery, std::uint64_t charge, Error reason) {
-  if (reason == Error::expired)
-    row_->add(SubscriptionCounter::dropped_expired, delivery.count);
-  else
-    row_->add(SubscriptionCounter::corrupt);
-  if (delivery.count > 0 && verdicts != nullptr) {
-    wire::Verdict verdict;
-    verdict.subscription = handle;
-    verdict.reason = static_cast<std::uint16_t>(reason);
-    verdict.lane = delivery.lane;
-    verdict.first_delivery = delivery.first_delivery;
-    verdict.count = delivery.count;
-    (void)verdicts->try_push(std::move(verdict));
-  }
-  row_->add(SubscriptionCounter::refused, delivery.count);
+  if (reason != Error::expired) row_->add(SubscriptionCounter::corrupt);
+  refuse(delivery.first_delivery, delivery.count, reason);
   consume(delivery.count, charge);
   view_ = {};
   finish();
 }
 
+void SubscriptionCore::refuse(std::uint64_t first_delivery, std::uint32_t count, Error reason) {
+  if (reason == Error::expired) row_->add(SubscriptionCounter::dropped_expired, count);
+  row_->add(SubscriptionCounter::refused, count);
+  if (count == 0 || verdicts == nullptr) return;
+  Refusal refusal{this, current_.generation, {}};
+  refusal.verdict.subscription = handle;
+  refusal.verdict.reason = static_cast<std::uint16_t>(reason);
+  refusal.verdict.lane = current_.lane;
+  refusal.verdict.first_delivery = first_delivery;
+  refusal.verdict.count = count;
+  (void)verdicts->try_push(std::move(refusal));
+}
+
+// Of a delivery that was begun and outlived its time in the middle: a polling thread took its time.
+// False where it cannot be told now: then the rest is handed out.
+bool SubscriptionCore::refuse_rest() {
+  if (verdicts != nullptr && !verdicts->has_room()) return false;
+  const std::uint32_t handled = whole_ ? next_ : next_ - current_.first;
+  refuse(current_.first_delivery + handled, end_ - next_, Error::expired);
+  finish();
+  return true;
+}
+
 std::size_t SubscriptionCore::handle_some(const Handler& given, std::size_t max) {
+  if (is_expired() && refuse_rest()) return 0;
   std::size_t handled = 0;
   const wire::Envelope& envelope = view_.envelope();
   MessageView::Fields fields;

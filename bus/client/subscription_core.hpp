@@ -26,7 +26,15 @@ namespace abuzz::client {
 //   gone     the node ended it, or its owner did
 enum class SubscriptionState : std::uint8_t { joining, live, refused, gone };
 
-using VerdictIntake = queue::Intake<wire::Verdict, 64>;
+class SubscriptionCore;
+
+// Deliveries that were refused. Their numbers mean something to the node of that registration only.
+struct Refusal {
+  const SubscriptionCore* subscription = nullptr;  // compared, never looked into
+  std::uint32_t generation = 0;
+  wire::Verdict verdict;
+};
+using VerdictIntake = queue::Intake<Refusal, 64>;
 
 // One subscription: what the session registers, and what the consumer (the executor, or a polling
 // thread) does with its deliveries: verify, recognise what came twice, put chunks together, call
@@ -133,6 +141,8 @@ class SubscriptionCore {
   void leave_batch() noexcept;
   bool is_expired() const;
   void reject(const Delivery& delivery, std::uint64_t charge, Error reason);
+  void refuse(std::uint64_t first_delivery, std::uint32_t count, Error reason);
+  bool refuse_rest();
 
   base::Clock& clock_;
   mem::Pool& pool_;

@@ -249,6 +249,7 @@ struct Port {
   std::string name;                                          // of the agent
   bool said_goodbye = false;                                 // what it handled is told in full
   base::Nanos suspended_since = 0;                           // 0: its link is up
+  base::Nanos resumed_at = 0;                                // when it came up last
   std::vector<std::unique_ptr<Publication>> publications;    // by handle - 1
   std::vector<std::unique_ptr<Subscription>> subscriptions;  // by handle - 1
   std::vector<Publication*> dirty;                           // something to tell the publisher

@@ -225,7 +225,6 @@ class Switch {
   bool choose(const Subscription& subscription, Line& line, std::size_t& place) const noexcept;
   void drop_expired_heads(Subscription& subscription, Line& line);
   void complete(Entry& entry, std::uint32_t handled, DropReason reason);
-  std::uint32_t ttl_left_ms(const Routed& routed) const noexcept;
   void finish_outcome(Routed& routed);
   void release_received(Line& line, std::uint64_t received_no);
   static void show_numbers(Subscription& subscription) noexcept;
@@ -257,6 +256,7 @@ class Switch {
   static std::uint32_t shortest_queue(const Publication& publication) noexcept;
   void tell(Publication& publication, wire::ControlBuilder& control);
   static void show_queue(Subscription& subscription);
+  void end_forgotten(Port& port);
 
   // Constant after construction
   StatsFile& stats_;

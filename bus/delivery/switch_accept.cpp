@@ -2,6 +2,7 @@
 
 #include "bus/base/check.hpp"
 #include "bus/delivery/switch.hpp"
+#include "bus/wire/life.hpp"
 
 // Batches coming in: sequence, limit, and one entry for each subscription that matches.
 
@@ -74,8 +75,7 @@ Verdict Switch::accept(PortId port, const wire::Record& record, const wire::Batc
   routed.first_of_train = is_chunk(head) && envelope.chunk_index == 0;
   routed.skipped = skip;
   routed.handled.add(0, skip);
-  if (record.ttl_left_ms > 0)
-    routed.expires_at = now + base::Nanos{record.ttl_left_ms} * base::millisecond;
+  routed.expires_at = wire::expiry_of(record, now);
   // Boundaries are written before the act that makes them visible.
   publication.accepted = accepted;
   publication.accepted_seq += count;

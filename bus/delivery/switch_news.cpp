@@ -10,6 +10,18 @@ namespace abuzz::delivery {
 namespace {
 
 constexpr base::Nanos slow_news_interval = 50 * base::millisecond;
+// An agent that is back registers again what it has. What it does not name by then it has given up,
+// and the word of it was lost with the link.
+constexpr base::Nanos registration_patience = 10 * base::second;
+
+// Past its limit. Credit that goes round among publishers while nothing waits to be consumed is not
+// the subscriber's fault.
+bool has_stalled(Subscription& subscription, base::Nanos now) noexcept {
+  if (subscription.backlog.messages == 0 && subscription.backlog.bytes == 0)
+    subscription.blocked_since = 0;
+  return subscription.blocked_since != 0 && subscription.policy == Policy::lossless &&
+         now - subscription.blocked_since > subscription.stall_limit;
+}
 
 }  // namespace
 
@@ -160,6 +172,14 @@ void Switch::show_queue(Subscription& subscription) {
   row.set(SubscriptionCounter::queued_bytes, subscription.queued.bytes);
 }
 
+void Switch::end_forgotten(Port& port) {
+  if (port.id == own_port_ || port.suspended_since != 0 ||
+      now_ - port.resumed_at < registration_patience)
+    return;
+  for (auto& publication : port.publications)
+    if (publication && publication->is_paused) end_publication(*publication);
+}
+
 void Switch::do_timers(base::Nanos now) {
   now_ = now;
   if (now < slow_news_at_) return;
@@ -179,13 +199,12 @@ void Switch::do_timers(base::Nanos now) {
           outcome != publication->outcome_told)
         note(*publication);
     }
+    end_forgotten(*port);
     for (auto& subscription : port->subscriptions) {
       if (subscription) expire(*subscription);
       if (subscription) free_idle_credit(*subscription);
       if (subscription) show_queue(*subscription);
-      if (subscription && subscription->blocked_since != 0 &&
-          subscription->policy == Policy::lossless && port->suspended_since == 0 &&
-          now - subscription->blocked_since > subscription->stall_limit) {
+      if (subscription && port->suspended_since == 0 && has_stalled(*subscription, now)) {
         subscription->row->add(SubscriptionCounter::stalls);
         end_subscription(*subscription, DropReason::peer_gone, true);
       }

@@ -50,6 +50,7 @@ void Switch::open_port(PortId id, std::string_view agent_name) {
   }
   port->name = agent_name;
   port->said_goodbye = false;
+  port->resumed_at = now_;
   port->suspended_since = 0;
 }
 
@@ -94,9 +95,13 @@ std::uint16_t Switch::advertise(PortId id, const wire::Advertise& item) {
     const bool is_same = known->publisher_id == item.publisher_id &&
                          known->publisher_epoch == item.publisher_epoch &&
                          known->topic == item.topic && known->lane == item.lane;
-    if (!is_same) return number(Error::denied);
-    resume_publication(*known);
-    return 0;
+    // Of one that was withdrawn while the link was lost the agent has forgotten the handle.
+    if (!is_same && !known->is_paused) return number(Error::denied);
+    if (is_same) {
+      resume_publication(*known);
+      return 0;
+    }
+    end_publication(*known);
   }
   if (is_draining_) return number(Error::closed);
   if (publication_count_ >= config_.node.publications_max) return number(Error::publications_limit);

@@ -2,6 +2,7 @@
 
 #include "bus/base/check.hpp"
 #include "bus/delivery/switch.hpp"
+#include "bus/wire/life.hpp"
 
 // Deliveries going out, and what became of them.
 
@@ -71,7 +72,7 @@ bool Switch::peek(PortId id, Outgoing& outgoing, LaneTurn::Waiting allowed) {
     outgoing.subscription = subscription.handle;
     outgoing.first = entry.first;
     outgoing.count = entry.count;
-    outgoing.ttl_left_ms = ttl_left_ms(*entry.routed);
+    outgoing.ttl_left_ms = wire::ttl_left_ms(entry.routed->expires_at, now_);
     outgoing.first_delivery = entry.first_delivery != 0 ? entry.first_delivery : line.sent_no + 1;
     return true;
   }
@@ -288,13 +289,6 @@ void Switch::finish_outcome(Routed& routed) {
   routed_.release(routed);
   --publication.routed_open;
   if (publication.is_withdrawn) free_departed(publication);
-}
-
-// Rounded up: what has some time left is not sent as having none.
-std::uint32_t Switch::ttl_left_ms(const Routed& routed) const noexcept {
-  if (routed.expires_at == 0) return 0;
-  const base::Nanos left = std::max<base::Nanos>(routed.expires_at - now_, 1);
-  return static_cast<std::uint32_t>((left + base::millisecond - 1) / base::millisecond);
 }
 
 }  // namespace abuzz::delivery

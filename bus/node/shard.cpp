@@ -76,6 +76,7 @@ void Shard::State::strike(Session& session) {
 // it begins there with what had not come over this one.
 void Shard::State::lose_link(Session& session, base::Nanos now) {
   session.is_lost = true;
+  parts.stats.process().add(ProcessCounter::links_broken);
   session.is_attached = false;
   deliveries.suspend_port(session.agent_id, now);
   report(ShardReport::Kind::link_lost, session.id);
@@ -188,6 +189,8 @@ void Shard::State::do_timers(base::Nanos now) {
   process.set(ProcessCounter::strangers, parts.hub.counters().strangers);
   process.set(ProcessCounter::hub_full, parts.hub.counters().full);
   process.set(ProcessCounter::hub_unreachable, parts.hub.counters().unreachable);
+  for (auto& [id, session] : sessions)
+    if (!session->is_lost && session->probe.is_due(now)) owe(*session);
   if (now < look_at) return;
   look_at = now + Presence::look_interval;
   for (auto& [id, session] : sessions) session->presence.look({now, wall_now});
@@ -208,6 +211,7 @@ void Shard::State::consider_goodbye(base::Nanos now) {
 std::size_t Shard::do_work(base::Nanos now, base::Nanos wall_now) {
   State& state = *state_;
   state.wall_now = wall_now;
+  state.cycle_at = now;
   std::size_t done = state.take_orders(now);
   done += state.receive(now);
   if (now >= state.timers_at) state.do_timers(now);

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "bus/node/shard_state.hpp"
+#include "bus/wire/life.hpp"
 
 // Frames from agents: checked here, never beyond the sealed header.
 
@@ -141,7 +142,8 @@ void Shard::State::take_frame(Session& session, base::Nanos now) {
     strike(session);
     return;
   }
-  if (session.flow.is_ack_due()) owe(session);
+  session.probe.on_frame(view.head());
+  if (session.flow.is_ack_due() || session.probe.owes_answer()) owe(session);
   if (session.said_goodbye) report(ShardReport::Kind::goodbye, session.id);
 }
 
@@ -149,11 +151,12 @@ bool Shard::State::take_records(Session& session, const wire::FrameView& view, b
   delivery::LinkFlow::Load load;
   bool is_good = true;
   for (std::size_t index = 0; index < view.record_count() && is_good; ++index) {
-    const wire::Record record = view.record(index);
+    wire::Record record = view.record(index);
     load.add(record.kind == wire::RecordKind::control ? wire::Lane::control : record.lane,
              record.slice_bytes);
     switch (record.kind) {
       case wire::RecordKind::batch:
+        wire::age_on_arrival(record, view.head(), parts.hub.traits().same_host, now);
         is_good = take_batch(session, view, record, now);
         break;
       case wire::RecordKind::void_range:

@@ -187,6 +187,7 @@ bool Shard::State::finish_frame(Session& session, delivery::LinkFlow::Load& load
   head.part_count = static_cast<std::uint8_t>(outgoing.part_count);
   session.flow.stamp(head, load);
   note_bulk_ahead(session);
+  session.probe.stamp(head, builder.record_count() > 0, cycle_at);
   session.owes_ack = false;
   mem::Buffer first = parts.pool.try_acquire(builder.head_bytes());
   if (!first) {

@@ -9,6 +9,7 @@
 
 #include "bus/base/position.hpp"
 #include "bus/delivery/link_flow.hpp"
+#include "bus/delivery/link_probe.hpp"
 #include "bus/delivery/switch.hpp"
 #include "bus/link/link.hpp"
 #include "bus/node/presence.hpp"
@@ -26,6 +27,7 @@ struct Session {
   std::uint32_t session_epoch = 0;
   std::string name;
   delivery::LinkFlow flow;
+  delivery::LinkProbe probe;
   bool is_attached = false;
   bool is_lost = false;  // the link has lost frames: nothing more is taken from it or sent
   bool said_goodbye = false;
@@ -73,11 +75,11 @@ struct Shard::State {
   std::array<std::span<const std::byte>, 256> slices;
   wire::FrameBuilder builder{{records, targets, slices}};
   base::Nanos timers_at = 0;
-  base::Nanos goodbye_at = 0;     // while it stops
-  bool says_goodbye = false;      // in every frame from now on
-  std::uint64_t undelivered = 0;  // messages that were not settled when it said goodbye
-  base::Nanos look_at = 0;        // when presence looks next
-  base::Nanos wall_now = 0;
+  base::Nanos goodbye_at = 0;              // while it stops
+  bool says_goodbye = false;               // in every frame from now on
+  std::uint64_t undelivered = 0;           // messages that were not settled when it said goodbye
+  base::Nanos look_at = 0;                 // when presence looks next
+  base::Nanos wall_now = 0, cycle_at = 0;  // of the present cycle
   // How many were posted, told to the other thread; how many were taken is the taker's own.
   base::Position<std::uint64_t> orders_posted, reports_posted;
   std::uint64_t orders_taken = 0;               // the shard's thread

@@ -40,7 +40,7 @@ Reject check_head(const FrameHead& head, std::size_t part_bytes, std::size_t par
 // What is only looked at once the check sum has told that the sender meant it.
 Reject check_meaning(const FrameHead& head) noexcept {
   if (head.kind != 3) return Reject::kind;
-  if (head.reserved0 != 0 || head.reserved1 != 0) return Reject::reserved_not_zero;
+  if (head.reserved0 != 0) return Reject::reserved_not_zero;
   if ((head.flags & flags_must_understand) != 0) return Reject::reserved_not_zero;
   return Reject::none;
 }

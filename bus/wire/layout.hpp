@@ -51,6 +51,13 @@ enum class RecordKind : std::uint8_t {
   control = 4,     // the slice is a Control FlatBuffer; lane control
 };
 
+// Frame flags: what follows after a lost frame.
+inline constexpr std::uint8_t frame_asks = 1;     // whether everything arrived: a frame must answer
+inline constexpr std::uint8_t frame_answers = 2;  // the question that came last
+
+// In place of what is left of a time to live: nothing. Only a train that was begun goes on.
+inline constexpr std::uint32_t ttl_over = 0xFFFF'FFFF;
+
 // Record flags.
 inline constexpr std::uint8_t record_resume = 1;      // first after a link was lost: adopt seq - 1
 inline constexpr std::uint8_t record_may_repeat = 2;  // may have been delivered before
@@ -77,7 +84,7 @@ struct FrameHead {
   std::uint32_t link_ack[3] = {0, 0, 0};  // high, normal, bulk: 64 B units processed, mod 2^32
   std::uint64_t link_seq = 0;             // per link and direction, from 1, no gaps
   std::uint32_t frames_acked = 0;         // frames of yours that I processed, mod 2^32
-  std::uint32_t reserved1 = 0;
+  std::uint32_t sent_ms = 0;     // monotonic clock of the sender, mod 2^32: of one host only
   std::uint64_t head_check = 0;  // XXH3-64 of records and targets, seeded with that of [0, 56)
 };
 static_assert(sizeof(FrameHead) == 64 && offsetof(FrameHead, head_check) == 56);
