@@ -64,12 +64,39 @@ enum class Policy : std::uint8_t {
   latest = 3,    // of each topic and key the oldest goes, counted as conflated
 };
 
+// Which member of a group gets what comes next. Values are on the wire.
+enum class GroupMode : std::uint8_t {
+  least_outstanding = 0,  // of two by chance the one with less in hand
+  round_robin = 1,        // the next in turn
+  sticky = 2,             // each key goes to one member while that lives and keeps up
+};
+
+// When a message of a group counts as delivered.
+enum class AckMode : std::uint8_t {
+  automatic,  // when its handler returned, or it was polled
+  manual,     // when it was acknowledged: MessageView::ack, or Lease
+};
+
 struct SubscribeOptions {
   Policy policy = Policy::lossless;
   std::chrono::milliseconds stall_limit{0};  // lossless; 0: subscription.stall_limit of the config
   std::uint32_t latest_messages = 0;         // latest: kept per topic and key, from 1; others: 0
   std::uint32_t queue_messages = 0;  // 0: from the config, by policy; latest: at least that many
   std::uint64_t queue_bytes = 0;     // 0: from the config
+
+  // With a name this subscription is a member of the group (name, pattern): each message goes to
+  // one of the members, and to another one if that dies or gives it back. The name is one token of
+  // at most 64 bytes. The rest must be the same for all members (group_conflict), and the bounds
+  // above are those of the first. The policy `latest` is not for groups.
+  std::string group = {};
+  GroupMode group_mode = GroupMode::least_outstanding;
+  AckMode ack = AckMode::automatic;
+  // Manual: what is not acknowledged by then goes to another member. 0: subscription.ack_timeout of
+  // the config; at most 1h.
+  std::chrono::milliseconds ack_timeout{0};
+  // Attempts that a message gets before it goes to `$dead.TOPIC`. 0: subscription.attempts_max of
+  // the config; at most 1000.
+  std::uint32_t attempts_max = 0;
 };
 
 // Times and place of a request.
