@@ -61,6 +61,9 @@ struct SubscriptionConfig {
   std::uint32_t drop_queue_messages = 1024;       // 1..1048576, the others
   std::uint64_t queue_bytes = 8ull << 20;         // 1MiB+64KiB..1GiB
   std::chrono::milliseconds stall_limit{10'000};  // 100ms..1h, lossless
+  std::chrono::milliseconds ack_timeout{30'000};  // 100ms..1h, of a group's leases
+  std::uint32_t attempts_max = 20;                // 1..1000, of a group, at each message
+  std::uint32_t leased_max = 1024;                // 1..1024, to each member of a group
 };
 
 struct PlaceConfig {

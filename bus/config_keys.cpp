@@ -113,6 +113,12 @@ constexpr ConfigKey keys[] = {
      1 * gib, false, "Bytes that may wait for a subscription.", ""},
     {"subscription", "stall_limit", duration, subscription<&S::stall_limit>, 100 * ms, 1 * h, false,
      "A lossless subscriber that stands still for so long is dropped, and everyone is told.", ""},
+    {"subscription", "ack_timeout", duration, subscription<&S::ack_timeout>, 100 * ms, 1 * h, false,
+     "What a member of a group does not acknowledge for so long goes to another member.", ""},
+    {"subscription", "attempts_max", count, subscription<&S::attempts_max>, 1, 1000, false,
+     "After so many failed attempts a message of a group goes to $dead.TOPIC.", ""},
+    {"subscription", "leased_max", count, subscription<&S::leased_max>, 1, 1024, false,
+     "Messages that a member of a group may have in hand.", ""},
 
     {"place", "pin", text, place<&Pl::pin>, 0, 0, false,
      "Whether the node pins its threads to processors; auto: where that can win.", "auto on off"},

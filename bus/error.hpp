@@ -46,7 +46,8 @@ enum class Error : std::uint16_t {
   node_subscriptions_limit = 603,
   memory_budget = 604,
   publications_limit = 605,
-  bad_bound = 606,  // a subscription bound outside its range
+  bad_bound = 606,       // a subscription bound outside its range
+  group_conflict = 607,  // a member that wants another mode, policy or limits than its group has
   back_pressured = 701,
   closed = 702,
   timed_out = 703,
@@ -58,6 +59,8 @@ enum class Error : std::uint16_t {
   peer_gone = 906,       // the responder was gone before its reply was whole
   cancelled = 907,       // the requester did not want it any more
   request_failed = 908,  // the responder said so
+  dead_lettered = 909,   // every attempt of its group failed
+  not_leased = 910,      // the lease is over: acknowledged, given back, or lapsed
   reply_incomplete = 912,
   unknown_flag = 1001,
   bad_flag_value = 1002,

@@ -82,6 +82,8 @@ enum class ProcessCounter : std::uint16_t {
   // or high was put behind them.
   bulk_ahead_bytes,
   links_broken,    // a frame was missing: the link was given up, and the session goes on without it
+  dead_letters,    // kept
+  dead_forgotten,  // that were kept, and made room for others
 };
 enum class AgentCounter : std::uint16_t {
   state,
@@ -153,7 +155,14 @@ enum class SubscriptionCounter : std::uint16_t {
   delivered,       // node
   refused,
   unknown_peer_gone,
-  done_before,  // agent: settled with earlier nodes, whose numbers ended there
+  done_before,   // agent: settled with earlier nodes, whose numbers ended there
+  dropped_dead,  // of a group: every attempt failed
+  members,       // of a group; its own row stands beside those of its members
+  leased,        // messages in hand: of the group, or of the member
+  redelivered,   // given to a member once more
+  lapsed,        // leases whose time was over
+  nacked,        // given back by members
+  stale,         // words about leases that were over
 };
 enum class PairCounter : std::uint16_t {
   join,
@@ -173,6 +182,7 @@ enum class PairCounter : std::uint16_t {
   dropped_expired,
   matched,    // every message since it joined is in one of the other terms
   in_flight,  // sent, not settled; `queued` is what was not sent
+  dropped_dead,
 };
 // Each is the sum of the counter of the same name over rows that were removed.
 enum class TopicCounter : std::uint16_t {
@@ -196,6 +206,7 @@ enum class TopicCounter : std::uint16_t {
   unknown_peer_gone,
   unknown_node_lost,
   void_after_join,
+  dropped_dead,
 };
 enum class DepartedCounter : std::uint16_t { at_ns, stalled, delivered, dropped, unknown };
 enum class ThreadCounter : std::uint16_t {

@@ -85,6 +85,8 @@ constexpr CounterInfo counters[] = {
     counter(process, P::events_lost, "events_lost", "events lost", "messages"),
     gauge(process, P::bulk_ahead_bytes, "bulk_ahead_bytes", "most bulk ahead on a link", "bytes"),
     counter(process, P::links_broken, "links_broken", "links broken", "links"),
+    gauge(process, P::dead_letters, "dead_letters", "dead letters kept", "messages"),
+    counter(process, P::dead_forgotten, "dead_forgotten", "dead letters forgotten", "messages"),
 
     gauge(agent, A::state, "state", "state", "state"),
     gauge(agent, A::session_epoch, "session_epoch", "session epoch", "1"),
@@ -165,6 +167,13 @@ constexpr CounterInfo counters[] = {
             "messages"),
     of_agent(counter(subscription, Sub::done_before, "done_before", "settled with earlier nodes",
                      "messages")),
+    counter(subscription, Sub::dropped_dead, "dropped_dead", "dropped, dead", "messages"),
+    gauge(subscription, Sub::members, "members", "members of the group", "1"),
+    gauge(subscription, Sub::leased, "leased", "leased", "messages"),
+    counter(subscription, Sub::redelivered, "redelivered", "delivered again", "messages"),
+    counter(subscription, Sub::lapsed, "lapsed", "leases lapsed", "messages"),
+    counter(subscription, Sub::nacked, "nacked", "given back", "messages"),
+    counter(subscription, Sub::stale, "stale", "words about leases that were over", "messages"),
 
     gauge(pair, Pr::join, "join", "first sequence", "1"),
     counter(pair, Pr::handed, "handed", "handed over", "messages"),
@@ -183,6 +192,7 @@ constexpr CounterInfo counters[] = {
     counter(pair, Pr::dropped_expired, "dropped_expired", "dropped, expired", "messages"),
     counter(pair, Pr::matched, "matched", "matched", "messages"),
     gauge(pair, Pr::in_flight, "in_flight", "in flight", "messages"),
+    counter(pair, Pr::dropped_dead, "dropped_dead", "dropped, dead", "messages"),
 
     counter(topic, T::publications, "publications", "publishers that ended", "1"),
     counter(topic, T::accepted, "accepted", "accepted by the node", "messages"),
@@ -204,6 +214,7 @@ constexpr CounterInfo counters[] = {
     counter(topic, T::unknown_peer_gone, "unknown_peer_gone", "unknown, peer gone", "messages"),
     counter(topic, T::unknown_node_lost, "unknown_node_lost", "unknown, node lost", "messages"),
     counter(topic, T::void_after_join, "void_after_join", "void of pairs", "messages"),
+    counter(topic, T::dropped_dead, "dropped_dead", "dropped, dead", "messages"),
 
     gauge(departed, D::at_ns, "at_ns", "ended", "at ns"),
     gauge(departed, D::stalled, "stalled", "stood still", "1"),

@@ -64,6 +64,12 @@ inline constexpr std::size_t reply_topic_bytes = 23;
 ABUZZ_EXPORT std::string_view write_reply_topic(std::uint64_t agent_id, char* topic) noexcept;
 // The agent of a reply topic; 0 when it is none.
 ABUZZ_EXPORT std::uint64_t agent_of_reply_topic(std::string_view topic) noexcept;
+// What nodes tell on reserved topics: of agents, and of messages that no group could handle. Agents
+// may subscribe to it.
+constexpr bool is_told_by_nodes(std::string_view pattern) noexcept {
+  return is_about_agents(pattern) ||
+         (pattern.starts_with("$dead") && (pattern.size() == 5 || pattern[5] == '.'));
+}
 // Requires: both were checked.
 ABUZZ_EXPORT bool matches(std::string_view pattern, std::string_view topic) noexcept;
 

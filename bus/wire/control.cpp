@@ -15,7 +15,7 @@ constexpr std::size_t items_reserved = 64;
 constexpr std::size_t base_bytes = 256;
 constexpr std::size_t vector_bytes = 12;
 constexpr std::size_t advertise_bytes = 48;
-constexpr std::size_t subscribe_bytes = 112;
+constexpr std::size_t subscribe_bytes = 136;
 
 }  // namespace
 
@@ -28,6 +28,7 @@ struct ControlBuilder::State {
   std::vector<fb::FlushAsk> flush_asks;
   std::vector<fb::Settle> settles;
   std::vector<fb::Verdict> verdicts;
+  std::vector<fb::LeaseAct> lease_acts;
   std::vector<fb::Subscribed> subscribed;
   std::vector<fb::Advertised> advertised;
   std::vector<fb::Withdraw> withdraws;
@@ -57,6 +58,7 @@ struct ControlBuilder::State {
     visit(flush_asks);
     visit(settles);
     visit(verdicts);
+    visit(lease_acts);
     visit(subscribed);
     visit(advertised);
     visit(withdraws);
@@ -117,12 +119,15 @@ flatbuffers::Offset<fb::Control> ControlBuilder::State::write() {
   }
   for (const Subscribe& item : subscribes) {
     const auto pattern = builder.CreateString(item.pattern.data(), item.pattern.size());
+    flatbuffers::Offset<flatbuffers::String> group;
+    if (!item.group.empty()) group = builder.CreateString(item.group.data(), item.group.size());
     const LaneNumbers& numbers = item.resume_received;
     const fb::LaneNumbers received(numbers[0], numbers[1], numbers[2]);
     subscribe_offsets.push_back(fb::CreateSubscribe(
         builder, item.subscription, pattern, item.policy, item.bound_messages, item.bound_bytes,
         item.window_messages, item.window_bytes, item.stall_ms, item.resumes,
-        item.resumes ? &received : nullptr, item.latest, item.returns));
+        item.resumes ? &received : nullptr, item.latest, item.returns, group, item.group_mode,
+        item.ack_ms, item.attempts_max));
   }
   flatbuffers::Offset<fb::Goodbye> goodbye_at;
   if (goodbye) goodbye_at = fb::CreateGoodbye(builder, goodbye->reason, goodbye->deadline_ms);
@@ -140,6 +145,7 @@ flatbuffers::Offset<fb::Control> ControlBuilder::State::write() {
   const auto interests_at = write_structs(builder, interests);
   const auto settles_at = write_structs(builder, settles);
   const auto verdicts_at = write_structs(builder, verdicts);
+  const auto lease_acts_at = write_structs(builder, lease_acts);
   const auto wants_at = write_structs(builder, wants);
   const auto flush_asks_at = write_structs(builder, flush_asks);
   const auto subscribed_at = write_structs(builder, subscribed);
@@ -151,7 +157,7 @@ flatbuffers::Offset<fb::Control> ControlBuilder::State::write() {
   return fb::CreateControl(builder, advertises_at, subscribes_at, withdraws_at, unsubscribes_at,
                            credits_at, outcomes_at, interests_at, settles_at, verdicts_at, wants_at,
                            flush_asks_at, subscribed_at, advertised_at, gone_at, held_at,
-                           goodbye_at, notice_at, request_acts_at, reply_ends_at);
+                           goodbye_at, notice_at, lease_acts_at, request_acts_at, reply_ends_at);
 }
 
 ControlBuilder::ControlBuilder() : state_(std::make_unique<State>()) {
@@ -192,6 +198,12 @@ void ControlBuilder::add(const Verdict& item) {
               fb::Verdict(item.subscription, item.reason, static_cast<std::uint8_t>(item.lane), 0,
                           item.first_delivery, item.count));
 }
+void ControlBuilder::add(const LeaseAct& item) {
+  state_->add(state_->lease_acts,
+              fb::LeaseAct(item.subscription, static_cast<std::uint8_t>(item.kind),
+                           static_cast<std::uint8_t>(item.lane), 0, item.first_delivery, item.count,
+                           item.delay_ms));
+}
 void ControlBuilder::add(const Subscribed& item) {
   state_->add(state_->subscribed, fb::Subscribed(item.subscription, item.error, 0, item.generation,
                                                  item.matched_publications));
@@ -212,7 +224,7 @@ void ControlBuilder::add(const Advertise& item) {
   state_->add(state_->advertises, item, advertise_bytes + item.topic.size());
 }
 void ControlBuilder::add(const Subscribe& item) {
-  state_->add(state_->subscribes, item, subscribe_bytes + item.pattern.size());
+  state_->add(state_->subscribes, item, subscribe_bytes + item.pattern.size() + item.group.size());
 }
 void ControlBuilder::add(const RequestAct& item) {
   state_->add(state_->request_acts,

@@ -56,6 +56,16 @@ struct Verdict {
   Lane lane = Lane::normal;
   std::uint64_t first_delivery = 0, count = 0;
 };
+enum class LeaseWord : std::uint8_t { ack = 0, nak = 1, in_progress = 2 };
+inline constexpr std::uint32_t delay_by_node = 0xFFFF'FFFF;
+struct LeaseAct {
+  std::uint32_t subscription = 0;
+  LeaseWord kind = LeaseWord::ack;
+  Lane lane = Lane::normal;
+  std::uint64_t first_delivery = 0;
+  std::uint32_t count = 0;
+  std::uint32_t delay_ms = 0;
+};
 struct Subscribed {
   std::uint32_t subscription = 0;
   std::uint16_t error = 0;
@@ -92,6 +102,9 @@ struct Subscribe {
   LaneNumbers resume_received{};
   std::uint32_t latest = 0;
   bool returns = false;
+  std::string_view group = {};  // empty: not a member of one
+  std::uint8_t group_mode = 0;
+  std::uint32_t ack_ms = 0, attempts_max = 0;
 };
 struct Goodbye {
   std::uint32_t reason = 0, deadline_ms = 0;
@@ -132,6 +145,7 @@ class ControlBuilder {
   void add(const FlushAsk& item);
   void add(const Settle& item);
   void add(const Verdict& item);
+  void add(const LeaseAct& item);
   void add(const Subscribed& item);
   void add(const Advertised& item);
   void add(const Withdraw& item);
@@ -161,7 +175,7 @@ inline constexpr std::size_t control_bytes_read_max = 64 * 1024;
 inline constexpr std::size_t notice_bytes_max = 512;
 
 // Receives the items of one Control in field-id order (advertises first, reply ends last), verdicts
-// before settles: they are exceptions inside what a settle covers.
+// and words about leases before settles: they are exceptions inside what a settle covers.
 class ControlSink {
  public:
   virtual ~ControlSink() = default;
@@ -174,6 +188,7 @@ class ControlSink {
   virtual void on(const Interest&) {}
   virtual void on(const Settle&) {}
   virtual void on(const Verdict&) {}
+  virtual void on(const LeaseAct&) {}
   virtual void on(const Want&) {}
   virtual void on(const FlushAsk&) {}
   virtual void on(const Subscribed&) {}

@@ -12,6 +12,8 @@ namespace {
 constexpr std::size_t control_alignment = 8;
 constexpr std::uint32_t tables_max = 4096;
 constexpr std::uint8_t policy_max = 3;
+constexpr std::uint8_t group_mode_max = 2;
+constexpr std::size_t group_bytes_max = 64;
 
 std::string_view text_of(const flatbuffers::String* string) noexcept {
   if (string == nullptr) return {};
@@ -63,6 +65,13 @@ bool take(const fb::Verdict& from, Verdict& to) noexcept {
          to.first_delivery != 0 && to.count != 0 &&
          to.count <= std::numeric_limits<std::uint64_t>::max() - to.first_delivery;
 }
+bool take(const fb::LeaseAct& from, LeaseAct& to) noexcept {
+  to = {from.subscription(),   LeaseWord{from.kind()}, Lane{from.lane()},
+        from.first_delivery(), from.count(),           from.delay_ms()};
+  return to.subscription != 0 && to.kind <= LeaseWord::in_progress && is_data_lane(to.lane) &&
+         from.reserved() == 0 && to.first_delivery != 0 && to.count != 0 &&
+         to.count <= std::numeric_limits<std::uint64_t>::max() - to.first_delivery;
+}
 bool take(const fb::Subscribed& from, Subscribed& to) noexcept {
   to = {from.subscription(), from.error(), from.generation(), from.matched_publications()};
   return to.subscription != 0 && from.reserved() == 0;
@@ -102,14 +111,16 @@ bool take(const fb::Advertise& from, Advertise& to) noexcept {
          to.topic.size() <= reserved_topic_bytes_max;
 }
 bool take(const fb::Subscribe& from, Subscribe& to) noexcept {
-  to = {from.subscription(), text_of(from.pattern()),
-        from.policy(),       from.bound_messages(),
-        from.bound_bytes(),  from.window_messages(),
-        from.window_bytes(), from.stall_ms(),
-        from.resumes(),      numbers_of(from.resume_received()),
-        from.latest(),       from.returns()};
-  return to.subscription != 0 && to.policy <= policy_max &&
-         to.pattern.size() <= reserved_topic_bytes_max;
+  to = {from.subscription(),   text_of(from.pattern()),
+        from.policy(),         from.bound_messages(),
+        from.bound_bytes(),    from.window_messages(),
+        from.window_bytes(),   from.stall_ms(),
+        from.resumes(),        numbers_of(from.resume_received()),
+        from.latest(),         from.returns(),
+        text_of(from.group()), from.group_mode(),
+        from.ack_ms(),         from.attempts_max()};
+  return to.subscription != 0 && to.policy <= policy_max && to.group_mode <= group_mode_max &&
+         to.group.size() <= group_bytes_max && to.pattern.size() <= reserved_topic_bytes_max;
 }
 
 template <class Item>
@@ -137,8 +148,8 @@ bool each(const Items* items, Use& use) {
   return true;
 }
 
-// In the order of the field ids, but verdicts come before settles: they are exceptions inside what
-// a settle of the same record covers.
+// In the order of the field ids, but verdicts and words about leases come before settles: they are
+// exceptions inside what a settle of the same record covers.
 template <class Use>
 bool each_item(const fb::Control& control, Use use) {
   if (!each<Advertise>(control.advertises(), use)) return false;
@@ -148,6 +159,7 @@ bool each_item(const fb::Control& control, Use use) {
   if (!each<Outcome>(control.outcomes(), use)) return false;
   if (!each<Interest>(control.interests(), use)) return false;
   if (!each<Verdict>(control.verdicts(), use)) return false;
+  if (!each<LeaseAct>(control.lease_acts(), use)) return false;
   if (!each<Settle>(control.settles(), use)) return false;
   // After the settles: what was handled before the end counts.
   if (!each<Unsubscribe>(control.unsubscribes(), use)) return false;

@@ -23,6 +23,10 @@ class Reader final : public wire::ControlSink {
     handle(item.subscription);
     fuzz::require(item.first_delivery + (item.count - 1) >= item.first_delivery);
   }
+  void on(const wire::LeaseAct& item) override {
+    handle(item.subscription);
+    fuzz::require(item.first_delivery + (item.count - 1) >= item.first_delivery);
+  }
   void on(const wire::Held& item) override { handle(item.publication); }
   void on(const wire::RequestAct& item) override {
     fuzz::require(item.correlation != 0 && (item.agent_id != 0 || item.publication != 0));

@@ -52,6 +52,9 @@ const std::map<std::string, Range> ranges = {
     {"subscription.drop_queue_messages", {"1", "1048576"}},
     {"subscription.queue_bytes", {"1088KiB", "1GiB"}},
     {"subscription.stall_limit", {"100ms", "1h"}},
+    {"subscription.ack_timeout", {"100ms", "1h"}},
+    {"subscription.attempts_max", {"1", "1000"}},
+    {"subscription.leased_max", {"1", "1024"}},
     {"log.peer_lines_per_second", {"0", "1000"}},
 };
 

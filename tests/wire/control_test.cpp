@@ -43,6 +43,10 @@ class Listing final : public ControlSink {
   void on(const Verdict& i) override {
     line("verdict", i.subscription, i.reason, number(i.lane), i.first_delivery, i.count);
   }
+  void on(const LeaseAct& i) override {
+    line("lease_act", i.subscription, static_cast<int>(i.kind), number(i.lane), i.first_delivery,
+         i.count, i.delay_ms);
+  }
   void on(const Want& i) override { line("want", i.publication, i.limit_messages, i.limit_bytes); }
   void on(const FlushAsk& i) override { line("flush_ask", i.publication, i.seq); }
   void on(const Subscribed& i) override {
@@ -104,6 +108,12 @@ void add_everything(ControlBuilder& builder) {
   builder.add(Want{.publication = 16, .limit_messages = 17, .limit_bytes = 18});
   builder.add(Verdict{
       .subscription = 19, .reason = 20, .lane = Lane::bulk, .first_delivery = 21, .count = 22});
+  builder.add(LeaseAct{.subscription = 24,
+                       .kind = LeaseWord::nak,
+                       .lane = Lane::bulk,
+                       .first_delivery = 25,
+                       .count = 26,
+                       .delay_ms = 27});
   builder.add(Settle{.subscription = 23,
                      .lane = Lane::high,
                      .received_no = 25,
@@ -153,6 +163,7 @@ TEST(Control,
             "outcome 32 33 34 35\n"
             "interest 28 30 29 31 32\n"
             "verdict 19 20 3 21 22\n"
+            "lease_act 24 1 3 25 26 27\n"
             "settle 23 1 25 24 26 27\n"
             "unsubscribe 40\n"
             "want 16 17 18\n"
@@ -256,6 +267,7 @@ TEST(Control, handles_that_are_zero_are_refused) {
   EXPECT_EQ(read_one(Interest{}), Reject::control);
   EXPECT_EQ(read_one(Settle{}), Reject::control);
   EXPECT_EQ(read_one(Verdict{}), Reject::control);
+  EXPECT_EQ(read_one(LeaseAct{}), Reject::control);
   EXPECT_EQ(read_one(Want{}), Reject::control);
   EXPECT_EQ(read_one(FlushAsk{}), Reject::control);
   EXPECT_EQ(read_one(Subscribed{}), Reject::control);
@@ -271,7 +283,21 @@ TEST(Control, values_out_of_range_are_refused) {
   EXPECT_EQ(read_one(Verdict{.subscription = 1, .first_delivery = 1, .count = 0}), Reject::control);
   EXPECT_EQ(read_one(Verdict{.subscription = 1, .first_delivery = ~0ull, .count = 1}),
             Reject::control);
+  EXPECT_EQ(read_one(Subscribe{.subscription = 1, .pattern = ">", .group_mode = 2}), Reject::none);
+  EXPECT_EQ(read_one(Subscribe{.subscription = 1, .pattern = ">", .group_mode = 3}),
+            Reject::control);
+  const std::string name(65, 'g');
+  EXPECT_EQ(read_one(Subscribe{.subscription = 1, .pattern = ">", .group = name}), Reject::control);
+  LeaseAct act{.subscription = 1, .first_delivery = 1, .count = 1};
+  EXPECT_EQ(read_one(act), Reject::none);
+  act.kind = LeaseWord{3};
+  EXPECT_EQ(read_one(act), Reject::control);
+  EXPECT_EQ(read_one(LeaseAct{.subscription = 1, .first_delivery = 1}), Reject::control);
+  EXPECT_EQ(read_one(LeaseAct{.subscription = 1, .first_delivery = ~0ull, .count = 1}),
+            Reject::control);
   for (const Lane lane : {Lane::control, Lane{4}}) {
+    act = {.subscription = 1, .lane = lane, .first_delivery = 1, .count = 1};
+    EXPECT_EQ(read_one(act), Reject::control);
     EXPECT_EQ(read_one(Advertise{.publication = 1, .topic = "a", .lane = lane}), Reject::control);
     EXPECT_EQ(read_one(Settle{.subscription = 1, .lane = lane}), Reject::control);
     EXPECT_EQ(read_one(Verdict{.subscription = 1, .lane = lane, .first_delivery = 1, .count = 1}),

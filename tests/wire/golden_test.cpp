@@ -180,6 +180,17 @@ TEST(Golden, control_items_are_the_same_bytes) {
                                                  .window_bytes = 2 << 20,
                                                  .resumes = true,
                                                  .resume_received = {75, 77, 3}});
+  compare_control("subscribe_group", Subscribe{.subscription = 1,
+                                               .pattern = "jobs.>",
+                                               .bound_messages = 16'384,
+                                               .bound_bytes = 8 << 20,
+                                               .window_messages = 1024,
+                                               .window_bytes = 2 << 20,
+                                               .stall_ms = 10'000,
+                                               .group = "workers",
+                                               .group_mode = 2,
+                                               .ack_ms = 30'000,
+                                               .attempts_max = 20});
   compare_control("withdraw", Withdraw{.publication = 9});
   compare_control("unsubscribe", Unsubscribe{.subscription = 1});
   compare_control("credit", Credit{.publication = 9,
@@ -207,6 +218,12 @@ TEST(Golden, rare_control_items_are_the_same_bytes) {
       "verdict",
       Verdict{
           .subscription = 1, .reason = 2, .lane = Lane::high, .first_delivery = 101, .count = 1});
+  compare_control("lease_act", LeaseAct{.subscription = 1,
+                                        .kind = LeaseWord::nak,
+                                        .lane = Lane::normal,
+                                        .first_delivery = 17,
+                                        .count = 3,
+                                        .delay_ms = 5000});
   compare_control("want", Want{.publication = 9, .limit_messages = 1, .limit_bytes = 1'050'000});
   compare_control("flush_ask", FlushAsk{.publication = 9, .seq = 43});
   compare_control(
