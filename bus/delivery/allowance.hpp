@@ -27,9 +27,9 @@ class Allowance {
     const base::Nanos span = now - since_;
     if (span < measured_for) {
       // Too short to divide by, but not for what was taken meanwhile.
-      allowed_ = std::clamp(static_cast<std::uint32_t>(std::min<std::uint64_t>(
-                                (taken - taken_at_) * 2, most_)),
-                            allowed_, most_);
+      allowed_ = std::clamp(
+          static_cast<std::uint32_t>(std::min<std::uint64_t>((taken - taken_at_) * 2, most_)),
+          allowed_, most_);
       return;
     }
     const std::uint64_t rate = (taken - taken_at_) * static_cast<std::uint64_t>(work_ahead) /

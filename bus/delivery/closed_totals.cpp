@@ -14,7 +14,7 @@ using Pr = PairCounter;
 using Sub = SubscriptionCounter;
 using T = TopicCounter;
 
-constexpr std::array<std::pair<Pr, T>, 14> pair_terms{{
+constexpr std::array<std::pair<Pr, T>, 15> pair_terms{{
     {Pr::matched, T::matched},
     {Pr::delivered, T::delivered},
     {Pr::queued, T::queued},
@@ -26,6 +26,7 @@ constexpr std::array<std::pair<Pr, T>, 14> pair_terms{{
     {Pr::dropped_too_large, T::dropped_too_large},
     {Pr::dropped_conflated, T::dropped_conflated},
     {Pr::dropped_expired, T::dropped_expired},
+    {Pr::dropped_dead, T::dropped_dead},
     {Pr::unknown_peer_gone, T::unknown_peer_gone},
     {Pr::unknown_node_lost, T::unknown_node_lost},
     {Pr::void_after_join, T::void_after_join},

@@ -9,7 +9,8 @@
 
 namespace abuzz::delivery {
 
-// What is told of a message that no member of a group could handle (schema/wire.md, "Dead letters").
+// What is told of a message that no member of a group could handle: schema/wire.md, "Dead
+// letters".
 struct DeadLetter {
   std::uint64_t id = 0;  // of this node's life, from 1
   std::string_view topic, group, pattern;
@@ -18,7 +19,7 @@ struct DeadLetter {
   std::uint32_t publisher_id = 0;
   std::uint64_t sequence = 0, key = 0, correlation = 0;
   std::uint32_t attempts = 0;
-  std::uint64_t failure = 0;   // the last of the log
+  std::uint64_t failure = 0;  // the last of the log
   std::string_view payload;
   base::Nanos now = 0, wall_now = 0;
 };

@@ -30,10 +30,16 @@ std::size_t DeadStore::add(const std::string& topic, Letter&& letter) {
   while (own.letters.size() > letters_max || (own.bytes > bytes_max && own.letters.size() > 1))
     drop_oldest(own);
   while (topics_.size() > topics_max || (bytes_ > bytes_all_max_ && count_ > 1)) {
-    drop_oldest(oldest_topic());
-    std::erase_if(topics_, [](const auto& item) { return item.second.letters.empty(); });
+    (void)forget_oldest();
   }
   return before + 1 - count_;
+}
+
+bool DeadStore::forget_oldest() noexcept {
+  if (topics_.empty()) return false;
+  drop_oldest(oldest_topic());
+  std::erase_if(topics_, [](const auto& item) { return item.second.letters.empty(); });
+  return true;
 }
 
 const std::deque<DeadStore::Letter>* DeadStore::letters(const std::string& topic) const noexcept {

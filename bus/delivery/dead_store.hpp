@@ -33,6 +33,8 @@ class DeadStore {
 
   // Returns how many letters had to make room.
   std::size_t add(const std::string& topic, Letter&& letter);
+  // The oldest of all gives its memory back. False when nothing is kept.
+  bool forget_oldest() noexcept;
   // In order of their sequence; nullptr for none.
   const std::deque<Letter>* letters(const std::string& topic) const noexcept;
   template <class Visit>

@@ -41,7 +41,7 @@ std::uint32_t Dealer::room(const Member& member) const noexcept {
 bool Dealer::has_room(Member& member, std::uint64_t bytes, base::Nanos now) const noexcept {
   const std::uint64_t waiting = member.dealt.bytes - member.taken.bytes;
   const bool fits = waiting == 0 || waiting + bytes <= member.window_bytes;
-  if (fits && room(member) > 0) {
+  if (fits && !member.is_away && room(member) > 0) {
     member.full_since = 0;
     return true;
   }

@@ -18,16 +18,21 @@ struct Subscription;
 
 // One member of a group, as dealing sees it.
 struct Member {
-  Member(Subscription* given, std::uint64_t number, std::uint32_t most, std::uint64_t bytes) noexcept
+  Member(Subscription* given, std::uint64_t number, std::uint32_t most,
+         std::uint64_t bytes) noexcept
       : subscription(given), id(number), allowance(most), window_bytes(bytes) {}
 
   Subscription* subscription;
   std::uint64_t id;  // of the group; never given again
   Allowance allowance;
   std::uint64_t window_bytes;
-  std::uint32_t leased = 0;  // messages that it got and that are not resolved
-  Amount dealt, taken;       // in all; taken: by a worker of it
+  std::uint32_t leased = 0;    // messages that it got and that are not resolved
+  Amount dealt, taken;         // in all; taken: by a worker of it
   base::Nanos full_since = 0;  // 0: it had room when it was last asked for
+  bool is_away = false;        // its link is lost: it may come back
+  // Something was sent to it and has not arrived since then; 0: nothing such.
+  base::Nanos deaf_since = 0;
+  std::uint64_t arrived = 0;  // records, as last seen
 };
 
 // Which member of a group gets what comes next.
@@ -54,7 +59,8 @@ class Dealer {
   static constexpr base::Nanos spill_after = 100 * base::millisecond;
   static constexpr std::size_t keys_max = 65'536;
 
-  Dealer(GroupMode mode, std::uint32_t leased_max) noexcept : mode_(mode), leased_max_(leased_max) {}
+  Dealer(GroupMode mode, std::uint32_t leased_max) noexcept
+      : mode_(mode), leased_max_(leased_max) {}
 
   Member& add(Subscription& subscription, std::uint64_t window_bytes);
   // Its keys go to others. What is leased to it is the caller's to take back.

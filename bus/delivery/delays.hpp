@@ -21,6 +21,10 @@ class Delays {
     heap_.push_back({due, ++last_, &lot});
     std::push_heap(heap_.begin(), heap_.end(), is_later);
   }
+  template <class Visit>
+  void for_each(Visit&& visit) {
+    for (Item& item : heap_) visit(*item.lot);
+  }
   // nullptr while nothing is due.
   Lot* take_due(base::Nanos now) noexcept {
     return heap_.empty() || heap_.front().due > now ? nullptr : take();

@@ -10,8 +10,7 @@ Lot& Leases::acquire() {
   if (free_.empty()) {
     blocks_.push_back(std::make_unique<Lot[]>(per_block));
     free_.reserve(blocks_.size() * per_block);
-    for (std::size_t index = 0; index < per_block; ++index)
-      free_.push_back(&blocks_.back()[index]);
+    for (std::size_t index = 0; index < per_block; ++index) free_.push_back(&blocks_.back()[index]);
   }
   Lot& lot = *free_.back();
   free_.pop_back();

@@ -23,19 +23,20 @@ struct Lot {
   Pair* pair = nullptr;
   std::uint32_t first = 0, count = 0;
   std::uint64_t charge = 0;
-  std::uint64_t key = 0;       // of sticky groups, where all of them have the same
-  Train* train = nullptr;      // of a message in chunks: the pieces before the last
-  std::uint32_t attempt = 0;   // made so far, the present one included
-  std::uint64_t failure = 0;   // the last of FailureLog; 0: none
-  bool may_repeat = false;     // some member may have handled them
+  std::uint64_t key = 0;      // of sticky groups, where all of them have the same
+  Train* train = nullptr;     // of a message in chunks: the pieces before the last
+  std::uint32_t attempt = 0;  // made so far, the present one included
+  std::uint64_t failure = 0;  // the last of FailureLog; 0: none
+  bool may_repeat = false;    // some member may have handled them
+  bool owes = true;           // the publisher keeps the batch for them
   // The lease.
   Member* member = nullptr;
   std::uint64_t open = 0;      // bit i: message first + i is leased
   std::uint64_t extended = 0;  // of them, those whose time was extended
   base::Nanos dealt_at = 0;
-  base::Nanos deadline = 0;    // of those that were not extended; 0: none
-  bool is_sent = false;        // it was put into a frame
-  bool is_named = false;       // an entry in a line of the member names it
+  base::Nanos deadline = 0;  // of those that were not extended; 0: none
+  bool is_named = false;     // an entry in a line of the member names it
+  bool is_begun = false;     // a part of it was put into a frame
   // Leases only.
   std::uint64_t serial = 0;
   Lot* previous = nullptr;

@@ -43,6 +43,7 @@ enum class DropReason : std::uint8_t {
   corrupt,
   conflated,
   expired,
+  dead,  // every attempt of a group failed
 };
 
 // One accepted batch, shared by the queues of all subscriptions it was routed to, kept until every
@@ -65,16 +66,27 @@ struct Routed {
   bool aborts = false;  // stands for "the train ends here"; has no batch, but a key
   wire::AbortKey abort_key;
   bool is_reported = false;  // its outcome is counted
+  bool may_repeat = false;   // an earlier node had it, and may have delivered it
   std::uint32_t owed = 0;    // lossless entries whose subscriber's process does not have it yet
   std::uint64_t span = 0;    // with owed: which of Publication::spans
 };
 
+// Bytes of credit of `count` of its messages, as wire::charged_bytes.
+inline std::uint64_t charge_of(const Routed& routed, std::uint32_t count) noexcept {
+  if (routed.is_train || count >= routed.count) return routed.charge;
+  return (routed.charge * count + routed.count - 1) / routed.count;
+}
+
 struct Pair;
+struct Lot;
+struct Group;
+struct Member;
 
 // One batch, or consecutive messages of it, in one subscription's queue or in flight to it.
 struct Entry {
   Routed* routed = nullptr;
-  Pair* pair = nullptr;     // nullptr: settled before its turn
+  Pair* pair = nullptr;  // nullptr: settled before its turn, or on its way to a member of a group
+  Lot* lot = nullptr;    // of a group: what it is a part of
   std::uint32_t first = 0;  // message index inside the batch
   std::uint32_t count = 0;
   std::uint64_t charge = 0;          // bytes of credit
@@ -99,8 +111,9 @@ struct Pair {
   bool is_hungry = false;                            // stands in Line::hungry
   bool drops_train = false;                          // the chunk train under way did not fit
   DropReason train_reason = DropReason::queue_full;  // with drops_train
-  bool sends_train = false;  // a train to this subscription is begun and not ended
-  bool skips_train = false;  // the chunk train under way began before it joined
+  bool sends_train = false;    // a train to this subscription is begun and not ended
+  bool skips_train = false;    // the chunk train under way began before it joined
+  std::vector<Routed*> train;  // of a group: the pieces of it that came
   StatsRow* row = nullptr;
 };
 
@@ -111,7 +124,7 @@ struct Span {
 };
 
 struct Publication {
-  Port* port = nullptr;
+  Port* port = nullptr;  // nullptr: withdrawn
   std::uint64_t agent_id = 0;
   std::uint32_t handle = 0;
   std::uint32_t publisher_id = 0;
@@ -134,8 +147,8 @@ struct Publication {
   std::uint64_t outcome_told = 0;  // their sum, as last told
   std::uint32_t match_told = 0;
   std::uint32_t lossless_count = 0;
-  std::uint32_t latest_count = 0;  // subscriptions to which keys matter
-  std::uint32_t routed_open = 0;   // Routed that are not settled everywhere
+  std::uint32_t keyed_count = 0;  // subscriptions to which keys matter
+  std::uint32_t routed_open = 0;  // Routed that are not settled everywhere
   bool interest_changed = false;
   bool is_dirty = false;  // stands in Port::dirty
   bool tells_at_once = false;
@@ -191,6 +204,11 @@ struct Subscription {
   bool returns = false;        // it was live at an earlier node
   bool is_paused = false;      // the link was lost: nothing is sent until it is resumed
   bool wants_service = false;  // stands in Switch's list of subscriptions to serve
+  // Of a group: its own subscription has pairs and what waits, and no agent; its members have what
+  // they were dealt, and no pairs.
+  Group* group = nullptr;
+  Member* member = nullptr;
+  bool is_own_of_group() const noexcept { return group != nullptr && member == nullptr; }
   StatsRow* row = nullptr;
 
   Line& line(wire::Lane lane) noexcept { return lines[wire::lane_index(lane)]; }

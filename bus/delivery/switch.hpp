@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -10,9 +11,13 @@
 #include <unordered_map>
 #include <vector>
 
+#include "bus/base/random.hpp"
 #include "bus/base/units.hpp"
 #include "bus/config.hpp"
 #include "bus/delivery/closed_totals.hpp"
+#include "bus/delivery/dead_store.hpp"
+#include "bus/delivery/failure_log.hpp"
+#include "bus/delivery/group.hpp"
 #include "bus/delivery/records.hpp"
 #include "bus/delivery/routed_store.hpp"
 #include "bus/error.hpp"
@@ -23,6 +28,8 @@
 #include "bus/wire/control.hpp"
 
 namespace abuzz::delivery {
+
+struct DeadLetter;
 
 inline std::uint16_t number(Error error) noexcept {
   return static_cast<std::uint16_t>(error);
@@ -88,6 +95,8 @@ class Switch {
   // False for numbers that cannot be: a strike.
   bool settle(PortId port, const wire::Settle& item, base::Nanos now);
   bool refuse(PortId port, const wire::Verdict& item);
+  // A word of a member of a group about messages leased to it. False for numbers that cannot be.
+  bool act(PortId port, const wire::LeaseAct& item, base::Nanos now);
   void want(PortId port, const wire::Want& item);
   void ask_flush(PortId port, const wire::FlushAsk& item);
 
@@ -114,6 +123,8 @@ class Switch {
     std::uint64_t settled = 0;    // what it handled, in all
   };
   Load load_of(PortId id) const noexcept;
+  // The wall clock now, for what is told to people.
+  void note_wall(base::Nanos wall_now) noexcept { wall_now_ = wall_now; }
 
   // --- What is to be sent. ---
   // Does what was put off in this cycle: grants credit. Call before collecting.
@@ -126,6 +137,8 @@ class Switch {
     std::uint32_t first = 0, count = 0;
     std::uint64_t first_delivery = 0;
     std::uint32_t ttl_left_ms = 0;  // 0: no limit
+    std::uint16_t attempt = 0;      // of a group: from 1
+    bool may_repeat = false;        // of a group: it may have been handled before
   };
   // The delivery that `port` would get next of the lanes that are allowed, inside its window; false
   // for none.
@@ -147,6 +160,9 @@ class Switch {
   // Messages in queues and in flight. Cost: a step for each pair.
   std::uint64_t unsettled_messages() const noexcept;
   std::size_t subscription_count() const noexcept { return subscription_count_; }
+  bool has_groups() const noexcept { return !groups_.empty(); }
+  // Something is kept for who comes later.
+  bool holds_messages() const noexcept { return has_groups() || dead_.count() > 0; }
   std::size_t publication_count() const noexcept { return publication_count_; }
 
  private:
@@ -164,7 +180,8 @@ class Switch {
   void announce_waiting();
   bool try_announce(const Announcement& item);
   bool is_heard(std::string_view topic) const noexcept;
-  Publication* own_publication(const std::string& topic);
+  Publication* own_publication(const std::string& topic, wire::Lane lane, bool is_kept);
+  void accept_own(Publication& publication, mem::Buffer&& slice);
   mem::Buffer seal_own(const Publication& publication, std::string_view payload,
                        base::Nanos wall_now);
 
@@ -177,6 +194,7 @@ class Switch {
   void resume_publication(Publication& publication);
   bool resume_subscription(Subscription& subscription, const wire::Subscribe& item);
   void take_back(Subscription& subscription, Line& line);
+  bool join_all(Subscription& subscription);
 
   // switch_routes.cpp
   // False where the counter file has no row left for the pair: then nothing was changed.
@@ -219,7 +237,69 @@ class Switch {
   void expire(Subscription& subscription);
   bool is_expired(const Entry& entry) const noexcept;
 
+  // switch_groups.cpp
+  std::uint16_t check_group(const wire::Subscribe& item) const noexcept;
+  Group* add_group(const wire::Subscribe& item);
+  bool enter_group(Subscription& member, const wire::Subscribe& item);
+  void end_group(Group& group, DropReason reason);
+  void deal_later(Group& group);
+  void deal_groups();
+  bool deal_line(Group& group, Line& line);
+  Lot& take_lot(Group& group, Entry& entry, std::uint32_t count);
+  static void copy_facts(const Lot& from, Lot& to) noexcept;
+  void deal_to(Group& group, Member& member, Entry& entry, std::uint32_t count);
+  Amount carry(Subscription& member, Routed& routed, Lot& lot, std::uint32_t count);
+  static void show_leased(Group& group, const Member& member) noexcept;
+  void offer_group_piece(Pair& pair, Routed& routed, std::uint32_t count);
+  void drop_pieces(Pair& pair);
+  void enqueue_by_key(Pair& pair, Routed& routed, std::uint32_t first, std::uint32_t count);
+  void add_waiting(Pair& pair, Routed& routed, std::uint32_t first, std::uint32_t count,
+                   std::uint64_t charge, Lot* lot);
+  void requeue(Group& group, Lot& lot);
+
+  // switch_leases.cpp
+  struct Ended {
+    std::uint64_t bits = 0, charge = 0;
+    std::uint32_t count = 0;
+  };
+  static void hold_new(Pair& pair, Routed& routed) noexcept;
+  static void hold(Pair& pair, Routed& routed, bool owes) noexcept;
+  void release_hold(Pair& pair, Routed& routed, bool owes = true);
+  void relieve_publisher(Lot& lot) noexcept;
+  bool is_stopped(Group& group, Member& member) noexcept;
+  void end_lot(Group& group, Lot& lot);
+  Ended end_lease(Group& group, Lot& lot, std::uint64_t bits);
+  void give_back(Subscription& own, Amount amount);
+  void leave_lot(Group& group, Lot& lot);
+  void acknowledge(Group& group, Lot& lot, std::uint64_t bits);
+  void drop_leased(Group& group, Lot& lot, std::uint64_t bits, DropReason reason);
+  void forget_leased(Group& group, Lot& lot, std::uint64_t bits);
+  template <class Use>
+  void split_off(Group& group, Lot& lot, const Ended& ended, Use&& use);
+  void fail(Group& group, Lot& lot, std::uint64_t bits, FailureCause cause, base::Nanos delay);
+  void return_untried(Group& group, Lot& lot, std::uint64_t bits);
+  void settle_member(Subscription& subscription, Line& line, std::uint64_t done_no);
+  static void retire(Subscription& subscription, Line& line);
+  template <class Use>
+  static void for_leased(Line& line, std::uint64_t first_delivery, std::uint64_t count, Use&& use);
+  void drop_over(Subscription& subscription, Line& line);
+  void refuse_leased(Subscription& subscription, const wire::Verdict& item, DropReason reason);
+  void leave_group(Subscription& subscription, bool is_death);
+  void return_line(Subscription& subscription, Line& line, bool is_death);
+  void look_at_groups();
+
+  // switch_dead.cpp
+  void bury(Group& group, Lot& lot);
+  void bury_one(Group& group, Lot& lot);
+  void read_payload(const Lot& lot, std::string& payload, DeadLetter& letter);
+  bool publish_dead(Group& group, const Lot& lot);
+  void offer_letters(Pair& pair);
+
   // switch_settle.cpp
+  void settle_entries(Line& line, std::uint64_t done_no);
+  void release(Routed& routed);
+  void let_go(Pair& pair, Routed& routed);
+  static void pass_span(Routed& routed) noexcept;
   bool has_room(const Subscription& subscription, const Entry& entry) const noexcept;
   bool peek_lane(Port& port, std::size_t lane);
   bool choose(const Subscription& subscription, Line& line, std::size_t& place) const noexcept;
@@ -286,7 +366,15 @@ class Switch {
   };
   std::deque<Tombstone> tombstones_;
   base::Nanos now_ = 0;
+  base::Nanos wall_now_ = 0;
   base::Nanos slow_news_at_ = 0;
+  // Groups, by name and pattern.
+  std::map<std::pair<std::string, std::string>, std::unique_ptr<Group>> groups_;
+  std::vector<Group*> dealing_;  // to be dealt by finish_cycle
+  base::Random random_;
+  FailureLog failures_;
+  DeadStore dead_;
+  std::uint64_t last_dead_id_ = 0;
   Amount queued_;
   std::size_t subscription_count_ = 0;
   std::size_t publication_count_ = 0;

@@ -74,6 +74,7 @@ Verdict Switch::accept(PortId port, const wire::Record& record, const wire::Batc
   routed.is_train = is_chunk(head);
   routed.first_of_train = is_chunk(head) && envelope.chunk_index == 0;
   routed.skipped = skip;
+  routed.may_repeat = (record.flags & wire::record_may_repeat) != 0;
   routed.handled.add(0, skip);
   routed.expires_at = wire::expiry_of(record, now);
   // Boundaries are written before the act that makes them visible.
@@ -190,7 +191,10 @@ void Switch::send_abort(Publication& publication) {
   routed.holders = 1;
   ++publication.routed_open;
   for (Pair* pair : publication.route) {
-    if (!pair->drops_train && !pair->skips_train) enqueue(*pair, routed, 0, 0, nullptr);
+    if (pair->subscription->group != nullptr)
+      drop_pieces(*pair);
+    else if (!pair->drops_train && !pair->skips_train)
+      enqueue(*pair, routed, 0, 0, nullptr);
     // The message that it was not to see will not be: what has its sequence next is for it.
     if (pair->skips_train) pair->row->set(PairCounter::join, publication.accepted_seq);
     pair->skips_train = false;

@@ -118,6 +118,7 @@ bool Switch::grant_front(Subscription& subscription, Line& line) {
 
 void Switch::finish_cycle(base::Nanos now) {
   now_ = now;
+  deal_groups();
   check_memory();
   for (std::size_t index = 0; index < hungry_.size(); ++index) {
     Subscription& subscription = *hungry_[index];

@@ -49,6 +49,7 @@ void Switch::note(Publication& publication) {
 }
 
 void Switch::note_ready(Subscription& subscription, wire::Lane lane) {
+  if (subscription.is_own_of_group()) return deal_later(*subscription.group);
   Line& line = subscription.line(lane);
   if (!line.is_ready) {
     line.is_ready = true;
@@ -67,8 +68,12 @@ std::uint32_t Switch::shortest_queue(const Publication& publication) noexcept {
   for (const Pair* pair : publication.route) {
     const Subscription& subscription = *pair->subscription;
     if (subscription.policy != Policy::lossless) continue;
-    if (least_messages == 0 || subscription.bound.messages < least_messages)
-      least_messages = subscription.bound.messages;
+    // A group deals so many at a time; the rest of a larger batch would be sent in vain.
+    const std::uint64_t messages =
+        subscription.group == nullptr
+            ? subscription.bound.messages
+            : std::min<std::uint64_t>(subscription.bound.messages, Dealer::run_messages_max);
+    if (least_messages == 0 || messages < least_messages) least_messages = messages;
   }
   return static_cast<std::uint32_t>(least_messages);
 }
@@ -164,6 +169,8 @@ void Switch::show_queue(Subscription& subscription) {
   std::size_t batches = 0;
   for (const Line& line : subscription.lines)
     batches += line.queue.count() + line.in_flight.count();
+  if (subscription.is_own_of_group())
+    batches += subscription.group->leased + subscription.group->delays.count();
   if (batches == 0 && subscription.batches_shown == 0) return;
   subscription.batches_shown = batches;
   StatsRow& row = *subscription.row;
@@ -185,6 +192,7 @@ void Switch::do_timers(base::Nanos now) {
   if (now < slow_news_at_) return;
   slow_news_at_ = now + slow_news_interval;
   announce_waiting();
+  look_at_groups();
   std::vector<PortId> over;
   for (auto& [id, port] : ports_) {
     if (port->suspended_since != 0 && now - port->suspended_since > 3 * base::second)
@@ -204,7 +212,8 @@ void Switch::do_timers(base::Nanos now) {
       if (subscription) expire(*subscription);
       if (subscription) free_idle_credit(*subscription);
       if (subscription) show_queue(*subscription);
-      if (subscription && port->suspended_since == 0 && has_stalled(*subscription, now)) {
+      if (subscription && subscription->group == nullptr && port->suspended_since == 0 &&
+          has_stalled(*subscription, now)) {
         subscription->row->add(SubscriptionCounter::stalls);
         end_subscription(*subscription, DropReason::peer_gone, true);
       }

@@ -13,19 +13,16 @@ namespace {
 
 constexpr PairCounter pair_counters[] = {
     PairCounter::dropped_queue_full, PairCounter::dropped_peer_gone, PairCounter::dropped_shutdown,
-    PairCounter::dropped_corrupt,    PairCounter::dropped_conflated, PairCounter::dropped_expired};
+    PairCounter::dropped_corrupt,    PairCounter::dropped_conflated, PairCounter::dropped_expired,
+    PairCounter::dropped_dead};
 constexpr SubscriptionCounter subscription_counters[] = {
     SubscriptionCounter::dropped_queue_full, SubscriptionCounter::dropped_peer_gone,
     SubscriptionCounter::dropped_shutdown,   SubscriptionCounter::dropped_corrupt,
-    SubscriptionCounter::dropped_conflated,  SubscriptionCounter::dropped_expired};
+    SubscriptionCounter::dropped_conflated,  SubscriptionCounter::dropped_expired,
+    SubscriptionCounter::dropped_dead};
 
 // A queue with this many places is that of a subscriber which does not keep up.
 constexpr std::size_t waiting_min = 64;
-
-std::uint64_t charge_of(const Routed& routed, std::uint32_t count) noexcept {
-  if (routed.is_train || count >= routed.count) return routed.charge;
-  return (routed.charge * count + routed.count - 1) / routed.count;  // as wire::charged_bytes
-}
 
 // A train counts as one message from its first piece on, which holds its charge.
 std::uint32_t messages_of(const Entry& entry) noexcept {
@@ -34,12 +31,13 @@ std::uint32_t messages_of(const Entry& entry) noexcept {
 
 }  // namespace
 
-// Keys decide only where a subscription keeps the latest of each; then the body is verified here.
+// Keys decide only where a subscription keeps the latest of each, or a group gives each to one of
+// its members; then the body is verified here.
 // False when it is refused: the publisher's fault. Without a buffer for it all its messages count
 // as having the key 0.
 bool Switch::read_keys(const Publication& publication, const wire::BatchHead& head,
                        const mem::Buffer& slice) {
-  if ((head.envelope.flags & wire::batch_has_keys) == 0 || publication.latest_count == 0)
+  if ((head.envelope.flags & wire::batch_has_keys) == 0 || publication.keyed_count == 0)
     return true;
   const wire::Reject reject = wire::verify(slice.share(), pool_, {}, keys_);
   return reject == wire::Reject::none || reject == wire::Reject::no_buffer;
@@ -58,7 +56,9 @@ void Switch::count_unknown(Pair& pair, std::uint64_t count) noexcept {
 
 // HOT: shard thread, once a batch and subscription.
 void Switch::offer(Pair& pair, Routed& routed, std::uint32_t first, std::uint32_t count) {
-  if (routed.is_train) return offer_piece(pair, routed, count);
+  if (routed.is_train)
+    return pair.subscription->group == nullptr ? offer_piece(pair, routed, count)
+                                               : offer_group_piece(pair, routed, count);
   Subscription& subscription = *pair.subscription;
   switch (subscription.policy) {
     case Policy::lossless:  // its room was granted
@@ -129,7 +129,14 @@ void Switch::offer_piece(Pair& pair, Routed& routed, std::uint32_t count) {
 void Switch::enqueue(Pair& pair, Routed& routed, std::uint32_t first, std::uint32_t count,
                      Conflation::Slot* slot) {
   Subscription& subscription = *pair.subscription;
-  Entry entry{&routed, &pair, first, count, charge_of(routed, count)};
+  if (keys_.count() > 0 && subscription.group != nullptr && subscription.group->dealer.is_sticky())
+    return enqueue_by_key(pair, routed, first, count);
+  Entry entry;
+  entry.routed = &routed;
+  entry.pair = &pair;
+  entry.first = first;
+  entry.count = count;
+  entry.charge = charge_of(routed, count);
   entry.slot = slot;
   const Amount added{count, entry.charge};
   if (subscription.policy == Policy::lossless) {
@@ -208,7 +215,7 @@ Entry* Switch::oldest_to_drop(SendQueue<Entry>& queue) noexcept {
 
 // A later piece of a train: its first one is on its way, or it stands further in front.
 bool Switch::is_begun(const Entry& entry) noexcept {
-  return entry.routed->is_train && !entry.routed->first_of_train;
+  return entry.routed->is_train && !entry.routed->first_of_train && entry.lot == nullptr;
 }
 
 // Drops up to `messages` from the front of an entry that is not sent; a train whole.
@@ -217,7 +224,8 @@ void Switch::drop_queued(Subscription& subscription, Entry& entry, std::uint64_t
   if (entry.routed->is_train) return drop_queued_train(subscription, entry, reason);
   if (messages >= entry.count) return drop_entry(subscription, entry, reason);
   const auto dropped = static_cast<std::uint32_t>(messages);
-  const std::uint64_t charge = charge_of(*entry.routed, entry.count - dropped);
+  const std::uint64_t charge =
+      std::min(entry.charge, charge_of(*entry.routed, entry.count - dropped));
   take_off(subscription, {dropped, entry.charge - charge});
   entry.first += dropped;
   entry.count -= dropped;
@@ -295,7 +303,8 @@ void Switch::expire(Subscription& subscription) {
 }
 
 bool Switch::is_expired(const Entry& entry) const noexcept {
-  return entry.routed->expires_at != 0 && now_ >= entry.routed->expires_at && !is_begun(entry);
+  return entry.routed->expires_at != 0 && now_ >= entry.routed->expires_at &&
+         entry.pair != nullptr && !is_begun(entry);
 }
 
 }  // namespace abuzz::delivery

@@ -30,11 +30,11 @@ bool Switch::is_heard(std::string_view topic) const noexcept {
   return false;
 }
 
-// nullptr where nobody listens, or the counter file is full.
-Publication* Switch::own_publication(const std::string& topic) {
+// nullptr where nobody listens, unless what is told is kept; or the counter file is full.
+Publication* Switch::own_publication(const std::string& topic, wire::Lane lane, bool is_kept) {
   if (const auto found = own_topics_.find(topic); found != own_topics_.end())
     return find_publication(own_port_, found->second);
-  if (!is_heard(topic)) return nullptr;
+  if (!is_kept && !is_heard(topic)) return nullptr;
   Port& port = *find_port(own_port_);
   std::uint32_t handle = 1;
   while (handle <= port.publications.size() && port.publications[handle - 1]) ++handle;
@@ -43,7 +43,7 @@ Publication* Switch::own_publication(const std::string& topic) {
   item.publisher_id = ++own_publisher_last_;
   item.publisher_epoch = 1;
   item.topic = topic;
-  item.lane = wire::Lane::high;
+  item.lane = lane;
   Publication* publication = add_publication(port, item);
   if (publication != nullptr) own_topics_[topic] = handle;
   return publication;
@@ -59,7 +59,7 @@ mem::Buffer Switch::seal_own(const Publication& publication, std::string_view pa
   std::memcpy(builder.claim(payload.size()).data(), payload.data(), payload.size());
   builder.commit_entry(payload.size(), 0, 0, 0);
   wire::Envelope envelope;
-  envelope.lane = wire::Lane::high;
+  envelope.lane = publication.lane;
   envelope.origin = node_id_;
   envelope.agent_id = own_port_;
   envelope.publisher_id = publication.publisher_id;
@@ -112,7 +112,7 @@ bool Switch::try_announce(const Announcement& item) {
     return true;
   }
   StatsRow& process = stats_.process();
-  Publication* publication = own_publication(item.topic);
+  Publication* publication = own_publication(item.topic, wire::Lane::high, false);
   if (publication == nullptr) {
     process.add(is_heard(item.topic) ? ProcessCounter::events_lost
                                      : ProcessCounter::events_unheard);
@@ -120,19 +120,23 @@ bool Switch::try_announce(const Announcement& item) {
   }
   mem::Buffer slice = seal_own(*publication, item.payload, item.wall_now);
   if (!slice) return false;
+  accept_own(*publication, std::move(slice));
+  return true;
+}
+
+void Switch::accept_own(Publication& publication, mem::Buffer&& slice) {
   wire::BatchHead head;
   wire::Record record;
   const bool is_whole = wire::BatchHead::parse(slice.span(), head) == wire::Reject::none;
   ABUZZ_CHECK(is_whole);
   record.lane = head.envelope.lane;
-  record.handle = publication->handle;
+  record.handle = publication.handle;
   record.message_count = 1;
   record.seq = head.envelope.first_seq;
   // The node waits for nobody: it always has the credit.
-  publication->limit = publication->accepted + Amount{1, wire::charged_bytes(head.envelope)};
+  publication.limit = publication.accepted + Amount{1, wire::charged_bytes(head.envelope)};
   const Verdict verdict = accept(own_port_, record, head, std::move(slice), now_);
   ABUZZ_CHECK(verdict == Verdict::taken);
-  return true;
 }
 
 // Subscriptions to the node's own events are left out: else an agent that is slow with them would
@@ -144,6 +148,7 @@ Switch::Load Switch::load_of(PortId id) const noexcept {
   for (const auto& subscription : found->second->subscriptions) {
     if (!subscription || is_about_agents(subscription->pattern)) continue;
     for (const Line& line : subscription->lines) load.settled += line.done_no;
+    if (subscription->member != nullptr) load.unsettled += subscription->member->leased;
     for (const auto& pair : subscription->pairs)
       load.unsettled +=
           pair->row->get(PairCounter::queued) + pair->row->get(PairCounter::in_flight);

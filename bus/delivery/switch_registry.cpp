@@ -17,10 +17,17 @@ constexpr base::Nanos return_patience = 3 * base::second;
 }  // namespace
 
 Switch::Switch(StatsFile& stats, const Config& config, std::uint64_t node_id, mem::Pool& pool)
-    : stats_(stats), config_(config), node_id_(node_id), pool_(pool), closed_(stats) {}
+    : stats_(stats),
+      config_(config),
+      node_id_(node_id),
+      pool_(pool),
+      closed_(stats),
+      random_(node_id),
+      dead_(config.node.memory_budget_bytes / 8) {}
 
 Switch::~Switch() {
   is_draining_ = true;
+  while (!groups_.empty()) end_group(*groups_.begin()->second, DropReason::shutdown);
   while (!ports_.empty()) close_port(ports_.begin()->first, DropReason::shutdown);
 }
 
@@ -66,8 +73,11 @@ void Switch::suspend_port(PortId id, base::Nanos now) {
   port->suspended_since = std::max<base::Nanos>(now, 1);
   for (auto& publication : port->publications)
     if (publication) publication->is_paused = true;
-  for (auto& subscription : port->subscriptions)
-    if (subscription) subscription->is_paused = true;
+  for (auto& subscription : port->subscriptions) {
+    if (!subscription) continue;
+    subscription->is_paused = true;
+    if (subscription->member != nullptr) subscription->member->is_away = true;
+  }
   for (Publication* publication : port->dirty) publication->is_dirty = false;
   port->dirty.clear();
 }
@@ -114,6 +124,7 @@ Publication* Switch::add_publication(Port& port, const wire::Advertise& item) {
   auto& slot = port.publications[item.publication - 1];
   auto publication = std::make_unique<Publication>();
   publication->port = &port;
+  publication->agent_id = port.agent_id;
   publication->is_paused = port.id == own_port_;
   publication->agent_id = port.agent_id;
   publication->handle = item.publication;
@@ -146,7 +157,8 @@ Publication* Switch::add_publication(Port& port, const wire::Advertise& item) {
   bool has_rows = true;
   for (auto& [other, owner] : ports_)
     for (auto& subscription : owner->subscriptions)
-      if (subscription && matches(subscription->pattern, slot->topic))
+      if (subscription && subscription->member == nullptr &&
+          matches(subscription->pattern, slot->topic))
         has_rows = has_rows && join(*slot, *subscription);
   if (!has_rows) {
     end_publication(*slot);
@@ -178,7 +190,7 @@ void Switch::resume_publication(Publication& publication) {
 
 std::uint16_t Switch::check_subscribe(const Port& port, const wire::Subscribe& item) const {
   if (check_pattern(item.pattern) != TopicFault::none) return number(Error::bad_pattern);
-  const bool is_open = !is_reserved(item.pattern) || is_about_agents(item.pattern) ||
+  const bool is_open = !is_reserved(item.pattern) || is_told_by_nodes(item.pattern) ||
                        is_about_requests(item.pattern) ||
                        agent_of_reply_topic(item.pattern) == port.agent_id;
   if (!is_open) return number(Error::reserved_topic);
@@ -194,7 +206,21 @@ std::uint16_t Switch::check_subscribe(const Port& port, const wire::Subscribe& i
     return number(Error::bad_bound);
   if (subscription_count_ >= config_.node.subscriptions_max)
     return number(Error::node_subscriptions_limit);
-  return is_draining_ ? number(Error::closed) : 0;
+  if (is_draining_) return number(Error::closed);
+  return check_group(item);
+}
+
+// A pair for each publication that matches. False without a row for one: the caller ends it.
+bool Switch::join_all(Subscription& subscription) {
+  for (auto& [id, port] : ports_)
+    for (auto& publication : port->publications) {
+      if (!publication || !matches(subscription.pattern, publication->topic)) continue;
+      const bool has_row = join(*publication, subscription);
+      note_interest(*publication);
+      if (!has_row) return false;
+      if (id == own_port_) offer_letters(*publication->route.back());
+    }
+  return true;
 }
 
 wire::Subscribed Switch::subscribe(PortId id, const wire::Subscribe& item, base::Nanos now) {
@@ -207,7 +233,8 @@ wire::Subscribed Switch::subscribe(PortId id, const wire::Subscribe& item, base:
   }
   if (Subscription* existing = find_subscription(id, item.subscription)) {
     if (!resume_subscription(*existing, item)) answer.error = number(Error::denied);
-    answer.matched_publications = static_cast<std::uint32_t>(existing->pairs.size());
+    const Subscription& joined = existing->group != nullptr ? *existing->group->own : *existing;
+    answer.matched_publications = static_cast<std::uint32_t>(joined.pairs.size());
     return answer;
   }
   // What it would resume is gone: the agent registers it afresh, with numbers of its own.
@@ -219,7 +246,7 @@ wire::Subscribed Switch::subscribe(PortId id, const wire::Subscribe& item, base:
   subscription->pattern = item.pattern;
   subscription->policy = static_cast<Policy>(item.policy);
   // The node is not held.
-  const bool is_about_node = is_about_agents(item.pattern);
+  const bool is_about_node = is_told_by_nodes(item.pattern);
   if (is_about_node && subscription->policy == Policy::lossless)
     subscription->policy = Policy::drop_new;
   subscription->latest_max = item.latest;
@@ -228,7 +255,7 @@ wire::Subscribed Switch::subscribe(PortId id, const wire::Subscribe& item, base:
   subscription->window = {item.window_messages, item.window_bytes};
   subscription->stall_limit = base::Nanos{item.stall_ms} * base::millisecond;
   const std::uint64_t ids[] = {id, item.subscription};
-  subscription->row = stats_.add_row(RowKind::subscription, ids, item.pattern);
+  subscription->row = stats_.add_row(RowKind::subscription, ids, item.pattern, item.group);
   if (subscription->row == nullptr) {
     answer.error = number(Error::memory_budget);
     return answer;
@@ -242,19 +269,14 @@ wire::Subscribed Switch::subscribe(PortId id, const wire::Subscribe& item, base:
   if (is_about_node) ++reserved_subscriptions_;
   stats_.process().set(ProcessCounter::subscriptions_now, subscription_count_);
   answer.generation = ++generation_;
-  bool has_rows = true;
-  for (auto& [other, owner] : ports_)
-    for (auto& publication : owner->publications)
-      if (has_rows && publication && matches(slot->pattern, publication->topic)) {
-        has_rows = join(*publication, *slot);
-        note_interest(*publication);
-      }
+  const bool has_rows = item.group.empty() ? join_all(*slot) : enter_group(*slot, item);
   if (!has_rows) {
     end_subscription(*slot, DropReason::shutdown, false);
     answer.error = number(Error::memory_budget);
     return answer;
   }
-  answer.matched_publications = static_cast<std::uint32_t>(slot->pairs.size());
+  const Subscription& joined = slot->group != nullptr ? *slot->group->own : *slot;
+  answer.matched_publications = static_cast<std::uint32_t>(joined.pairs.size());
   return answer;
 }
 
@@ -270,6 +292,10 @@ bool Switch::resume_subscription(Subscription& subscription, const wire::Subscri
   show_numbers(subscription);
   subscription.blocked_since = 0;
   subscription.is_paused = false;
+  if (subscription.member != nullptr) {
+    subscription.member->is_away = false;
+    deal_later(*subscription.group);
+  }
   note_all_ready(subscription);
   return true;
 }

@@ -13,6 +13,11 @@ namespace {
 
 constexpr std::size_t tombstones_max = 4096;
 
+bool minds_keys(const Subscription& subscription) noexcept {
+  return subscription.policy == Policy::latest ||
+         (subscription.group != nullptr && subscription.group->dealer.is_sticky());
+}
+
 // How many messages of an entry that is not settled were handled: an end may come in its middle.
 std::uint32_t handled_of(const Line& line, const Entry& entry) noexcept {
   if (entry.count == 0 || entry.first_delivery == 0 || entry.first_delivery > line.done_no)
@@ -40,7 +45,7 @@ bool Switch::join(Publication& publication, Subscription& subscription) {
     pair->excess = pair->limit - publication.accepted;
     ++publication.lossless_count;
   }
-  if (subscription.policy == Policy::latest) ++publication.latest_count;
+  if (minds_keys(subscription)) ++publication.keyed_count;
   ++subscription.line(publication.lane).matched;
   publication.route.push_back(pair.get());
   subscription.pairs.push_back(std::move(pair));
@@ -64,7 +69,8 @@ void Switch::leave(Pair& pair) {
     subscription.granted = subscription.granted - (pair.limit - publication.accepted - pair.excess);
     --publication.lossless_count;
   }
-  if (subscription.policy == Policy::latest) --publication.latest_count;
+  if (minds_keys(subscription)) --publication.keyed_count;
+  drop_pieces(pair);
   pair.is_hungry = true;  // never again
 }
 
@@ -76,6 +82,9 @@ void Switch::note_interest(Publication& publication) {
 
 void Switch::end_subscription(Subscription& subscription, DropReason reason, bool tell) {
   Port& port = *subscription.port;
+  const bool is_own_of_group = subscription.is_own_of_group();
+  if (subscription.member != nullptr)
+    leave_group(subscription, reason == DropReason::peer_gone && !port.said_goodbye);
   for (auto& pair : subscription.pairs) {
     Publication& publication = *pair->publication;
     if (publication.is_withdrawn) continue;
@@ -85,7 +94,7 @@ void Switch::end_subscription(Subscription& subscription, DropReason reason, boo
   }
   queued_ = queued_ - subscription.queued;
   for (Line& line : subscription.lines) end_line(line, reason);
-  if (reason == DropReason::peer_gone && !port.said_goodbye)
+  if (reason == DropReason::peer_gone && !port.said_goodbye && !is_own_of_group)
     closed_.note_departed(
         {port.agent_id, subscription.handle, subscription.pattern, port.name, tell},
         *subscription.row, now_);
@@ -105,8 +114,10 @@ void Switch::end_subscription(Subscription& subscription, DropReason reason, boo
     note_output(port);
   }
   ++generation_;
-  --subscription_count_;
-  if (is_about_agents(subscription.pattern)) --reserved_subscriptions_;
+  if (!is_own_of_group) {
+    --subscription_count_;
+    if (is_told_by_nodes(subscription.pattern)) --reserved_subscriptions_;
+  }
   stats_.process().set(ProcessCounter::subscriptions_now, subscription_count_);
   stats_.remove_row(subscription.row);
   port.subscriptions[subscription.handle - 1].reset();

@@ -39,7 +39,8 @@ bool Switch::choose(const Subscription& subscription, Line& line,
   if (has_room(subscription, line.queue.front())) return true;
   for (std::size_t index = 1; index < line.queue.places(); ++index) {
     const Entry& entry = line.queue.at(index);
-    if (SendQueue<Entry>::is_hole(entry) || !entry.pair->sends_train) continue;
+    if (SendQueue<Entry>::is_hole(entry) || entry.pair == nullptr || !entry.pair->sends_train)
+      continue;
     place = index;
     return true;
   }
@@ -73,6 +74,10 @@ bool Switch::peek(PortId id, Outgoing& outgoing, LaneTurn::Waiting allowed) {
     outgoing.first = entry.first;
     outgoing.count = entry.count;
     outgoing.ttl_left_ms = wire::ttl_left_ms(entry.routed->expires_at, now_);
+    outgoing.attempt =
+        entry.lot == nullptr ? std::uint16_t{0} : static_cast<std::uint16_t>(entry.lot->attempt);
+    outgoing.may_repeat =
+        entry.lot != nullptr && (entry.lot->may_repeat || entry.routed->may_repeat);
     outgoing.first_delivery = entry.first_delivery != 0 ? entry.first_delivery : line.sent_no + 1;
     return true;
   }
@@ -86,6 +91,7 @@ bool Switch::peek_lane(Port& port, std::size_t lane) {
     Subscription& subscription = *ready.subscriptions[ready.next];
     Line& line = subscription.lines[lane];
     drop_expired_heads(subscription, line);
+    if (subscription.member != nullptr) drop_over(subscription, line);
     const bool has_next = !line.queue.is_empty() && !subscription.is_paused;
     if (has_next && choose(subscription, line, port.chosen_place)) {
       port.chosen_lane = lane;
@@ -106,8 +112,6 @@ void Switch::mark_sent(PortId id) {
   Line& line = subscription.lines[port.chosen_lane];
   Entry entry = line.queue.take(line.queue.at(port.chosen_place));
   forget_place(subscription, entry);
-  if (entry.routed->first_of_train) entry.pair->sends_train = true;
-  if (entry.count > 0 || entry.routed->aborts) entry.pair->sends_train = false;
   const Amount amount{entry.count, entry.charge};
   subscription.queued = subscription.queued - amount;
   queued_ = queued_ - amount;
@@ -117,9 +121,14 @@ void Switch::mark_sent(PortId id) {
     line.sent_no += entry.count;
     subscription.row->add(SubscriptionCounter::sent_no, entry.count);
   }
-  StatsRow& row = *entry.pair->row;
-  row.set(PairCounter::queued, row.get(PairCounter::queued) - entry.count);
-  row.add(PairCounter::in_flight, entry.count);
+  if (entry.pair != nullptr) {
+    if (entry.routed->first_of_train) entry.pair->sends_train = true;
+    if (entry.count > 0 || entry.routed->aborts) entry.pair->sends_train = false;
+    StatsRow& row = *entry.pair->row;
+    row.set(PairCounter::queued, row.get(PairCounter::queued) - entry.count);
+    row.add(PairCounter::in_flight, entry.count);
+  }
+  if (entry.lot != nullptr) entry.lot->is_begun = true;
   entry.is_sent = true;
   ++line.records_sent;
   port.turn.note_served(port.chosen_lane, entry.routed->slice_bytes);
@@ -133,7 +142,7 @@ void Switch::release_received(Line& line, std::uint64_t received_no) {
   while (line.received_entries < line.in_flight.count() &&
          line.records_settled + line.received_entries < received_no) {
     Entry& entry = line.in_flight.at(line.received_entries);
-    if (entry.pair != nullptr) let_go(entry);
+    let_go(entry);
     ++line.received_entries;
   }
 }
@@ -151,18 +160,25 @@ void Switch::show_numbers(Subscription& subscription) noexcept {
 
 // The entry need not be sent, or sent again.
 void Switch::let_go(const Entry& entry) {
-  Routed& routed = *entry.routed;
-  if (entry.pair->subscription->policy == Policy::lossless) {
-    Publication& publication = *routed.publication;
-    Ring<Span>& spans = publication.spans;
-    --spans.at(routed.span - publication.first_span).owed;
-    while (!spans.is_empty() && spans.front().owed == 0) {
-      publication.settled_seq = spans.front().last_seq;
-      spans.pop_front();
-      ++publication.first_span;
-    }
-  }
+  const bool owes = entry.pair != nullptr && (entry.lot == nullptr || entry.lot->owes);
+  if (owes) return let_go(*entry.pair, *entry.routed);
+  if (entry.lot != nullptr) drop_holder(*entry.routed);
+}
+
+void Switch::let_go(Pair& pair, Routed& routed) {
+  if (pair.subscription->policy == Policy::lossless) pass_span(routed);
   drop_holder(routed);
+}
+
+void Switch::pass_span(Routed& routed) noexcept {
+  Publication& publication = *routed.publication;
+  Ring<Span>& spans = publication.spans;
+  --spans.at(routed.span - publication.first_span).owed;
+  while (!spans.is_empty() && spans.front().owed == 0) {
+    publication.settled_seq = spans.front().last_seq;
+    spans.pop_front();
+    ++publication.first_span;
+  }
 }
 
 void Switch::drop_holder(Routed& routed) {
@@ -170,6 +186,7 @@ void Switch::drop_holder(Routed& routed) {
   if (--routed.holders > 0) return;
   held_bytes_ -= routed.slice.bytes();
   routed.slice.reset();
+  if (routed.pending == 0) release(routed);
 }
 
 bool Switch::settle(PortId port, const wire::Settle& item, base::Nanos now) {
@@ -183,15 +200,10 @@ bool Switch::settle(PortId port, const wire::Settle& item, base::Nanos now) {
       item.consumed_bytes > subscription.sent.bytes)
     return false;
   release_received(line, item.received_no);
-  while (line.received_entries > 0 && item.done_no > 0) {
-    Entry& entry = line.in_flight.front();
-    const std::uint64_t last = entry.first_delivery + std::max(entry.count, 1u) - 1;
-    if (last > item.done_no) break;
-    complete(entry, entry.count, DropReason::corrupt);
-    line.in_flight.pop_front();
-    --line.received_entries;
-    ++line.records_settled;
-  }
+  if (subscription.member != nullptr)
+    settle_member(subscription, line, item.done_no);
+  else
+    settle_entries(line, item.done_no);
   line.done_no = std::max(line.done_no, item.done_no);
   show_numbers(subscription);
   const Amount consumed{std::max(subscription.consumed.messages, item.consumed_messages),
@@ -200,6 +212,10 @@ bool Switch::settle(PortId port, const wire::Settle& item, base::Nanos now) {
   if (returned.messages > 0 || returned.bytes > 0) {
     subscription.consumed = consumed;
     subscription.blocked_since = 0;
+    if (subscription.member != nullptr) {
+      subscription.group->dealer.note_taken(*subscription.member, consumed, now_);
+      deal_later(*subscription.group);
+    }
     if (subscription.policy == Policy::lossless) {
       subscription.backlog = monus(subscription.backlog, returned);
       serve_later(subscription);
@@ -207,6 +223,18 @@ bool Switch::settle(PortId port, const wire::Settle& item, base::Nanos now) {
     note_all_ready(subscription);
   }
   return true;
+}
+
+void Switch::settle_entries(Line& line, std::uint64_t done_no) {
+  while (line.received_entries > 0 && done_no > 0) {
+    Entry& entry = line.in_flight.front();
+    const std::uint64_t last = entry.first_delivery + std::max(entry.count, 1u) - 1;
+    if (last > done_no) break;
+    complete(entry, entry.count, DropReason::corrupt);
+    line.in_flight.pop_front();
+    --line.received_entries;
+    ++line.records_settled;
+  }
 }
 
 // The subscriber did not handle these deliveries; they count as dropped, not as delivered.
@@ -219,6 +247,10 @@ bool Switch::refuse(PortId port, const wire::Verdict& item) {
   if (item.count == 0 || end - 1 > line.sent_no) return false;
   const DropReason reason =
       item.reason == number(Error::expired) ? DropReason::expired : DropReason::corrupt;
+  if (subscription.member != nullptr) {
+    refuse_leased(subscription, item, reason);
+    return true;
+  }
   for (std::size_t index = 0; index < line.in_flight.count(); ++index) {
     Entry& entry = line.in_flight.at(index);
     if (entry.pair == nullptr || entry.count == 0) continue;
@@ -263,6 +295,7 @@ void Switch::complete(Entry& entry, std::uint32_t handled, DropReason reason) {
     routed.handled.add(entry.first, before);
     routed.handled.add(entry.first + refused_end, after);
   }
+  if (entry.lot != nullptr) end_lot(*pair.subscription->group, *entry.lot);
   --pair.entries;
   ABUZZ_CHECK(routed.pending > 0);
   const bool is_last = --routed.pending == 0;
@@ -284,8 +317,12 @@ void Switch::finish_outcome(Routed& routed) {
     publication.row->add(PublicationCounter::dropped, dropped);
     if (publication.tells_at_once) note(publication);
   }
-  if (routed.pending > 0) return;
-  ABUZZ_CHECK(routed.holders == 0);
+  // Entries on their way to a member of a group may still hold the bytes.
+  if (routed.pending == 0 && routed.holders == 0) release(routed);
+}
+
+void Switch::release(Routed& routed) {
+  Publication& publication = *routed.publication;
   routed_.release(routed);
   --publication.routed_open;
   if (publication.is_withdrawn) free_departed(publication);

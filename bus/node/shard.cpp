@@ -212,11 +212,13 @@ std::size_t Shard::do_work(base::Nanos now, base::Nanos wall_now) {
   State& state = *state_;
   state.wall_now = wall_now;
   state.cycle_at = now;
+  state.deliveries.note_wall(wall_now);
   std::size_t done = state.take_orders(now);
   done += state.receive(now);
   if (now >= state.timers_at) state.do_timers(now);
   state.deliveries.finish_cycle(now);
   state.consider_goodbye(now);
+  state.holds_messages.publish(state.deliveries.holds_messages());
   done += state.send_all(now);
   if (state.is_draining && !state.told_drained && state.deliveries.queued().messages == 0) {
     state.told_drained = true;
@@ -226,7 +228,12 @@ std::size_t Shard::do_work(base::Nanos now, base::Nanos wall_now) {
 }
 
 base::Nanos Shard::next_deadline() const noexcept {
-  return state_->sessions.empty() ? -1 : state_->timers_at;
+  const bool is_empty = state_->sessions.empty() && !state_->deliveries.has_groups();
+  return is_empty ? -1 : state_->timers_at;
+}
+
+bool Shard::holds_messages() const noexcept {
+  return state_->holds_messages.read();
 }
 
 void Shard::note_input() noexcept {

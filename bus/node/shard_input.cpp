@@ -67,6 +67,9 @@ class Registrar final : public wire::ControlSink {
   void on(const wire::Settle& item) override {
     is_refused_ |= !state_.deliveries.settle(session_.agent_id, item, now_);
   }
+  void on(const wire::LeaseAct& item) override {
+    is_refused_ |= !state_.deliveries.act(session_.agent_id, item, now_);
+  }
   void on(const wire::Verdict& item) override {
     if (item.reason == static_cast<std::uint32_t>(Error::bad_batch))
       state_.parts.stats.process().add(ProcessCounter::corrupt_reported);

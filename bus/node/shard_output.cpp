@@ -112,8 +112,9 @@ void Shard::State::add_control(Session& session, delivery::LinkFlow::Load& load,
   load.add(wire::Lane::control, 0);
 }
 
-// Puts one delivery into the frame: its record, its slice (by reference or copied), its target.
-void Shard::State::add_delivery(const delivery::Switch::Outgoing& next) {
+// Puts one delivery into the frame: its record and its slice, by reference or copied. The target
+// comes behind it.
+void Shard::State::add_record(const delivery::Switch::Outgoing& next) {
   const delivery::Routed& routed = *next.routed;
   wire::Record record;
   record.kind = routed.aborts ? wire::RecordKind::abort : wire::RecordKind::batch;
@@ -122,6 +123,8 @@ void Shard::State::add_delivery(const delivery::Switch::Outgoing& next) {
   record.message_count = routed.count;
   record.seq = routed.first_seq;
   record.ttl_left_ms = next.ttl_left_ms;
+  record.attempt_or_reason = next.attempt;
+  record.flags = next.may_repeat ? wire::record_may_repeat : 0;
   if (routed.slice_bytes >= reference_bytes_min) {
     record.part = static_cast<std::uint8_t>(outgoing.part_count);
     record.slice_bytes = routed.slice_bytes;
@@ -131,6 +134,9 @@ void Shard::State::add_delivery(const delivery::Switch::Outgoing& next) {
     builder.add_inline(record, routed.aborts ? std::as_bytes(std::span(&routed.abort_key, 1))
                                              : std::span<const std::byte>(routed.slice.span()));
   }
+}
+
+void Shard::State::add_target(const delivery::Switch::Outgoing& next) {
   wire::Target target;
   target.subscription = next.subscription;
   target.first = static_cast<std::uint16_t>(next.first);
@@ -139,15 +145,29 @@ void Shard::State::add_delivery(const delivery::Switch::Outgoing& next) {
   builder.add_target(target);
 }
 
+// More messages of the batch that went last, or the same ones for another subscription: its bytes
+// need not go again.
+bool Shard::State::is_same_record(const delivery::Switch::Outgoing& next,
+                                  const delivery::Switch::Outgoing& last) noexcept {
+  return next.routed == last.routed && !next.routed->aborts && next.attempt == last.attempt &&
+         next.may_repeat == last.may_repeat;
+}
+
 // HOT: shard thread, once a batch and subscriber.
 std::size_t Shard::State::add_deliveries(Session& session, delivery::LinkFlow::Load& load,
                                          bool& has_more) {
   std::size_t messages = 0;
   std::size_t bytes = builder.head_bytes();
-  delivery::Switch::Outgoing next;
+  delivery::Switch::Outgoing next, last;
   delivery::LaneTurn::Waiting allowed = delivery::LaneTurn::all;
   while (deliveries.peek(session.agent_id, next, allowed)) {
     const delivery::Routed& routed = *next.routed;
+    if (is_same_record(next, last) && builder.has_room(0, 1)) {
+      add_target(next);
+      messages += next.count;
+      deliveries.mark_sent(session.agent_id);
+      continue;
+    }
     const bool by_reference = routed.slice_bytes >= reference_bytes_min;
     const bool is_full = !builder.has_room(1, 1) || bytes >= frame_bytes_target ||
                          (by_reference && outgoing.part_count > wire::parts_max);
@@ -162,7 +182,9 @@ std::size_t Shard::State::add_deliveries(Session& session, delivery::LinkFlow::L
           ~delivery::LaneTurn::bit(wire::lane_index(routed.lane)));
       continue;
     }
-    add_delivery(next);
+    add_record(next);
+    add_target(next);
+    last = next;
     load.add(routed.lane, routed.slice_bytes);
     bytes += routed.slice_bytes + sizeof(wire::Record) + sizeof(wire::Target);
     messages += next.count;

@@ -82,6 +82,7 @@ struct Shard::State {
   base::Nanos wall_now = 0, cycle_at = 0;  // of the present cycle
   // How many were posted, told to the other thread; how many were taken is the taker's own.
   base::Position<std::uint64_t> orders_posted, reports_posted;
+  base::Position<bool> holds_messages{false};
   std::uint64_t orders_taken = 0;               // the shard's thread
   base::Position<std::uint64_t> reports_taken;  // reception's thread
   const char* fault = "";                       // of the frame that is refused; static
@@ -124,7 +125,10 @@ struct Shard::State {
   bool send_frame(Session& session, bool& has_more);
   void add_control(Session& session, delivery::LinkFlow::Load& load, bool& has_more);
   std::size_t add_deliveries(Session& session, delivery::LinkFlow::Load& load, bool& has_more);
-  void add_delivery(const delivery::Switch::Outgoing& next);
+  void add_record(const delivery::Switch::Outgoing& next);
+  void add_target(const delivery::Switch::Outgoing& next);
+  static bool is_same_record(const delivery::Switch::Outgoing& next,
+                             const delivery::Switch::Outgoing& last) noexcept;
   void note_bulk_ahead(const Session& session);
   bool finish_frame(Session& session, delivery::LinkFlow::Load& load);
 };

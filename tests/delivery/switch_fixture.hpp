@@ -198,7 +198,8 @@ class SwitchTest : public ::testing::Test {
       const std::uint64_t dropped =
           pair.get(PairCounter::dropped_queue_full) + pair.get(PairCounter::dropped_peer_gone) +
           pair.get(PairCounter::dropped_shutdown) + pair.get(PairCounter::dropped_corrupt) +
-          pair.get(PairCounter::dropped_conflated) + pair.get(PairCounter::dropped_expired);
+          pair.get(PairCounter::dropped_conflated) + pair.get(PairCounter::dropped_expired) +
+          pair.get(PairCounter::dropped_dead);
       EXPECT_EQ(pair.get(PairCounter::matched),
                 pair.get(PairCounter::delivered) + dropped + pair.get(PairCounter::queued) +
                     pair.get(PairCounter::in_flight) + pair.get(PairCounter::void_after_join))

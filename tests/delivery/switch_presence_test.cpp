@@ -149,7 +149,7 @@ TEST_F(SwitchPresence, events_are_told_while_the_node_drains) {
 TEST_F(SwitchPresence, an_agent_may_listen_to_events_and_to_no_other_reserved_topic) {
   EXPECT_EQ(subscribe_answer("$agents.alice.*"), 0);
   switch_.unsubscribe(subscriber_port, 7);
-  for (const char* pattern : {"$agent.>", "$agentsx.>", "$dead.>", "$x"})
+  for (const char* pattern : {"$agent.>", "$agentsx.>", "$death.>", "$x"})
     EXPECT_EQ(subscribe_answer(pattern), number(Error::reserved_topic)) << pattern;
 }
 
