@@ -25,7 +25,8 @@ struct Agent::State {
   }
   Result<std::unique_ptr<client::SubscriptionHandle>> subscribe(
       std::string_view pattern, Handler handler, const SubscribeOptions& options) const {
-    auto added = host->core().add_subscription(pattern, std::move(handler), options, deadline());
+    auto added =
+        host->core().add_subscription(pattern, std::move(handler), options, deadline(), core());
     if (!added.ok()) return added.failure();
     return std::make_unique<client::SubscriptionHandle>(core(), std::move(added).value());
   }

@@ -28,6 +28,7 @@ RetainedMessage MessageView::retain() const {
   kept.state_->view = *this;
   kept.state_->view.topic_ = kept.state_->topic;
   kept.state_->view.buffer_ = &kept.state_->buffer;
+  kept.state_->view.place_ = {};  // a lease outlives the handler, not the view
   return kept;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -31,6 +32,14 @@ enum class [[nodiscard]] SendStatus : std::uint8_t{
     closed,          // the agent is closed; nothing was taken
 };
 
+// What became of a word about a leased message.
+enum class [[nodiscard]] LeaseStatus : std::uint8_t{
+    told,        // it is on its way to the node
+    not_leased,  // the message is not leased, or its lease is over: nothing was said
+    closed,      // the agent is closed
+};
+
+class Lease;
 class RetainedMessage;
 
 // One received message. Valid until the handler returns, or the poll callback does; retain() keeps
@@ -51,10 +60,31 @@ class MessageView {
   MessageKind kind() const noexcept { return kind_; }
   // Wall clock of the sender when the batch left, nanoseconds. For people, not for measuring.
   std::int64_t send_time_ns() const noexcept { return send_time_ns_; }
+  // Of a group: the number of this attempt at the message, from 1; else 0.
+  std::uint32_t attempt() const noexcept { return attempt_; }
+  // Of a group: a member may have handled it before; also where a node was lost meanwhile.
+  bool is_redelivery() const noexcept { return may_repeat_; }
+
+  // Of a group with manual acknowledgement, while the handler runs; what is to be said later, or on
+  // another thread, is said through the lease. Who says nothing lets the time pass, and another
+  // member gets the message. The meanings are those of Lease. Elsewhere the answer is not_leased.
+  ABUZZ_EXPORT LeaseStatus ack() const;
+  ABUZZ_EXPORT LeaseStatus nak(std::chrono::milliseconds delay) const;
+  ABUZZ_EXPORT LeaseStatus nak() const;
+  ABUZZ_EXPORT LeaseStatus in_progress() const;
+  ABUZZ_EXPORT Lease lease() const;  // bus/lease.hpp; take it once
+
   // Keeps the message beyond the handler, without a copy. It holds a pooled buffer: drop it soon.
   ABUZZ_EXPORT RetainedMessage retain() const;
 
   // Filled by the receiver.
+  struct LeasePlace {
+    void* desk = nullptr;  // client::LeaseDesk; nullptr: nothing is leased
+    std::uint64_t delivery = 0;
+    std::int64_t deadline = 0;  // monotonic, ns
+    std::uint32_t generation = 0;
+    Lane lane = Lane::normal;
+  };
   struct Fields {
     std::span<const std::byte> payload;
     std::string_view topic;
@@ -64,6 +94,9 @@ class MessageView {
     MessageKind kind = MessageKind::message;
     std::int64_t send_time_ns = 0;
     const void* buffer = nullptr;  // mem::Buffer that holds the payload
+    std::uint16_t attempt = 0;
+    bool may_repeat = false;
+    LeasePlace place;
   };
   explicit MessageView(const Fields& fields) noexcept
       : payload_(fields.payload),
@@ -74,7 +107,10 @@ class MessageView {
         correlation_(fields.correlation),
         send_time_ns_(fields.send_time_ns),
         buffer_(fields.buffer),
+        place_(fields.place),
         publisher_id_(fields.publisher_id),
+        attempt_(fields.attempt),
+        may_repeat_(fields.may_repeat),
         lane_(fields.lane),
         kind_(fields.kind) {}
 
@@ -84,7 +120,10 @@ class MessageView {
   std::uint64_t sequence_, agent_id_, key_, correlation_;
   std::int64_t send_time_ns_;
   const void* buffer_;
+  LeasePlace place_;
   std::uint32_t publisher_id_;
+  std::uint16_t attempt_;
+  bool may_repeat_;
   Lane lane_;
   MessageKind kind_;
 };

@@ -76,9 +76,10 @@ class AgentCore {
   Result<std::shared_ptr<PublisherCore>> open_publisher(std::shared_ptr<AgentCore> self,
                                                         std::string_view topic,
                                                         const PublisherOptions& options);
-  Result<std::shared_ptr<SubscriptionCore>> open_subscription(std::string_view pattern,
-                                                              Handler handler,
-                                                              const SubscribeOptions& options);
+  Result<std::shared_ptr<SubscriptionCore>> open_subscription(
+      std::string_view pattern, Handler handler, const SubscribeOptions& options,
+      // For leases that outlive handlers.
+      const std::weak_ptr<AgentCore>& self = {});
   // Of the library itself, on a reserved topic too.
   Result<std::shared_ptr<PublisherCore>> make_publisher(std::shared_ptr<AgentCore> self,
                                                         std::string_view topic, Lane lane);
@@ -89,10 +90,9 @@ class AgentCore {
                                                        std::string_view topic,
                                                        const PublisherOptions& options,
                                                        base::Nanos deadline);
-  Result<std::shared_ptr<SubscriptionCore>> add_subscription(std::string_view pattern,
-                                                             Handler handler,
-                                                             const SubscribeOptions& options,
-                                                             base::Nanos deadline);
+  Result<std::shared_ptr<SubscriptionCore>> add_subscription(
+      std::string_view pattern, Handler handler, const SubscribeOptions& options,
+      base::Nanos deadline, const std::weak_ptr<AgentCore>& self = {});
   void remove_subscription(SubscriptionCore& subscription);
   void release_stream(Stream& stream, StagedIntake::Producer producer);
   // Waits for a session; the refusal or `no_node` where there is none by the deadline. A node that
@@ -164,13 +164,15 @@ class AgentCore {
   auto open_in_place(Open&& open, Error limit, bool (Session::*is_departing)() const noexcept,
                      base::Nanos deadline);
   Result<SubscribeOptions> complete(const SubscribeOptions& options) const;
+  Status complete_group(SubscribeOptions& options) const;
   // agent_calls.cpp
   Failure refusal();
   // agent_requests.cpp
   bool serve_requests(bool has_news);
   std::shared_ptr<SubscriptionCore> make_subscription(std::string_view pattern, Handler handler,
                                                       const SubscribeOptions& full,
-                                                      bool is_for_desk);
+                                                      bool is_for_desk,
+                                                      const std::weak_ptr<AgentCore>& self = {});
 
   Parts parts_;
   const base::ForkMark mark_;

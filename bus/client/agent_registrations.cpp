@@ -10,6 +10,12 @@
 
 namespace abuzz::client {
 
+namespace {
+
+constexpr std::string_view responders_group = "$responders";
+
+}  // namespace
+
 // Opens; where no place is left but one is being given up, waits for that one.
 template <class Open>
 auto AgentCore::open_in_place(Open&& open, Error limit,
@@ -92,6 +98,26 @@ Result<std::shared_ptr<PublisherCore>> AgentCore::add_publisher(std::shared_ptr<
   }
 }
 
+Status AgentCore::complete_group(SubscribeOptions& options) const {
+  const SubscriptionConfig& defaults = parts_.config.subscription;
+  const bool is_manual = options.ack == AckMode::manual;
+  if (options.group.empty())
+    return is_manual ? Status(Failure{Error::bad_bound, "manual acknowledgement is for groups"})
+                     : Status(Done{});
+  // That of requests begins with a '$': nobody else's does.
+  if (options.group != responders_group && check_agent_name(options.group) != TopicFault::none)
+    return Failure{Error::bad_agent_name, "the group " + options.group};
+  if (options.policy == Policy::latest)
+    return Failure{Error::bad_bound, "the policy latest is not for groups"};
+  if (options.ack_timeout.count() == 0) options.ack_timeout = defaults.ack_timeout;
+  if (options.attempts_max == 0) options.attempts_max = defaults.attempts_max;
+  if (options.ack_timeout.count() < 100 || options.ack_timeout > std::chrono::hours(1))
+    return Failure{Error::bad_bound, "ack_timeout must be 100ms to 1h"};
+  if (options.attempts_max > 1000)
+    return Failure{Error::bad_bound, "attempts_max must be 1 to 1000"};
+  return Done{};
+}
+
 Result<SubscribeOptions> AgentCore::complete(const SubscribeOptions& options) const {
   const SubscriptionConfig& defaults = parts_.config.subscription;
   SubscribeOptions full = options;
@@ -101,6 +127,7 @@ Result<SubscribeOptions> AgentCore::complete(const SubscribeOptions& options) co
                               ? defaults.queue_messages
                               : std::max(defaults.drop_queue_messages, full.latest_messages);
   if (full.queue_bytes == 0) full.queue_bytes = defaults.queue_bytes;
+  if (Status fine = complete_group(full); !fine.ok()) return fine.failure();
   const std::uint64_t least = parts_.config.limits.payload_bytes_max + 64 * base::kib;
   if (full.policy > Policy::latest) return Failure{Error::bad_bound, "policy"};
   if (full.policy != Policy::latest && full.latest_messages != 0)
@@ -120,16 +147,17 @@ Result<SubscribeOptions> AgentCore::complete(const SubscribeOptions& options) co
 }
 
 Result<std::shared_ptr<SubscriptionCore>> AgentCore::open_subscription(
-    std::string_view pattern, Handler handler, const SubscribeOptions& options) {
+    std::string_view pattern, Handler handler, const SubscribeOptions& options,
+    const std::weak_ptr<AgentCore>& self) {
   if (is_closed()) return Error::closed;
   if (const TopicFault fault = check_pattern(pattern); fault != TopicFault::none)
     return Failure{Error::bad_pattern, std::string(pattern) + ": " + topic_fault_text(fault)};
-  if (is_reserved(pattern) && !is_about_agents(pattern) && !is_about_requests(pattern))
+  if (is_reserved(pattern) && !is_told_by_nodes(pattern) && !is_about_requests(pattern))
     return Failure{Error::reserved_topic, std::string(pattern)};
   Result<SubscribeOptions> full = complete(options);
   if (!full.ok()) return full.failure();
   const std::shared_ptr<SubscriptionCore> core =
-      make_subscription(pattern, std::move(handler), full.value(), false);
+      make_subscription(pattern, std::move(handler), full.value(), false, self);
   if (!core)
     return Failure{
         Error::subscriptions_limit,
@@ -141,7 +169,8 @@ Result<std::shared_ptr<SubscriptionCore>> AgentCore::open_subscription(
 std::shared_ptr<SubscriptionCore> AgentCore::make_subscription(std::string_view pattern,
                                                                Handler handler,
                                                                const SubscribeOptions& full,
-                                                               bool is_for_desk) {
+                                                               bool is_for_desk,
+                                                               const std::weak_ptr<AgentCore>& self) {
   std::shared_ptr<SubscriptionCore> core;
   inside([&](Session& session) {
     if (session.subscription_count() >= parts_.config.agent.subscriptions_max) return;
@@ -152,6 +181,10 @@ std::shared_ptr<SubscriptionCore> AgentCore::make_subscription(std::string_view 
     core = std::make_shared<SubscriptionCore>(std::string(pattern), full, std::move(handler),
                                               parts_.clock, parts_.pool, wire::VerifyLimits{}, row);
     core->is_for_desk = is_for_desk;
+    // Shared with the leases, which may outlive it.
+    if (core->options.ack == AckMode::manual)
+      core->lease_desk = std::make_shared<LeaseDesk>(
+          *this, self, core, std::chrono::nanoseconds(core->options.ack_timeout).count());
     session.add_subscription(core);
   });
   return core;
@@ -159,10 +192,10 @@ std::shared_ptr<SubscriptionCore> AgentCore::make_subscription(std::string_view 
 
 Result<std::shared_ptr<SubscriptionCore>> AgentCore::add_subscription(
     std::string_view pattern, Handler handler, const SubscribeOptions& options,
-    base::Nanos deadline) {
+    base::Nanos deadline, const std::weak_ptr<AgentCore>& self) {
   // A place that was given up is free when the node has said so.
   auto opened =
-      open_in_place([&] { return open_subscription(pattern, handler, options); },
+      open_in_place([&] { return open_subscription(pattern, handler, options, self); },
                     Error::subscriptions_limit, &Session::has_departing_subscription, deadline);
   if (!opened.ok()) return opened;
   const std::shared_ptr<SubscriptionCore>& core = opened.value();

@@ -24,7 +24,10 @@ struct Delivery {
   std::uint32_t generation = 0;  // of the subscription's registration
   Lane lane = Lane::normal;
   base::Nanos expires_at = 0;  // 0: never
-  bool aborts = false;         // the slice is an AbortKey
+  base::Nanos received_at = 0;
+  std::uint16_t attempt = 0;  // of a group
+  bool may_repeat = false;    // of a group
+  bool aborts = false;        // the slice is an AbortKey
 };
 
 // From the session to whoever handles: an intake, and behind it a queue of the session's own for

@@ -93,6 +93,10 @@ class Session final : private wire::ControlSink {
   void close_stream(Stream& stream, StagedIntake::Producer producer);
   void add_subscription(std::shared_ptr<SubscriptionCore> subscription);
   void remove_subscription(SubscriptionCore& subscription);
+  // A word about messages leased to it. False when their lease is over: the node that gave it is
+  // gone, or the subscription is.
+  bool add_lease_act(SubscriptionCore& subscription, std::uint32_t generation,
+                     const wire::LeaseAct& act);
   // From now on it hands over what concerns requests, and sends what stands there.
   void set_request_mail(RequestMail* mail) noexcept { request_mail_ = mail; }
   // Nothing more is published; say goodbye when all is accepted. Who waits for it gives up at
@@ -203,6 +207,7 @@ class Session final : private wire::ControlSink {
   void collect_registrations();
   bool collect_verdicts();
   void collect_settles(base::Nanos now);
+  bool collect_lease_words();
   void collect_goodbye(base::Nanos now);
   void collect_flushes();
   bool is_settle_due(const SubscriptionCore& subscription, const wire::Settle& news,
@@ -261,6 +266,7 @@ class Session final : private wire::ControlSink {
   std::uint32_t next_publisher_id_ = 1;
   bool registrations_changed_ = false;
   bool settle_now_ = false;
+  bool has_lease_words_ = false;
   bool is_leaving_ = false, told_leaving_ = false, said_goodbye_ = false;
   base::Nanos leave_until_ = 0;
   base::Nanos last_word_at_ = 0;  // goodbye is said then, whatever is not accepted yet

@@ -12,9 +12,12 @@ namespace {
 // How long a settle may wait for a frame that carries it along.
 constexpr base::Nanos settle_delay = 2 * base::millisecond;
 constexpr std::uint64_t settle_messages = 4096;  // so many need not wait
+// A member of a group gets more when it says what it has done.
+constexpr std::uint64_t settle_messages_member = 64;
 constexpr std::size_t registrations_per_frame = 200;
 constexpr std::size_t verdicts_per_frame = 512;
 constexpr std::size_t refusals_max = 4096;  // more are not on their way
+constexpr std::size_t lease_words_due = 32;  // so many need not wait
 
 bool is_news(const wire::Settle& settle, const wire::Settle& told) noexcept {
   return settle.done_no != told.done_no || settle.received_no != told.received_no ||
@@ -23,11 +26,24 @@ bool is_news(const wire::Settle& settle, const wire::Settle& told) noexcept {
 
 }  // namespace
 
+namespace {
+
+void add_group(const SubscribeOptions& options, wire::Subscribe& item) {
+  item.group = options.group;
+  item.group_mode = static_cast<std::uint8_t>(options.group_mode);
+  item.ack_ms =
+      options.ack == AckMode::manual ? static_cast<std::uint32_t>(options.ack_timeout.count()) : 0;
+  item.attempts_max = options.attempts_max;
+}
+
+}  // namespace
+
 void Session::collect_control(base::Nanos now) {
   if (registrations_changed_) collect_registrations();
   collect_flushes();
   if (is_leaving_ && now >= last_word_at_) settle_now_ = true;
-  collect_settles(now);
+  // Before the settles, which cover what these are about.
+  if (collect_lease_words()) collect_settles(now);
   if (is_leaving_ && !said_goodbye_) collect_goodbye(now);
   wire::RequestAct act;
   while (request_mail_ != nullptr && request_mail_->outgoing_acts.pop(&act, 1) == 1)
@@ -117,6 +133,7 @@ void Session::collect_registrations() {
       item.resume_received[lane] = subscription->lines[lane].received_no;
     item.latest = subscription->options.latest_messages;
     item.returns = subscription->returns;
+    if (subscription->is_member()) add_group(subscription->options, item);
     control_.add(item);
   }
 }
@@ -149,6 +166,12 @@ wire::Settle Session::settle_of(const SubscriptionCore& subscription,
 
 bool Session::is_settle_due(const SubscriptionCore& subscription, const wire::Settle& settle,
                             const wire::Settle& told) const noexcept {
+  if (subscription.is_member()) {
+    // What it has is all handled, and it could have more.
+    const SubscriptionCore::Line& line = subscription.lines[wire::lane_index(settle.lane)];
+    return settle.done_no == line.last_delivery ||
+           settle.consumed_messages - told.consumed_messages >= settle_messages_member;
+  }
   // A queue of a few messages is full again at once, and its publishers wait for this.
   const std::uint64_t share = std::max<std::uint64_t>(subscription.options.queue_messages / 4, 1);
   return settle.consumed_messages - told.consumed_messages >= std::min(share, settle_messages) ||
@@ -230,6 +253,39 @@ bool Session::tell_settles(SubscriptionCore& subscription) {
               settle.received_no == line.told.received_no;
   }
   return is_over;
+}
+
+bool Session::add_lease_act(SubscriptionCore& subscription, std::uint32_t generation,
+                            const wire::LeaseAct& act) {
+  if (subscription.generation != generation || subscription.state.hint() != SubscriptionState::live)
+    return false;
+  wire::LeaseAct word = act;
+  word.subscription = subscription.handle;
+  subscription.lease_words.add(word);
+  has_lease_words_ = true;
+  // Acknowledgements may share a frame; what others wait for may not.
+  if (act.kind != wire::LeaseWord::ack || subscription.lease_words.waiting() >= lease_words_due)
+    settle_now_ = true;
+  if (settle_at_ == 0) settle_at_ = now_ + settle_delay;
+  return true;
+}
+
+// False when the control record is full.
+bool Session::collect_lease_words() {
+  if (!has_lease_words_) return true;
+  if (!settle_now_ && builder_.record_count() == 0 && control_.is_empty() && now_ < settle_at_)
+    return true;
+  has_lease_words_ = false;
+  for (auto& subscription : subscriptions_) {
+    if (!subscription || subscription->needs_subscribe) continue;
+    subscription->lease_words.tell_all([&](const wire::LeaseAct& act) {
+      if (control_.bytes_estimate() >= wire::control_bytes_max) return false;
+      control_.add(act);
+      return true;
+    });
+    has_lease_words_ = has_lease_words_ || !subscription->lease_words.is_empty();
+  }
+  return !has_lease_words_;
 }
 
 // Frees subscriptions that ended, and their counters, once no delivery names them and their owners

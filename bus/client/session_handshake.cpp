@@ -185,8 +185,11 @@ void Session::begin_epoch(bool same_node) {
     // Until the node has answered: what was told may have been lost with the link.
     stream->returns = stream->returns || (!same_node && stream->was_open);
     stream->awaits_returns = stream->awaits_returns || stream->returns;
-    for (std::size_t index = 0; index < stream->sealed.count(); ++index)
-      stream->sealed.at(index).is_counted = false;
+    for (std::size_t index = 0; index < stream->sealed.count(); ++index) {
+      SealedBatch& batch = stream->sealed.at(index);
+      batch.is_counted = false;
+      batch.may_repeat = batch.may_repeat || (!same_node && batch.is_sent);
+    }
     if (stream->news->state.hint() == StreamState::open)
       stream->news->state.publish(StreamState::advertising);
   }
@@ -205,6 +208,8 @@ void Session::begin_epoch(bool same_node) {
     // What was told may have been lost with the link.
     for (SubscriptionCore::Line& line : subscription->lines) line.told = {};
     if (subscription->resumes) {
+      subscription->lease_words.say_again();
+      has_lease_words_ = has_lease_words_ || !subscription->lease_words.is_empty();
       if (!subscription->is_unsettled) unsettled_.push_back(subscription.get());
       subscription->is_unsettled = true;
       continue;

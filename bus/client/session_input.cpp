@@ -102,6 +102,9 @@ bool Session::take_delivery(const wire::FrameView& view, const wire::Record& rec
     delivery.count = target.count;
     delivery.generation = subscription->generation;
     delivery.lane = record.lane;
+    delivery.received_at = now_;
+    delivery.attempt = record.attempt_or_reason;
+    delivery.may_repeat = (record.flags & wire::record_may_repeat) != 0;
     delivery.aborts = record.kind == wire::RecordKind::abort;
     delivery.expires_at = wire::expiry_of(record, now_);
     const std::size_t lane = wire::lane_index(record.lane);

@@ -83,6 +83,7 @@ wire::Record Session::record_of(const Stream& stream, const SealedBatch& batch) 
   record.message_count = batch.count;
   record.seq = batch.first_seq;
   record.slice_bytes = static_cast<std::uint32_t>(batch.bytes.bytes());
+  if (batch.may_repeat) record.flags = wire::record_may_repeat;
   if (batch.is_void) {
     record.kind = wire::RecordKind::void_range;
     record.attempt_or_reason = static_cast<std::uint16_t>(Error::expired);

@@ -53,9 +53,10 @@ struct SealedBatch {
   std::uint32_t ttl_ms = 0;
   base::Nanos expires_at = 0;  // 0: never
   bool is_chunk = false;
-  bool is_void = false;    // expired before it was sent: only its sequences are told
-  bool is_sent = false;    // on some link
-  bool is_counted = true;  // in Stream::sent_bytes of the present link
+  bool is_void = false;     // expired before it was sent: only its sequences are told
+  bool is_sent = false;     // on some link
+  bool may_repeat = false;  // an earlier node had it, and may have delivered it
+  bool is_counted = true;   // in Stream::sent_bytes of the present link
 
   // Of a chunk that is not the last: the sequence that the last one will use up.
   std::uint64_t last_seq() const noexcept { return first_seq + (count > 0 ? count : 1) - 1; }

@@ -154,6 +154,10 @@ void SubscriptionCore::begin_batch(StreamMemory& stream) {
   const std::uint64_t first_seq = view_.envelope().first_seq + current_.first;
   next_ = current_.first;
   end_ = std::min(current_.first + current_.count, view_.count());
+  if (is_member()) {  // in no order, and once more when an attempt failed
+    row_->add(SubscriptionCounter::received, end_ - next_);
+    return;
+  }
   if (first_seq > stream.last_seq + 1)
     row_->add(SubscriptionCounter::gap, first_seq - stream.last_seq - 1);
   while (next_ < end_ && view_.envelope().first_seq + next_ <= stream.last_seq) {
@@ -183,7 +187,7 @@ bool SubscriptionCore::begin_chunk(StreamMemory& stream) {
   const std::uint64_t charge = stream.train_charge;
   stream.train_charge = 0;
   whole_ = std::move(stream.train);
-  const bool is_repeat = envelope.first_seq <= stream.last_seq;
+  const bool is_repeat = !is_member() && envelope.first_seq <= stream.last_seq;
   if (!is_whole || is_repeat || is_expired()) {
     whole_.reset();
     if (is_repeat) {
@@ -195,7 +199,7 @@ bool SubscriptionCore::begin_chunk(StreamMemory& stream) {
     }
     return false;
   }
-  if (envelope.first_seq > stream.last_seq + 1)
+  if (!is_member() && envelope.first_seq > stream.last_seq + 1)
     row_->add(SubscriptionCounter::gap, envelope.first_seq - stream.last_seq - 1);
   stream.last_seq = envelope.first_seq;
   row_->add(SubscriptionCounter::received);
@@ -259,6 +263,12 @@ std::size_t SubscriptionCore::handle_some(const Handler& given, std::size_t max)
   fields.lane = envelope.lane;
   fields.send_time_ns = envelope.send_time_ns;
   fields.buffer = whole_ ? &whole_ : &view_.buffer();
+  fields.attempt = current_.attempt;
+  fields.may_repeat = current_.may_repeat;
+  if (lease_desk)
+    fields.place = {lease_desk.get(), 0,
+                    base::moment_after(current_.received_at, lease_desk->timeout()),
+                    current_.generation, current_.lane};
   // HOT: executor or polling thread
   while (next_ < end_ && handled < max && !is_closing.hint()) {
     const wire::MessageEntry entry = view_.entry(next_);
@@ -267,11 +277,13 @@ std::size_t SubscriptionCore::handle_some(const Handler& given, std::size_t max)
     fields.key = entry.key;
     fields.correlation = entry.correlation;
     fields.kind = static_cast<MessageKind>(entry.flags >> wire::message_kind_shift);
+    fields.place.delivery = current_.first_delivery + (whole_ ? 0 : next_ - current_.first);
     ++next_;
     ++handled;
     given(MessageView(fields));
   }
   row_->add(SubscriptionCounter::finished, handled);
+  if (lease_desk) lease_desk->flush();
   if (next_ == end_) {
     finish();
   } else {

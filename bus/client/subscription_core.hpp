@@ -10,6 +10,8 @@
 #include "bus/base/clock.hpp"
 #include "bus/base/position.hpp"
 #include "bus/client/lane_queues.hpp"
+#include "bus/client/lease_desk.hpp"
+#include "bus/client/lease_words.hpp"
 #include "bus/mem/pool.hpp"
 #include "bus/options.hpp"
 #include "bus/queue/intake.hpp"
@@ -68,6 +70,8 @@ class SubscriptionCore {
   const SubscribeOptions options;
   const Handler handler;              // empty: polled
   std::unique_ptr<LaneQueues> queue;  // of a polled one
+  std::shared_ptr<LeaseDesk> lease_desk;  // shared with leases; nullptr: nothing is leased
+  bool is_member() const noexcept { return !options.group.empty(); }
 
   // Session (inside the combiner)
   std::uint32_t handle = 0;
@@ -83,7 +87,9 @@ class SubscriptionCore {
   void forget_numbers() noexcept {
     lines = {};
     lanes_used = 0;
+    lease_words.forget();
   }
+  LeaseWords lease_words;
   bool needs_subscribe = true;
   bool resumes = false;  // the node may still have its queue; until it has answered
   bool returns = false;  // it was live at an earlier node
