@@ -107,7 +107,9 @@ class Builder {
   void add_inbox(const RowSnapshot& row) {
     InboxLedger inbox;
     inbox.pattern = row.text;
-    inbox.agent = name_of(row.ids[0]);
+    // A group's own row belongs to no agent.
+    const bool is_group = !row.text2.empty() && !agents_.contains(row.ids[0]);
+    inbox.agent = is_group ? "group " + row.text2 : name_of(row.ids[0]);
     inbox.id = row.index;
     inbox.queued_batches = row.get(Sub::queued_batches);
     inbox.done_no = row.get(Sub::done_no);

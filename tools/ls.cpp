@@ -49,6 +49,11 @@ void write_subscriptions(JsonWriter& json, const NodeView& view) {
   for (const SubscriptionView& subscription : view.subscriptions) {
     json.begin_object().field("pattern", subscription.pattern);
     json.field("agent", subscription.agent).field("policy", subscription.policy);
+    if (!subscription.group.empty()) {
+      json.field("group", subscription.group).field_bool("is_group", subscription.is_group());
+      json.field("members", subscription.members).field("leased", subscription.leased);
+      json.field("redelivered", subscription.redelivered).field("lapsed", subscription.lapsed);
+    }
     json.field("publications", subscription.publications);
     json.field("queued", subscription.queued).field("sent", subscription.sent);
     json.field("done", subscription.done);
@@ -105,6 +110,7 @@ Table show_topics(const NodeView& view) {
 Table show_subscriptions(const NodeView& view) {
   Table table({{"SUBSCRIPTION"},
                {"AGENT"},
+               {"GROUP"},
                {"POLICY"},
                {"PUBLISHERS", true},
                {"SENT", true},
@@ -112,7 +118,10 @@ Table show_subscriptions(const NodeView& view) {
                {"QUEUED", true},
                {"DROPPED"}});
   for (const SubscriptionView& subscription : view.subscriptions) {
-    table.add({subscription.pattern, subscription.agent, subscription.policy,
+    const std::string who = subscription.is_group()
+                                ? format_plural(subscription.members, "member", "members")
+                                : subscription.agent;
+    table.add({subscription.pattern, who, subscription.group, subscription.policy,
                format_count(subscription.publications), format_count(subscription.sent),
                format_count(subscription.done), format_count(subscription.queued),
                describe(subscription.dropped)});

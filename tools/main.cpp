@@ -31,6 +31,7 @@ Look at it
   ls                 agents, topics and subscriptions
   info NAME          every counter of one of them, or of the node
   why TOPIC          why messages on a topic do not arrive
+  dead               messages that no member of a group could handle
   audit              whether every message is accounted for
   node               run, start, stop, drain or look at the node
   topo               the machine, and which thread belongs where
@@ -76,7 +77,7 @@ struct Verb {
   std::string_view name;
   int (*run)(const Words& words);
 };
-constexpr std::array<Verb, 17> verbs{{{"pub", run_pub},
+constexpr std::array<Verb, 18> verbs{{{"pub", run_pub},
                                       {"sub", run_sub},
                                       {"request", run_request},
                                       {"reply", run_reply},
@@ -84,6 +85,7 @@ constexpr std::array<Verb, 17> verbs{{{"pub", run_pub},
                                       {"info", run_info},
                                       {"audit", run_audit},
                                       {"why", run_why},
+                                      {"dead", run_dead},
                                       {"node", run_node},
                                       {"topo", run_topo},
                                       {"doctor", run_doctor},

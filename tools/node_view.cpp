@@ -33,6 +33,11 @@ SubscriptionView view_subscription(const RowSnapshot& row) {
   SubscriptionView subscription;
   subscription.agent_id = row.ids[0];
   subscription.pattern = row.text;
+  subscription.group = row.text2;
+  subscription.members = row.get(SubscriptionCounter::members);
+  subscription.leased = row.get(SubscriptionCounter::leased);
+  subscription.redelivered = row.get(SubscriptionCounter::redelivered);
+  subscription.lapsed = row.get(SubscriptionCounter::lapsed);
   subscription.policy = policy_name(row.get(SubscriptionCounter::policy));
   subscription.queued = row.get(SubscriptionCounter::queued_messages);
   subscription.sent = row.get(SubscriptionCounter::sent_no);
@@ -97,7 +102,7 @@ NodeView view_node(const StatsSnapshot& stats) {
             [](const AgentView& a, const AgentView& b) { return a.name < b.name; });
   std::sort(view.subscriptions.begin(), view.subscriptions.end(),
             [](const SubscriptionView& a, const SubscriptionView& b) {
-              return std::tie(a.pattern, a.agent) < std::tie(b.pattern, b.agent);
+              return std::tie(a.pattern, a.group, a.agent) < std::tie(b.pattern, b.group, b.agent);
             });
   return view;
 }

@@ -44,13 +44,18 @@ struct TopicView {
 };
 
 struct SubscriptionView {
-  std::string agent, pattern;
+  std::string agent, pattern;  // without an agent: the group itself
+  std::string group;           // empty: none
   std::uint64_t agent_id = 0;
   std::string policy;
   std::uint64_t queued = 0, sent = 0, done = 0;
   std::uint64_t publications = 0;
+  std::uint64_t members = 0;  // of the group itself
+  std::uint64_t leased = 0;   // of a group or its member
+  std::uint64_t redelivered = 0, lapsed = 0;
   Reasons dropped, unknown;
   const RowSnapshot* row = nullptr;
+  bool is_group() const noexcept { return agent.empty() && !group.empty(); }
 };
 
 struct NodeView {

@@ -20,7 +20,7 @@ std::optional<int> refuse_topic(const std::string& topic) {
 }
 
 std::optional<int> refuse_pattern(const std::string& pattern) {
-  if (is_about_agents(pattern) && check_pattern(pattern) == TopicFault::none) return std::nullopt;
+  if (is_told_by_nodes(pattern) && check_pattern(pattern) == TopicFault::none) return std::nullopt;
   return refuse(Error::bad_pattern, pattern, check_pattern(pattern));
 }
 

@@ -27,7 +27,10 @@ class Explainer {
           is_asked(row, question.from)) {
         publications_.push_back(&row);
       }
-      if (row.kind != RowKind::subscription || !is_asked(row, question.to)) continue;
+      if (row.kind != RowKind::subscription) continue;
+      // What a group gets is told of the group, whoever of its members is asked for.
+      const bool is_member = !row.text2.empty() && watch_.agents().contains(row.ids[0]);
+      if (is_member || !(is_asked(row, question.to) || has_member(row, question.to))) continue;
       (matches(row.text, question.topic) ? subscriptions_ : others_).push_back(&row);
     }
   }
@@ -51,6 +54,16 @@ class Explainer {
  private:
   bool is_asked(const RowSnapshot& row, const std::string& name) const {
     return name.empty() || watch_.end_of(row).agent == name;
+  }
+
+  // Whether the row is that of a group of which this agent is a member.
+  bool has_member(const RowSnapshot& row, const std::string& name) const {
+    if (row.text2.empty()) return false;
+    return std::any_of(node_.rows.begin(), node_.rows.end(), [&](const RowSnapshot& other) {
+      return other.kind == RowKind::subscription && other.index != row.index &&
+             other.text == row.text && other.text2 == row.text2 &&
+             watch_.end_of(other).agent == name;
+    });
   }
 
   Path start_path(const RowSnapshot* publication) const {
@@ -116,9 +129,11 @@ class Explainer {
     if (!watch_.is_held(publication)) return {};
     const RowSnapshot* holder = watch_.find_holder(publication);
     if (holder == nullptr || holder == &subscription) return {};  // its own state says more
-    const std::string name = "agent " + watch_.end_of(*holder).agent;
+    const std::string name = name_of(*holder);
     std::string why = "does not keep up";
-    const Finding state = watch_.look_at_agent(*holder, name, Cause::subscriber_stopped);
+    const Finding state = holder->text2.empty()
+                              ? watch_.look_at_agent(*holder, name, Cause::subscriber_stopped)
+                              : look_at_group(*holder);
     if (state.cause != Cause::none) why = state.text.substr(name.size() + 1);
     return {Cause::lossless_hold,
             "publisher " + end.agent + " is held by " + name + ", whose subscription " +
@@ -136,7 +151,18 @@ class Explainer {
     return lost;
   }
 
+  // A group lives while some member does.
+  Finding look_at_group(const RowSnapshot& group) const {
+    if (group.get(SubscriptionCounter::members) > 0) return {};
+    const std::uint64_t waiting = watch_.later().waiting_for(group);
+    return {Cause::no_member,
+            "group " + group.text2 + " has no member now" +
+                (waiting == 0 ? std::string() : ": " + messages(waiting) + " wait for one"),
+            "start one: abuzz sub '" + group.text + "' --group " + group.text2};
+  }
+
   Finding look_at_subscriber(const RowSnapshot& subscription, const Reasons& lost) const {
+    if (!subscription.text2.empty()) return look_at_group(subscription);
     const std::string name = "agent " + watch_.end_of(subscription).agent;
     Finding found = watch_.look_at_agent(subscription, name, Cause::subscriber_stopped);
     if (found.cause == Cause::none) return found;
@@ -148,9 +174,15 @@ class Explainer {
     return found;
   }
 
+  // "agent billing", "group workers"
+  std::string name_of(const RowSnapshot& subscription) const {
+    const std::string name = watch_.end_of(subscription).agent;
+    return subscription.text2.empty() ? "agent " + name : name;
+  }
+
   // What the queue lost, or that it is not emptied.
   Finding look_at_queue(const Reasons& lost, const RowSnapshot& subscription) const {
-    const std::string name = watch_.end_of(subscription).agent;
+    const std::string name = name_of(subscription);
     const bool is_behind = watch_.is_slow(subscription);
     const std::string behind = is_behind ? ", and its handler does not keep up" : "";
     const auto worst = std::max_element(
@@ -160,7 +192,7 @@ class Explainer {
     const RowSnapshot* held = find_held(subscription);
     const std::uint64_t waiting = watch_.later().waiting_for(subscription);
     return {Cause::slow_handler,
-            "the handler of agent " + name + " is slow: " + messages(waiting) + " wait for it" +
+            "the handler of " + name + " is slow: " + messages(waiting) + " wait for it" +
                 (held == nullptr ? "" : ", and it holds publisher " + watch_.end_of(*held).agent),
             "make the handler faster, or choose a policy that drops"};
   }
@@ -168,21 +200,24 @@ class Explainer {
   static Finding lost_by(std::string_view reason, const std::string& all, const std::string& name,
                          const std::string& behind) {
     if (reason == "queue full") {
-      return {Cause::queue_full,
-              "the queue of agent " + name + " was full: dropped " + all + behind,
+      return {Cause::queue_full, "the queue of " + name + " was full: dropped " + all + behind,
               "make the handler faster, give it a longer queue, or make the subscription lossless"};
     }
     if (reason == "conflated") {
       return {Cause::conflated,
-              "the queue of agent " + name + " keeps only the latest: dropped " + all + behind,
+              "the queue of " + name + " keeps only the latest: dropped " + all + behind,
               "keep more of each key, or make the subscription lossless"};
     }
     if (reason == "expired") {
       return {Cause::expired,
-              "the time to live was over before agent " + name + " got it: dropped " + all + behind,
+              "the time to live was over before " + name + " got it: dropped " + all + behind,
               "give the messages more time, or find out what was slow"};
     }
-    return {Cause::refused, "agent " + name + " did not get everything: dropped " + all,
+    if (reason == "dead") {
+      return {Cause::dead_lettered, "every attempt of " + name + " failed: dropped " + all + behind,
+              "`abuzz dead ls` lists the messages, `abuzz dead show ID` how each attempt failed"};
+    }
+    return {Cause::refused, name + " did not get everything: dropped " + all,
             "`abuzz errors ABZ-1204` says more; `abuzz doctor` checks this machine"};
   }
 
@@ -245,6 +280,10 @@ std::string_view cause_name(Cause cause) noexcept {
       return "expired";
     case Cause::refused:
       return "refused";
+    case Cause::dead_lettered:
+      return "dead_lettered";
+    case Cause::no_member:
+      return "no_member";
   }
   return "unknown";
 }

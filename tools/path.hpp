@@ -32,6 +32,8 @@ enum class Cause : std::uint8_t {
   slow_handler,        // messages wait, and the handler does not keep up
   expired,             // the time to live was over
   refused,             // the subscriber could not use what it got
+  dead_lettered,       // no member of the group could handle it
+  no_member,           // the group has no member now
 };
 std::string_view cause_name(Cause cause) noexcept;  // "near_miss"
 

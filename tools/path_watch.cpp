@@ -12,6 +12,7 @@ PathWatch::PathWatch(const Counters& earlier, const Counters& later, const LookA
 
 PathEnd PathWatch::end_of(const RowSnapshot& row) const {
   const auto agent = agents_.find(row.ids[0]);
+  if (agent == agents_.end() && !row.text2.empty()) return {"group " + row.text2, 0};
   if (agent == agents_.end()) return {"agent " + std::to_string(row.ids[0]), 0};
   return {agent->second->text, agent->second->ids[1]};
 }

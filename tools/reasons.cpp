@@ -18,7 +18,7 @@ constexpr Named<Pr> dropped_by_pair[] = {
     {Pr::dropped_queue_full, "queue full"}, {Pr::dropped_conflated, "conflated"},
     {Pr::dropped_expired, "expired"},       {Pr::dropped_peer_gone, "peer gone"},
     {Pr::dropped_shutdown, "shutdown"},     {Pr::dropped_corrupt, "corrupt"},
-    {Pr::dropped_too_large, "too large"},
+    {Pr::dropped_too_large, "too large"},   {Pr::dropped_dead, "dead"},
 };
 constexpr Named<Pr> unknown_by_pair[] = {
     {Pr::unknown_peer_gone, "peer gone"},
@@ -29,7 +29,7 @@ constexpr Named<T> dropped_by_topic[] = {
     {T::dropped_queue_full, "queue full"}, {T::dropped_conflated, "conflated"},
     {T::dropped_expired, "expired"},       {T::dropped_peer_gone, "peer gone"},
     {T::dropped_shutdown, "shutdown"},     {T::dropped_corrupt, "corrupt"},
-    {T::dropped_too_large, "too large"},
+    {T::dropped_too_large, "too large"},   {T::dropped_dead, "dead"},
 };
 constexpr Named<T> unknown_by_topic[] = {
     {T::unknown_peer_gone, "peer gone"},
@@ -37,9 +37,13 @@ constexpr Named<T> unknown_by_topic[] = {
 };
 using Sub = SubscriptionCounter;
 constexpr Named<Sub> dropped_by_subscription[] = {
-    {Sub::dropped_queue_full, "queue full"}, {Sub::dropped_conflated, "conflated"},
-    {Sub::dropped_expired, "expired"},       {Sub::dropped_peer_gone, "peer gone"},
-    {Sub::dropped_shutdown, "shutdown"},     {Sub::dropped_corrupt, "corrupt"},
+    {Sub::dropped_queue_full, "queue full"},
+    {Sub::dropped_conflated, "conflated"},
+    {Sub::dropped_expired, "expired"},
+    {Sub::dropped_peer_gone, "peer gone"},
+    {Sub::dropped_shutdown, "shutdown"},
+    {Sub::dropped_corrupt, "corrupt"},
+    {Sub::dropped_dead, "dead"},
 };
 constexpr Named<Sub> unknown_by_subscription[] = {{Sub::unknown_peer_gone, "peer gone"}};
 

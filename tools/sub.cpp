@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <csignal>
 #include <optional>
+#include <vector>
 
 #include "bus/agent.hpp"
+#include "bus/lease.hpp"
 #include "bus/topic.hpp"
 #include "tools/command_line.hpp"
 #include "tools/complaint.hpp"
@@ -27,6 +29,20 @@ constexpr std::size_t output_bytes_max = 64u << 10u;
 
 enum class Format { text, raw, json };
 
+// Answers what is wrong.
+std::string read_mode(const std::string& text, SubscribeOptions& options) {
+  if (text == "least_outstanding") {
+    options.group_mode = GroupMode::least_outstanding;
+  } else if (text == "round_robin") {
+    options.group_mode = GroupMode::round_robin;
+  } else if (text == "sticky") {
+    options.group_mode = GroupMode::sticky;
+  } else {
+    return "a mode is least_outstanding, round_robin or sticky";
+  }
+  return {};
+}
+
 struct SubFlags {
   SharedFlags shared;
   std::string pattern, name;
@@ -34,6 +50,7 @@ struct SubFlags {
   std::uint64_t count = 0;  // 0: without end
   std::optional<nanoseconds> timeout;
   SubscribeOptions options;
+  bool acks = false;
 
   Format format() const {
     if (shared.json) return Format::json;
@@ -56,6 +73,14 @@ std::optional<int> parse_flags(const Words& words, SubFlags& flags) {
       "newest N of each topic and key, drop_old and drop_new lose the oldest or the newest",
       "POLICY");
   arguments.count("--queue", queue, "Messages that may wait for this reader", 1, 1'048'576);
+  arguments.text("--group", flags.options.group,
+                 "Share the messages with all readers of this group: each gets its part", "NAME");
+  arguments.flag("--ack", flags.acks,
+                 "With --group: acknowledge each message when its line was written out");
+  arguments.value(
+      "--mode", [&flags](const std::string& text) { return read_mode(text, flags.options); },
+      "With --group, who gets what: least_outstanding (the default), round_robin or sticky",
+      "MODE");
   arguments.text("--name", flags.name, "Name of this agent; default: made up", "NAME");
   arguments.flag("-q,--quiet", flags.quiet, "Say nothing on stderr but errors");
   add_shared_flags(arguments, flags.shared);
@@ -64,11 +89,17 @@ std::optional<int> parse_flags(const Words& words, SubFlags& flags) {
   arguments.note(
       "Says `subscribed` on stderr when nothing published from then on is missed. Examples:");
   arguments.note("  abuzz sub 'demo.>'");
+  arguments.note("  abuzz sub 'jobs.>' --group workers --ack");
   arguments.note("  abuzz sub 'orders.*' --json --count 10 --timeout 30s");
   if (const auto code = arguments.parse(words)) return code;
   if (flags.raw && flags.shared.json) {
     return complain(Error::bad_flag_value, "--raw and --json exclude each other: choose one");
   }
+  if (flags.options.group.empty() &&
+      (flags.acks || flags.options.group_mode != GroupMode::least_outstanding)) {
+    return complain(Error::bad_flag_value, "--ack and --mode are for a group: add --group NAME");
+  }
+  if (flags.acks) flags.options.ack = AckMode::manual;
   if (timeout.count() >= 0) flags.timeout = timeout;
   if (queue != 0 && queue < flags.options.latest_messages) {
     return complain(Error::bad_flag_value, "--queue is shorter than what --policy latest keeps");
@@ -122,6 +153,7 @@ class Listening {
     const Format format = flags_.format();
     const Handler print = [&](const MessageView& message) {
       print_message(output_, format, message);
+      if (flags_.acks) leases_.push_back(message.lease());
       ++taken_;
     };
     for (;;) {
@@ -151,6 +183,9 @@ class Listening {
   int finish(End end, int code) {
     if (end == End::signal) output_.hurry(std::chrono::milliseconds(500));
     code = output_.finish(code);
+    // What its reader did not get goes to another member of the group.
+    if (output_.pending().empty()) acknowledge();
+    leases_.clear();
     if (!output_.pending().empty() && end == End::signal) {
       tell(format_bytes(output_.pending().size()) +
            " were not written: the reader did not take them");
@@ -168,10 +203,17 @@ class Listening {
         std::min<std::uint64_t>(flags_.count - taken_, poll_messages_max));
   }
 
+  // What was printed was written out.
+  void acknowledge() {
+    for (Lease& lease : leases_) (void)lease.ack();
+    leases_.clear();
+  }
+
   std::optional<End> write_out() {
     for (;;) {
       switch (output_.flush()) {
         case Output::State::open:
+          acknowledge();
           return std::nullopt;
         case Output::State::reader_left:
           return End::reader_left;
@@ -188,6 +230,7 @@ class Listening {
   Signals& signals_;
   Subscription& subscription_;
   Output output_;
+  std::vector<Lease> leases_;  // of what was printed, and perhaps not written out
   std::uint64_t taken_ = 0;
   int signal_ = 0;
 };

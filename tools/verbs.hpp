@@ -20,6 +20,7 @@ int run_info(const Words& words);
 int run_audit(const Words& words);
 int run_why(const Words& words);
 int run_topo(const Words& words);
+int run_dead(const Words& words);
 int run_doctor(const Words& words);
 int run_config(const Words& words);
 int run_errors(const Words& words);

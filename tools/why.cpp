@@ -53,7 +53,8 @@ std::string print_path(const Path& path, const std::string& topic, const Answer&
   }
   const std::string indent(topic.size() + 2, ' ');
   if (!path.pattern.empty()) {
-    text += "  ->  agent " + name_end(path.subscriber) + " subscribes " + printable(path.pattern) +
+    const std::string who = path.subscriber.agent.starts_with("group ") ? "" : "agent ";
+    text += "  ->  " + who + name_end(path.subscriber) + " subscribes " + printable(path.pattern) +
             "\n" + indent;
   } else {
     text += "  ->  ";

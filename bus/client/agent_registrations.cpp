@@ -166,11 +166,9 @@ Result<std::shared_ptr<SubscriptionCore>> AgentCore::open_subscription(
 }
 
 // nullptr where there is no place for it.
-std::shared_ptr<SubscriptionCore> AgentCore::make_subscription(std::string_view pattern,
-                                                               Handler handler,
-                                                               const SubscribeOptions& full,
-                                                               bool is_for_desk,
-                                                               const std::weak_ptr<AgentCore>& self) {
+std::shared_ptr<SubscriptionCore> AgentCore::make_subscription(
+    std::string_view pattern, Handler handler, const SubscribeOptions& full, bool is_for_desk,
+    const std::weak_ptr<AgentCore>& self) {
   std::shared_ptr<SubscriptionCore> core;
   inside([&](Session& session) {
     if (session.subscription_count() >= parts_.config.agent.subscriptions_max) return;

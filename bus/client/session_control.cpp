@@ -16,7 +16,7 @@ constexpr std::uint64_t settle_messages = 4096;  // so many need not wait
 constexpr std::uint64_t settle_messages_member = 64;
 constexpr std::size_t registrations_per_frame = 200;
 constexpr std::size_t verdicts_per_frame = 512;
-constexpr std::size_t refusals_max = 4096;  // more are not on their way
+constexpr std::size_t refusals_max = 4096;   // more are not on their way
 constexpr std::size_t lease_words_due = 32;  // so many need not wait
 
 bool is_news(const wire::Settle& settle, const wire::Settle& told) noexcept {

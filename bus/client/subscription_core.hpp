@@ -68,8 +68,8 @@ class SubscriptionCore {
   // Constant after construction
   const std::string pattern;
   const SubscribeOptions options;
-  const Handler handler;              // empty: polled
-  std::unique_ptr<LaneQueues> queue;  // of a polled one
+  const Handler handler;                  // empty: polled
+  std::unique_ptr<LaneQueues> queue;      // of a polled one
   std::shared_ptr<LeaseDesk> lease_desk;  // shared with leases; nullptr: nothing is leased
   bool is_member() const noexcept { return !options.group.empty(); }
 

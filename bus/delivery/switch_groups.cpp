@@ -60,7 +60,8 @@ Group* Switch::add_group(const wire::Subscribe& item) {
   own->handle = handle;
   own->pattern = item.pattern;
   own->policy = group->terms.policy;
-  if (is_told_by_nodes(item.pattern) && own->policy == Policy::lossless) own->policy = Policy::drop_new;
+  if (is_told_by_nodes(item.pattern) && own->policy == Policy::lossless)
+    own->policy = Policy::drop_new;
   own->bound = {item.bound_messages, item.bound_bytes};
   own->window = own->bound;
   own->stall_limit = base::Nanos{item.stall_ms} * base::millisecond;

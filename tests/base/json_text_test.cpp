@@ -26,9 +26,8 @@ TEST(JsonText, BytesAreKeptExactly) {
   append_bytes(json, "payload", "\xFF\x01\x02");
   append_bytes(json, "payload", "\xFF\x01");
   append_bytes(json, "payload", "\xFF");
-  EXPECT_EQ(json,
-            R"(,"payload":"plain","payload_base64":"/wEC","payload_base64":"/wE=",)"
-            R"("payload_base64":"/w==")");
+  EXPECT_EQ(json, R"(,"payload":"plain","payload_base64":"/wEC","payload_base64":"/wE=",)"
+                  R"("payload_base64":"/w==")");
 }
 
 TEST(JsonText, NumbersAndFacts) {

@@ -25,8 +25,8 @@ struct StateOfShard {
 };
 template struct Reach<StateOfShard, &node::Shard::state_>;
 struct PortsOfSwitch {
-  using Type = std::unordered_map<delivery::PortId, std::unique_ptr<delivery::Port>>
-      delivery::Switch::*;
+  using Type =
+      std::unordered_map<delivery::PortId, std::unique_ptr<delivery::Port>> delivery::Switch::*;
   friend Type reach(PortsOfSwitch);
 };
 template struct Reach<PortsOfSwitch, &delivery::Switch::ports_>;

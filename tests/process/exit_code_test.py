@@ -58,7 +58,7 @@ BAD = [
     (["sub", "a", "--raw", "--json"], 2, "ABZ-1002"),
     # Of later milestones.
     (["pub", "a", "x", "--retain", "1"], 2, "ABZ-1001"),
-    (["sub", "a", "--group", "g"], 2, "ABZ-1001"),
+    (["sub", "a", "--shoal", "g"], 2, "ABZ-1001"),
     (["sub", "a", "--ack"], 2, "ABZ-1001"),
     # Config.
     (["--config", "/nonexistent.toml", "pub", "a", "x"], 3, "ABZ-0301"),
@@ -130,7 +130,7 @@ class ExitCodes(BusCase):
 
     def test_bad_input_starts_no_node(self):
         self.abuzz("pub", "a..b", "x")
-        self.abuzz("sub", "a", "--group", "g")
+        self.abuzz("sub", "a", "--shoal", "g")
         self.assertEqual(self.processes(), {})
         self.assertFalse(os.path.exists(self.runtime))
 

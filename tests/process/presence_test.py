@@ -129,7 +129,7 @@ class Presence(BusCase):
 
     def test_only_the_node_tells_and_only_about_agents(self):
         self.assert_fails(self.abuzz("pub", "$agents.a.gone", "x"), 7, "ABZ-0203")
-        for pattern in ("$dead.>", "$agent.*", "$agentsx.>"):
+        for pattern in ("$death.>", "$agent.*", "$agentsx.>"):
             self.assert_fails(self.abuzz("sub", pattern), 7, "ABZ-0203")
         self.assert_fails(self.abuzz("sub", "$agents..x"), 7, "ABZ-0203")
         everything = self.subscribe(">", "--name", "everything", "--timeout", "500ms")

@@ -42,8 +42,8 @@ TEST(Life, is_shorter_by_the_way_where_both_ends_read_one_clock) {
   EXPECT_EQ(aged(50, 1000, 1001 * ms), 50u);
   EXPECT_EQ(aged(50, 1000, 2000 * ms), ttl_over);
   EXPECT_EQ(aged(50, 1000, 2000 * ms, false), 50u);
-  EXPECT_EQ(aged(50, 0, 2000 * ms), 50u);      // not told
-  EXPECT_EQ(aged(50, 3000, 2000 * ms), 50u);   // from the future: another clock
+  EXPECT_EQ(aged(50, 0, 2000 * ms), 50u);     // not told
+  EXPECT_EQ(aged(50, 3000, 2000 * ms), 50u);  // from the future: another clock
   EXPECT_EQ(aged(0, 1000, 2000 * ms), 0u);
   EXPECT_EQ(aged(ttl_over, 1000, 1000 * ms), ttl_over);
   EXPECT_EQ(aged(50, 0xFFFF'FFF0u, ((std::int64_t{1} << 32) + 4) * ms), 31u);  // it wraps
