@@ -121,6 +121,17 @@ class Search {
   std::vector<Entry> entries_;
 };
 
+std::vector<KnownCounter> counters_of(const Counters& counters, const AgentFiles& files,
+                                      const RowSnapshot& row) {
+  std::vector<KnownCounter> known = known_counters(counters.node, row, files.own_row(row));
+  if (row.kind != RowKind::agent) return known;
+  // The other direction of its link; the row is the node's.
+  if (const StatsSnapshot* own = files.of(row.ids[0]))
+    known.push_back({"bulk_ahead_up_bytes", "most bulk ahead, to the node", "bytes",
+                     own->rows.front().get(ProcessCounter::bulk_ahead_bytes)});
+  return known;
+}
+
 std::string print_text(const Counters& counters, const TopicLedger* ledger,
                        const std::vector<Entry>& entries) {
   const bool colour = wants_colour(1);
@@ -138,8 +149,7 @@ std::string print_text(const Counters& counters, const TopicLedger* ledger,
   for (const Entry& entry : entries) {
     if (!text.empty()) text += "\n";
     text += shaded(entry.kind + " " + printable(entry.title), Shade::bold, colour) + "\n";
-    for (KnownCounter& counter :
-         known_counters(counters.node, *entry.row, files.own_row(*entry.row))) {
+    for (KnownCounter& counter : counters_of(counters, files, *entry.row)) {
       counter.label.resize(label_width, ' ');
       text += "  " + counter.label + " " + counter_text(counter.unit, counter.value, now) + "\n";
     }
@@ -161,8 +171,7 @@ std::string print_json(const Counters& counters, const TopicLedger* ledger,
   for (const Entry& entry : entries) {
     json.begin_object().field("kind", entry.kind).field("title", entry.title);
     json.key("counters").begin_object();
-    for (const KnownCounter& counter :
-         known_counters(counters.node, *entry.row, files.own_row(*entry.row))) {
+    for (const KnownCounter& counter : counters_of(counters, files, *entry.row)) {
       if (is_choice(counter.unit)) {
         json.field(counter.key, counter_text(counter.unit, counter.value, {}));
       } else {
