@@ -1,6 +1,7 @@
 #include "bench/bench.hpp"
 
 #include <poll.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -30,6 +31,28 @@ int check_stdout() {
   if (poll(&reader, 1, 0) == 1 && (reader.revents & (POLLERR | POLLHUP)) != 0) return 0;
   return complain({Error::system, "write to stdout: " + cause});
 }
+
+// Signals that would end the benchmark wait until somebody asks for them: a Team while processes
+// run, next() otherwise. So Ctrl-C ends it in an orderly way at any moment.
+class DeferredSignals {
+ public:
+  DeferredSignals() {
+    sigemptyset(&set_);
+    for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set_, number);
+    pthread_sigmask(SIG_BLOCK, &set_, &before_);
+  }
+  ~DeferredSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  DeferredSignals(const DeferredSignals&) = delete;
+  DeferredSignals& operator=(const DeferredSignals&) = delete;
+  // The number of one that came, 0 for none.
+  int next() const {
+    const timespec at_once{};
+    return std::max(sigtimedwait(&set_, nullptr, &at_once), 0);
+  }
+
+ private:
+  sigset_t set_, before_;
+};
 
 // A report that goes to a file, if it has a name.
 class OutputFile {
@@ -67,9 +90,11 @@ Spread spread_of(std::vector<double> values) {
 }
 
 int run_bench(const BenchOptions& options) {
+  const DeferredSignals signals;
   BenchReport report;
   report.options = options;
   report.environment = read_environment();
+  if (const int number = signals.next()) return 128 + number;
   // Opened before the runs: a wrong path must not cost their time.
   OutputFile files[] = {
       {options.out_file, [](const BenchReport& made) { return document_of(made) + "\n"; }},

@@ -59,7 +59,7 @@ BAD = [
     # Of later milestones.
     (["pub", "a", "x", "--retain", "1"], 2, "ABZ-1001"),
     (["sub", "a", "--shoal", "g"], 2, "ABZ-1001"),
-    (["sub", "a", "--ack"], 2, "ABZ-1001"),
+    (["sub", "a", "--ack"], 2, "ABZ-1002"),
     # Config.
     (["--config", "/nonexistent.toml", "pub", "a", "x"], 3, "ABZ-0301"),
     (["--config", "/tmp", "ls"], 3, "ABZ-0301"),
