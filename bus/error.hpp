@@ -53,8 +53,9 @@ enum class Error : std::uint16_t {
   timed_out = 703,
   stalled_out = 704,  // a lossless subscriber stood still past its stall limit
   no_subscriber = 901,
-  undelivered = 902,     // dropped by every subscription that matched
-  expired = 903,         // its time to live was over before it was handled
+  undelivered = 902,  // dropped by every subscription that matched
+  expired = 903,      // its time to live was over before it was handled
+  nothing_retained = 904,
   no_responder = 905,    // nobody replies to requests on the topic
   peer_gone = 906,       // the responder was gone before its reply was whole
   cancelled = 907,       // the requester did not want it any more

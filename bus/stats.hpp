@@ -14,8 +14,9 @@
 
 // The counters of a node or an agent, in a mapped file that any tool of the same user may read at
 // any time, also after kill -9 of the owner. The file is rows of 832 bytes: row 0 is the process,
-// others are agents, publications, subscriptions and pairs (publication x subscription), and what
-// is remembered of those that ended.
+// others are agents, publications, subscriptions and pairs (publication x subscription; of what a
+// subscription is given of retained messages, process x subscription), what is remembered of those
+// that ended, and what is retained.
 //
 // Counters are monotone (labels say where one is a gauge). Ids are append-only; label and unit of
 // every id stand in the file too, so an older tool can print a newer file.
@@ -32,6 +33,7 @@ enum class RowKind : std::uint16_t {
   topic = 6,     // what the publications and pairs of a topic that have ended add up to
   departed = 7,  // a subscription that ended because its agent was gone; only the latest few
   thread = 8,    // of a node
+  retained = 9,  // what is retained of a topic; without a name: of all that are and were
 };
 inline constexpr std::size_t row_counters_max = 64;
 // Room in the file, the terminating zero included.
@@ -215,6 +217,20 @@ enum class ThreadCounter : std::uint16_t {
   pinned,
   refused,     // pins that the kernel refused
   processors,  // that it may run on
+};
+// kept = messages + replaced + evicted + expired
+enum class RetainedCounter : std::uint16_t {
+  messages,           // now
+  bytes,              // kept alive now
+  messages_max,       // of each key
+  kept,               // in all
+  replaced,           // a newer one of the key took the place
+  evicted,            // for want of room in the topic's or the node's bound
+  expired,            // outlived its time to live
+  hits,               // asked for the last value: there was one
+  misses,             // there was none
+  snapshots,          // given to subscriptions that came later
+  snapshot_messages,  // in them
 };
 // Values of ProcessCounter::state and AgentCounter::state.
 enum class PeerState : std::uint64_t { none, starting, ready, stalled, draining, gone, busy };

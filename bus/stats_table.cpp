@@ -11,7 +11,7 @@ namespace {
 constexpr RowKind process = RowKind::process, agent = RowKind::agent;
 constexpr RowKind publication = RowKind::publication, subscription = RowKind::subscription;
 constexpr RowKind pair = RowKind::pair, topic = RowKind::topic, departed = RowKind::departed;
-constexpr RowKind thread = RowKind::thread;
+constexpr RowKind thread = RowKind::thread, retained = RowKind::retained;
 
 template <class Id>
 constexpr CounterInfo counter(RowKind kind, Id id, const char* key, const char* label,
@@ -40,6 +40,7 @@ using Pr = PairCounter;
 using T = TopicCounter;
 using D = DepartedCounter;
 using Th = ThreadCounter;
+using R = RetainedCounter;
 
 // Ids of one kind are consecutive and ascending. The unit "at ns": a moment of the monotonic clock.
 constexpr CounterInfo counters[] = {
@@ -227,6 +228,19 @@ constexpr CounterInfo counters[] = {
     gauge(thread, Th::pinned, "pinned", "pinned", "yes or no"),
     counter(thread, Th::refused, "refused", "pins refused", "1"),
     gauge(thread, Th::processors, "processors", "processors it may use", "1"),
+
+    gauge(retained, R::messages, "messages", "retained now", "messages"),
+    gauge(retained, R::bytes, "bytes", "bytes kept alive", "bytes"),
+    gauge(retained, R::messages_max, "messages_max", "retained of each key", "messages"),
+    counter(retained, R::kept, "kept", "taken to be retained", "messages"),
+    counter(retained, R::replaced, "replaced", "replaced by newer ones", "messages"),
+    counter(retained, R::evicted, "evicted", "evicted for want of room", "messages"),
+    counter(retained, R::expired, "expired", "expired", "messages"),
+    counter(retained, R::hits, "hits", "gets that found a value", "1"),
+    counter(retained, R::misses, "misses", "gets that found none", "1"),
+    counter(retained, R::snapshots, "snapshots", "snapshots given", "1"),
+    counter(retained, R::snapshot_messages, "snapshot_messages", "messages in snapshots",
+            "messages"),
 };
 
 constexpr bool fits(const CounterInfo& info) {
