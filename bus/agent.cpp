@@ -25,8 +25,8 @@ struct Agent::State {
   }
   Result<std::unique_ptr<client::SubscriptionHandle>> subscribe(
       std::string_view pattern, Handler handler, const SubscribeOptions& options) const {
-    auto added =
-        host->core().add_subscription(pattern, std::move(handler), options, deadline(), core());
+    auto added = host->core().add_subscription(pattern, std::move(handler), options, deadline(),
+                                               {.leases = core()});
     if (!added.ok()) return added.failure();
     return std::make_unique<client::SubscriptionHandle>(core(), std::move(added).value());
   }
@@ -132,6 +132,13 @@ Result<Responder> Agent::reply(std::string_view pattern, RequestHandler handler)
   auto subscription = state_->subscribe(topics, take, options);
   if (!subscription.ok()) return subscription.failure();
   return Responder(Subscription(std::move(subscription).value()));
+}
+
+Result<RetainedMessage> Agent::get(std::string_view topic, std::chrono::nanoseconds patience,
+                                   std::uint64_t key) {
+  if (!state_) return Error::closed;
+  client::AgentCore& core = state_->host->core();
+  return core.get(topic, key, base::moment_after(core.clock().now(), patience.count()));
 }
 
 FlushReport Agent::flush(std::chrono::nanoseconds patience) {

@@ -57,6 +57,11 @@ class ABUZZ_EXPORT Agent {
   // Replies to requests on all topics that match. Confirmed, as subscribe.
   Result<Responder> reply(std::string_view pattern, RequestHandler handler);
 
+  // The newest message that is retained on a topic (PublisherOptions::retain_messages), of that key
+  // or of any (0). `nothing_retained` where there is none; the node counts hits and misses.
+  Result<RetainedMessage> get(std::string_view topic, std::chrono::nanoseconds patience,
+                              std::uint64_t key = 0);
+
   // Waits until a node has accepted everything published so far and outcomes are known (all
   // publishers of this agent, summed), or until the deadline.
   FlushReport flush(std::chrono::nanoseconds patience);

@@ -60,6 +60,8 @@ class MessageView {
   MessageKind kind() const noexcept { return kind_; }
   // Wall clock of the sender when the batch left, nanoseconds. For people, not for measuring.
   std::int64_t send_time_ns() const noexcept { return send_time_ns_; }
+  // Kept for who comes later: it was published before this subscription was there.
+  bool is_retained() const noexcept { return is_retained_; }
   // Of a group: the number of this attempt at the message, from 1; else 0.
   std::uint32_t attempt() const noexcept { return attempt_; }
   // Of a group: a member may have handled it before; also where a node was lost meanwhile.
@@ -93,6 +95,7 @@ class MessageView {
     Lane lane = Lane::normal;
     MessageKind kind = MessageKind::message;
     std::int64_t send_time_ns = 0;
+    bool is_retained = false;
     const void* buffer = nullptr;  // mem::Buffer that holds the payload
     std::uint16_t attempt = 0;
     bool may_repeat = false;
@@ -112,7 +115,8 @@ class MessageView {
         attempt_(fields.attempt),
         may_repeat_(fields.may_repeat),
         lane_(fields.lane),
-        kind_(fields.kind) {}
+        kind_(fields.kind),
+        is_retained_(fields.is_retained) {}
 
  private:
   std::span<const std::byte> payload_;
@@ -126,6 +130,7 @@ class MessageView {
   bool may_repeat_;
   Lane lane_;
   MessageKind kind_;
+  bool is_retained_;
 };
 
 // A message that outlives its handler. Must be dropped before the agent that received it is closed.

@@ -39,6 +39,11 @@ struct FlushReport {
 // What a publisher is, for as long as it lives.
 struct PublisherOptions {
   Lane lane = Lane::normal;  // high, normal or bulk
+  // Of each key, so many of the last messages on the topic are kept for who subscribes later, and
+  // for Agent::get; the largest wish of the topic's publishers counts. 0: none; at most 65,536, and
+  // 8 MiB a topic. They stay when this publisher is gone, as long as the node runs; to the next
+  // node only publishers that are still there bring theirs.
+  std::uint32_t retain_messages = 0;
 };
 
 // Optional facts of one message.
@@ -83,6 +88,7 @@ struct SubscribeOptions {
   std::uint32_t latest_messages = 0;         // latest: kept per topic and key, from 1; others: 0
   std::uint32_t queue_messages = 0;  // 0: from the config, by policy; latest: at least that many
   std::uint64_t queue_bytes = 0;     // 0: from the config
+  bool retained = true;  // first what is retained on the topics that match; groups: nothing of it
 
   // With a name this subscription is a member of the group (name, pattern): each message goes to
   // one of the members, and to another one if that dies or gives it back. The name is one token of

@@ -57,6 +57,7 @@ Result<Audit> audit_bus(const NodePlace& place, std::chrono::nanoseconds patienc
 TopicLedger add_up(const Ledger& ledger) {
   TopicLedger sum;
   for (const TopicLedger& topic : ledger.topics) {
+    if (topic.topic == snapshots_topic) continue;  // beside the streams
     sum.published += topic.published;
     sum.staged += topic.staged;
     sum.in_flight_up += topic.in_flight_up;
@@ -147,7 +148,9 @@ std::string print_text(const Audit& audit) {
                {"UNKNOWN"}});
   const TopicLedger sum = add_up(audit.ledger);
   for (const TopicLedger& topic : audit.ledger.topics) {
-    add_line(table, topic.topic.empty() ? "(other topics)" : topic.topic, topic);
+    std::string name = topic.topic.empty() ? "(other topics)" : topic.topic;
+    if (topic.topic == snapshots_topic) name = "(of retained messages)";
+    add_line(table, name, topic);
   }
   if (audit.ledger.topics.size() > 1) add_line(table, "(all)", sum);
   const bool colour = wants_colour(1);

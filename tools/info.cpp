@@ -19,7 +19,7 @@ namespace {
 
 // One thing that has counters: a row of the node's file, under the name that people know it by.
 struct Entry {
-  std::string kind;  // "node", "agent", "publication", "subscription", "pair"
+  std::string kind;  // "node", "agent", "publication", "subscription", "pair", "retained"
   std::string title;
   const RowSnapshot* row = nullptr;
 };
@@ -32,6 +32,7 @@ class Search {
 
   std::vector<Entry> find(const std::string& name) {
     if (name == "node") add_node();
+    add_retained(name == "node" ? "" : name);
     for (const AgentView& agent : view_.agents) {
       if (agent.name == name) add_agent(agent);
     }
@@ -71,6 +72,18 @@ class Search {
       if (entry.row == row) return;
     }
     entries_.push_back({std::move(kind), std::move(title), row});
+  }
+
+  void add_retained(const std::string& topic) {
+    for (const RowSnapshot& row : stats_.rows) {
+      if (row.kind != RowKind::retained || row.text != topic) continue;
+      std::string title = topic.empty() ? "on all topics" : "on " + topic;
+      title +=
+          stats_.identity.node_epoch > 1
+              ? ", by this node: what publishers that were gone had retained went with the last"
+              : ", by this node: it ends with it, but publishers that are here bring theirs back";
+      add("retained", std::move(title), &row);
+    }
   }
 
   void add_agent(const AgentView& agent) {

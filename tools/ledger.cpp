@@ -30,6 +30,7 @@ class Builder {
       if (row.kind == RowKind::subscription) add_inbox(row);
       if (row.kind == RowKind::topic) add_ended(row);
       if (row.kind == RowKind::departed) add_departed(row);
+      if (row.kind == RowKind::retained) add_retained(row);
     }
     add_untold_streams();
     for (const RowSnapshot& row : counters_.node.rows) {
@@ -138,6 +139,7 @@ class Builder {
     if (const auto found = publisher_of_.find(pair.publication); found != publisher_of_.end()) {
       pair.publisher = found->second;
     }
+    if (pair.topic == snapshots_topic) pair.publisher = "the node";
     if (const auto found = inbox_of_.find(pair.subscription); found != inbox_of_.end()) {
       pair.pattern = ledger_.inboxes[found->second].pattern;
       pair.subscriber = ledger_.inboxes[found->second].agent;
@@ -180,6 +182,13 @@ class Builder {
     ended.settled += row.get(T::delivered) + total(dropped_of(row)) + total(unknown_of(row)) +
                      row.get(T::void_after_join);
     ledger_.ended.push_back(std::move(ended));
+  }
+
+  void add_retained(const RowSnapshot& row) {
+    ledger_.retained.push_back(
+        {row.text, row.get(RetainedCounter::kept), row.get(RetainedCounter::messages),
+         row.get(RetainedCounter::replaced), row.get(RetainedCounter::evicted),
+         row.get(RetainedCounter::expired)});
   }
 
   void add_departed(const RowSnapshot& row) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "bus/stats.hpp"
@@ -45,7 +46,7 @@ struct StreamLedger {
   bool operator==(const StreamLedger&) const = default;
 };
 
-// What one subscription got of one publisher.
+// What one subscription got of one publisher; or of the node, of what is retained.
 struct PairLedger {
   std::string topic, publisher, pattern, subscriber;
   std::uint64_t id = 0, publication = 0, subscription = 0;  // rows in the node's file
@@ -68,6 +69,9 @@ struct InboxLedger {
   std::uint64_t finished = 0, duplicate = 0, agent_refused = 0;
   bool operator==(const InboxLedger&) const = default;
 };
+
+// Under this name stands what subscriptions were given of retained messages: beside the streams.
+inline constexpr std::string_view snapshots_topic = "$retained";
 
 // The sums of a topic, with the streams and pairs that have ended.
 struct TopicLedger {
@@ -92,6 +96,14 @@ struct Imbalance {
   bool operator==(const Imbalance&) const = default;
 };
 
+// What is retained of a topic; without a name: of all.
+struct RetainedLedger {
+  std::string topic;
+  std::uint64_t kept = 0, messages = 0, replaced = 0, evicted = 0, expired = 0;
+  std::uint64_t accounted() const noexcept { return messages + replaced + evicted + expired; }
+  bool operator==(const RetainedLedger&) const = default;
+};
+
 // Who left `unknown` behind, or queues that were dropped.
 struct DepartedLedger {
   std::string agent, pattern;
@@ -114,6 +126,7 @@ struct Ledger {
   std::vector<InboxLedger> inboxes;
   std::vector<TopicLedger> topics;  // by name
   std::vector<EndedLedger> ended;
+  std::vector<RetainedLedger> retained;
   std::vector<DepartedLedger> departed;
   // A bus at work is not read in one moment: only of a quiet one this says that something is wrong.
   std::vector<Imbalance> imbalances;

@@ -29,6 +29,7 @@ class Checker {
     for (const PairLedger& pair : ledger_.pairs) check(pair);
     for (const InboxLedger& inbox : ledger_.inboxes) check(inbox);
     for (const EndedLedger& ended : ledger_.ended) check(ended);
+    for (const RetainedLedger& retained : ledger_.retained) check(retained);
     return std::move(found_);
   }
 
@@ -37,6 +38,7 @@ class Checker {
   void check(const PairLedger& pair);
   void check(const InboxLedger& inbox);
   void check(const EndedLedger& ended);
+  void check(const RetainedLedger& retained);
   void blame(std::string where, std::string what) {
     found_.push_back({std::move(where), std::move(what)});
   }
@@ -77,6 +79,7 @@ void Checker::check(const PairLedger& pair) {
               counted(total(pair.unknown), "unknown + ") + counted(pair.voided, "void = ") +
               format_count(sum));
   }
+  if (pair.topic == snapshots_topic) return;  // no stream stands behind it
   const auto stream = streams_.find(pair.publication);
   // A message that was on its way when the subscription joined is not for it.
   if (stream == streams_.end() || stream->second->accepted < pair.join) return;
@@ -126,6 +129,14 @@ void Checker::check(const EndedLedger& ended) {
     blame(where,
           "matched " + format_count(ended.matched) + ", but " + counted(ended.settled, "settled"));
   }
+}
+
+void Checker::check(const RetainedLedger& retained) {
+  if (retained.kept == retained.accounted()) return;
+  blame("retained of " + (retained.topic.empty() ? "all topics" : retained.topic),
+        "kept " + format_count(retained.kept) + ", but " + counted(retained.messages, "there + ") +
+            counted(retained.replaced, "replaced + ") + counted(retained.evicted, "evicted + ") +
+            counted(retained.expired, "expired = ") + format_count(retained.accounted()));
 }
 
 // Whether these are two readings of one thing. A counter that fell belongs to a row that was given

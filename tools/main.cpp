@@ -22,6 +22,7 @@ Usage: abuzz VERB [OPTIONS]
 Use it
   pub TOPIC TEXT     publish a message, or each line of stdin with '-'
   sub PATTERN        print the messages of all topics that match
+  get TOPIC          print the last value that is retained on a topic
   request TOPIC TEXT ask who replies there, and print the reply
   reply PATTERN      reply to requests with what a command prints
   demo               a team of agents at work on real text
@@ -79,6 +80,7 @@ struct Verb {
 };
 constexpr std::array<Verb, 18> verbs{{{"pub", run_pub},
                                       {"sub", run_sub},
+                                      {"get", run_get},
                                       {"request", run_request},
                                       {"reply", run_reply},
                                       {"ls", run_ls},

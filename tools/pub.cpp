@@ -21,6 +21,7 @@ struct PubFlags {
   std::string topic, text, name;
   std::uint64_t count = 1;
   PublisherOptions options;
+  std::uint64_t retain = 0;
   Pace pace;
 };
 
@@ -43,6 +44,8 @@ std::optional<int> parse_flags(const Words& words, PubFlags& flags) {
   arguments.value(
       "--lane", [&flags](const std::string& text) { return read_lane(text, flags.options.lane); },
       "Priority: high, normal or bulk", "LANE");
+  arguments.count("--retain", flags.retain,
+                  "Keep the last N messages of each key for who comes later", 1, 65'536);
   arguments.value(
       "--ttl",
       [&each](const std::string& text) { return read_time_to_live(text, each.time_to_live); },
@@ -58,6 +61,8 @@ std::optional<int> parse_flags(const Words& words, PubFlags& flags) {
   arguments.note(
       "It ends when every message was delivered to at least one subscription or is settled");
   arguments.note("everywhere. Exit codes: 0 all delivered, 9 some were not, 5 no progress.");
+  arguments.note(
+      "What --retain keeps stays until the node ends, also when nobody was there: exit 9.");
   arguments.note("A text that begins with '-' goes after '--'. Examples:");
   arguments.note("  abuzz pub demo.hello '{\"text\":\"hi\"}'");
   arguments.note("  tail -F app.log | abuzz pub logs.app -");
@@ -66,6 +71,7 @@ std::optional<int> parse_flags(const Words& words, PubFlags& flags) {
     return complain(Error::bad_flag_value, "--count repeats TEXT and cannot go with '-' (stdin)");
   }
   if (count != 0) flags.count = count;
+  flags.options.retain_messages = static_cast<std::uint32_t>(flags.retain);
   return std::nullopt;
 }
 
@@ -120,9 +126,11 @@ int judge(const PubFlags& flags, const Publishing& work, std::uint64_t unsent,
   }
   if (report.delivered == work.published()) return 0;
   if (report.no_subscriber == work.published()) {
+    const bool is_kept = flags.retain != 0;
     return complain(Error::no_subscriber,
-                    "nobody subscribes to " + flags.topic +
-                        ": delivered to no one; `abuzz ls` shows who listens");
+                    "nobody subscribes to " + flags.topic + ": delivered to no one" +
+                        (is_kept ? "; kept for who comes later"
+                                 : " (--retain 1 keeps it for who comes later)"));
   }
   if (report.no_subscriber != 0) {
     return complain(Error::no_subscriber,

@@ -46,7 +46,7 @@ std::string read_mode(const std::string& text, SubscribeOptions& options) {
 struct SubFlags {
   SharedFlags shared;
   std::string pattern, name;
-  bool raw = false, quiet = false;
+  bool raw = false, quiet = false, live = false;
   std::uint64_t count = 0;  // 0: without end
   std::optional<nanoseconds> timeout;
   SubscribeOptions options;
@@ -73,6 +73,7 @@ std::optional<int> parse_flags(const Words& words, SubFlags& flags) {
       "newest N of each topic and key, drop_old and drop_new lose the oldest or the newest",
       "POLICY");
   arguments.count("--queue", queue, "Messages that may wait for this reader", 1, 1'048'576);
+  arguments.flag("--live", flags.live, "Only what is published from now on, nothing retained");
   arguments.text("--group", flags.options.group,
                  "Share the messages with all readers of this group: each gets its part", "NAME");
   arguments.flag("--ack", flags.acks,
@@ -105,6 +106,7 @@ std::optional<int> parse_flags(const Words& words, SubFlags& flags) {
     return complain(Error::bad_flag_value, "--queue is shorter than what --policy latest keeps");
   }
   flags.options.queue_messages = static_cast<std::uint32_t>(queue);
+  flags.options.retained = !flags.live;
   return std::nullopt;
 }
 
@@ -131,6 +133,7 @@ void print_message(Output& output, Format format, const MessageView& message) {
       json.begin_object().field("v", 1u).field("topic", message.topic());
       json.field("sequence", message.sequence()).field("agent", message.agent_id());
       if (message.key() != 0) json.field("key", message.key());
+      if (message.is_retained()) json.field_bool("retained", true);
       json.field_bytes("payload", message.text()).end_object();
       break;
     }

@@ -13,6 +13,7 @@ using Words = std::vector<std::string>;
 int run_node(const Words& words);
 int run_pub(const Words& words);
 int run_sub(const Words& words);
+int run_get(const Words& words);
 int run_request(const Words& words);
 int run_reply(const Words& words);
 int run_ls(const Words& words);

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "bus/base/clock.hpp"
@@ -76,13 +77,14 @@ class AgentCore {
   Result<std::shared_ptr<PublisherCore>> open_publisher(std::shared_ptr<AgentCore> self,
                                                         std::string_view topic,
                                                         const PublisherOptions& options);
-  Result<std::shared_ptr<SubscriptionCore>> open_subscription(
-      std::string_view pattern, Handler handler, const SubscribeOptions& options,
-      // For leases that outlive handlers.
-      const std::weak_ptr<AgentCore>& self = {});
+  Result<std::shared_ptr<SubscriptionCore>> open_subscription(std::string_view pattern,
+                                                              Handler handler,
+                                                              const SubscribeOptions& options,
+                                                              const SubscriptionUse& use = {});
   // Of the library itself, on a reserved topic too.
   Result<std::shared_ptr<PublisherCore>> make_publisher(std::shared_ptr<AgentCore> self,
-                                                        std::string_view topic, Lane lane);
+                                                        std::string_view topic,
+                                                        const PublisherOptions& options);
   // To the agent's own reply topic. Requires: it was connected.
   Result<std::shared_ptr<SubscriptionCore>> open_reply_subscription();
   // These wait for the node's answer until `deadline`.
@@ -90,9 +92,14 @@ class AgentCore {
                                                        std::string_view topic,
                                                        const PublisherOptions& options,
                                                        base::Nanos deadline);
-  Result<std::shared_ptr<SubscriptionCore>> add_subscription(
-      std::string_view pattern, Handler handler, const SubscribeOptions& options,
-      base::Nanos deadline, const std::weak_ptr<AgentCore>& self = {});
+  Result<std::shared_ptr<SubscriptionCore>> add_subscription(std::string_view pattern,
+                                                             Handler handler,
+                                                             const SubscribeOptions& options,
+                                                             base::Nanos deadline,
+                                                             const SubscriptionUse& use = {});
+  // The last value that is retained on a topic: of a key, or of any (0). Nothing else of the topic
+  // is received.
+  Result<RetainedMessage> get(std::string_view topic, std::uint64_t key, base::Nanos deadline);
   void remove_subscription(SubscriptionCore& subscription);
   void release_stream(Stream& stream, StagedIntake::Producer producer);
   // Waits for a session; the refusal or `no_node` where there is none by the deadline. A node that
@@ -171,8 +178,7 @@ class AgentCore {
   bool serve_requests(bool has_news);
   std::shared_ptr<SubscriptionCore> make_subscription(std::string_view pattern, Handler handler,
                                                       const SubscribeOptions& full,
-                                                      bool is_for_desk,
-                                                      const std::weak_ptr<AgentCore>& self = {});
+                                                      const SubscriptionUse& use);
 
   Parts parts_;
   const base::ForkMark mark_;

@@ -45,18 +45,21 @@ Result<std::shared_ptr<PublisherCore>> AgentCore::open_publisher(std::shared_ptr
     return Failure{Error::bad_topic, std::string(topic) + ": " + topic_fault_text(fault)};
   if (is_reserved(topic) && !is_about_requests(topic))
     return Failure{Error::reserved_topic, std::string(topic)};
-  return make_publisher(std::move(self), topic, options.lane);
+  if (options.retain_messages > delivery::RetainedStore::messages_max)
+    return Failure{Error::bad_bound, "retain_messages must be at most " +
+                                         std::to_string(delivery::RetainedStore::messages_max)};
+  return make_publisher(std::move(self), topic, options);
 }
 
 Result<std::shared_ptr<PublisherCore>> AgentCore::make_publisher(std::shared_ptr<AgentCore> self,
                                                                  std::string_view topic,
-                                                                 Lane lane) {
+                                                                 const PublisherOptions& options) {
   if (is_closed()) return Error::closed;
   StagedIntake::Producer producer = intake_.producer();
   Stream* stream = nullptr;
   inside([&](Session& session) {
     if (session.stream_count() < parts_.config.agent.publications_max)
-      stream = &session.add_stream(std::string(topic), lane);
+      stream = &session.add_stream(std::string(topic), options);
     publisher_count_.publish(static_cast<std::uint32_t>(session.stream_count()));
   });
   if (stream == nullptr)
@@ -148,7 +151,7 @@ Result<SubscribeOptions> AgentCore::complete(const SubscribeOptions& options) co
 
 Result<std::shared_ptr<SubscriptionCore>> AgentCore::open_subscription(
     std::string_view pattern, Handler handler, const SubscribeOptions& options,
-    const std::weak_ptr<AgentCore>& self) {
+    const SubscriptionUse& use) {
   if (is_closed()) return Error::closed;
   if (const TopicFault fault = check_pattern(pattern); fault != TopicFault::none)
     return Failure{Error::bad_pattern, std::string(pattern) + ": " + topic_fault_text(fault)};
@@ -157,7 +160,7 @@ Result<std::shared_ptr<SubscriptionCore>> AgentCore::open_subscription(
   Result<SubscribeOptions> full = complete(options);
   if (!full.ok()) return full.failure();
   const std::shared_ptr<SubscriptionCore> core =
-      make_subscription(pattern, std::move(handler), full.value(), false, self);
+      make_subscription(pattern, std::move(handler), full.value(), use);
   if (!core)
     return Failure{
         Error::subscriptions_limit,
@@ -166,9 +169,10 @@ Result<std::shared_ptr<SubscriptionCore>> AgentCore::open_subscription(
 }
 
 // nullptr where there is no place for it.
-std::shared_ptr<SubscriptionCore> AgentCore::make_subscription(
-    std::string_view pattern, Handler handler, const SubscribeOptions& full, bool is_for_desk,
-    const std::weak_ptr<AgentCore>& self) {
+std::shared_ptr<SubscriptionCore> AgentCore::make_subscription(std::string_view pattern,
+                                                               Handler handler,
+                                                               const SubscribeOptions& full,
+                                                               const SubscriptionUse& use) {
   std::shared_ptr<SubscriptionCore> core;
   inside([&](Session& session) {
     if (session.subscription_count() >= parts_.config.agent.subscriptions_max) return;
@@ -178,11 +182,13 @@ std::shared_ptr<SubscriptionCore> AgentCore::make_subscription(
     // Shared: the public handle and the session both hold it.
     core = std::make_shared<SubscriptionCore>(std::string(pattern), full, std::move(handler),
                                               parts_.clock, parts_.pool, wire::VerifyLimits{}, row);
-    core->is_for_desk = is_for_desk;
+    core->is_for_desk = use.is_for_desk;
+    core->asks_last_value = use.asked_key.has_value();
+    core->asked_key = use.asked_key.value_or(0);
     // Shared with the leases, which may outlive it.
     if (core->options.ack == AckMode::manual)
       core->lease_desk = std::make_shared<LeaseDesk>(
-          *this, self, core, std::chrono::nanoseconds(core->options.ack_timeout).count());
+          *this, use.leases, core, std::chrono::nanoseconds(core->options.ack_timeout).count());
     session.add_subscription(core);
   });
   return core;
@@ -190,10 +196,10 @@ std::shared_ptr<SubscriptionCore> AgentCore::make_subscription(
 
 Result<std::shared_ptr<SubscriptionCore>> AgentCore::add_subscription(
     std::string_view pattern, Handler handler, const SubscribeOptions& options,
-    base::Nanos deadline, const std::weak_ptr<AgentCore>& self) {
+    base::Nanos deadline, const SubscriptionUse& use) {
   // A place that was given up is free when the node has said so.
   auto opened =
-      open_in_place([&] { return open_subscription(pattern, handler, options, self); },
+      open_in_place([&] { return open_subscription(pattern, handler, options, use); },
                     Error::subscriptions_limit, &Session::has_departing_subscription, deadline);
   if (!opened.ok()) return opened;
   const std::shared_ptr<SubscriptionCore>& core = opened.value();

@@ -36,7 +36,8 @@ Result<std::shared_ptr<SubscriptionCore>> AgentCore::open_reply_subscription() {
   const std::string_view topic = write_reply_topic(id, bytes.data());
   Result<SubscribeOptions> full = complete({});
   if (!full.ok()) return full.failure();
-  auto core = make_subscription(topic, {}, full.value(), true);
+  auto core = make_subscription(topic, {}, full.value(),
+                                {.is_for_desk = true, .asked_key = {}, .leases = {}});
   if (!core) return Failure{Error::subscriptions_limit, std::string(topic)};
   return core;
 }

@@ -31,7 +31,8 @@ std::shared_ptr<ReplyRoute> AnswerDesk::route_to(const std::shared_ptr<AgentCore
     if (const auto found = routes_.find(key); found != routes_.end()) return found->second;
   }
   std::array<char, reply_topic_bytes> topic;
-  auto opened = agent_.make_publisher(self, write_reply_topic(requester, topic.data()), lane);
+  auto opened =
+      agent_.make_publisher(self, write_reply_topic(requester, topic.data()), {.lane = lane});
   if (!opened.ok()) return nullptr;
   auto route = std::make_shared<ReplyRoute>();  // shared by all answers to the requester
   route->publisher = std::move(opened).value();

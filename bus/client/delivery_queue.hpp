@@ -27,6 +27,7 @@ struct Delivery {
   base::Nanos received_at = 0;
   std::uint16_t attempt = 0;  // of a group
   bool may_repeat = false;    // of a group
+  bool is_retained = false;   // kept for who comes later
   bool aborts = false;        // the slice is an AbortKey
 };
 

@@ -19,6 +19,7 @@ base::Nanos earlier(base::Nanos one, base::Nanos other) noexcept {
 
 Session::Session(Parts parts)
     : parts_(std::move(parts)),
+      retained_intake_(retained_, parts_.pool),
       control_scratch_(parts_.config.limits.payload_bytes_max + 64 * base::kib) {
   streams_.reserve(16);
   for (Active& active : active_) active.streams.reserve(64);
@@ -65,7 +66,7 @@ base::Nanos Session::next_deadline() const noexcept {
   return -1;
 }
 
-Stream& Session::add_stream(std::string topic, Lane lane) {
+Stream& Session::add_stream(std::string topic, const PublisherOptions& options) {
   std::size_t index = 0;
   while (index < streams_.size() && streams_[index]) ++index;
   if (index == streams_.size()) streams_.emplace_back();
@@ -73,10 +74,12 @@ Stream& Session::add_stream(std::string topic, Lane lane) {
   stream->handle = static_cast<std::uint32_t>(index + 1);
   stream->publisher_id = next_publisher_id_++;
   stream->topic = std::move(topic);
-  stream->lane = lane;
+  stream->lane = options.lane;
+  stream->retain_messages = options.retain_messages;
+  if (stream->retain_messages > 0) begin_retaining(*stream);
   // Shared: the publisher reads it, and may be destroyed after the session.
   stream->news = std::make_shared<StreamNews>();
-  stream->news->knock_bytes.publish_fenced(knock_bytes(lane));
+  stream->news->knock_bytes.publish_fenced(knock_bytes(options.lane));
   const std::uint64_t ids[] = {agent_id.hint(), stream->publisher_id, stream->publisher_epoch,
                                stream->handle};
   stream->row = parts_.stats.add_row(RowKind::publication, ids, stream->topic);

@@ -20,7 +20,9 @@
 #include "bus/delivery/lane_turn.hpp"
 #include "bus/delivery/link_flow.hpp"
 #include "bus/delivery/link_probe.hpp"
+#include "bus/delivery/retained_intake.hpp"
 #include "bus/link/network.hpp"
+#include "bus/mem/budget.hpp"
 #include "bus/mem/pool.hpp"
 #include "bus/stats.hpp"
 #include "bus/wire/control.hpp"
@@ -89,7 +91,7 @@ class Session final : private wire::ControlSink {
   bool has_noted_input() const noexcept { return link_ && may_have_input_; }
 
   // --- Registrations. ---
-  Stream& add_stream(std::string topic, Lane lane);
+  Stream& add_stream(std::string topic, const PublisherOptions& options);
   void close_stream(Stream& stream, StagedIntake::Producer producer);
   void add_subscription(std::shared_ptr<SubscriptionCore> subscription);
   void remove_subscription(SubscriptionCore& subscription);
@@ -170,6 +172,13 @@ class Session final : private wire::ControlSink {
   SubscriptionCore* find_subscription(std::uint32_t handle) noexcept;
   void changed() noexcept { news.publish(news.hint() + 1); }
 
+  // session_retained.cpp
+  void begin_retaining(Stream& stream);
+  void retain(Stream& stream, const SealedBatch& batch);
+  void restore(Stream& stream);
+  void add_restored(Stream& stream, const delivery::RetainedPiece& piece);
+  void forget_retained(Stream& stream);
+
   // session_seal.cpp
   void take_staged();
   void list(Stream& stream);
@@ -192,6 +201,8 @@ class Session final : private wire::ControlSink {
   bool send_batches();
   Sent send_unit(std::size_t lane, std::uint64_t& bytes);
   Sent send_head(Stream& stream, std::uint64_t& bytes);
+  Sent send_restored(Stream& stream, std::uint64_t& sent_bytes);
+  Sent send_sealed(Stream& stream, SealedBatch& batch);
   bool send_in_place(Stream& stream, SealedBatch& batch);
   bool send_copy(Stream& stream, SealedBatch& batch);
   bool count_again(Stream& stream, SealedBatch& batch);
@@ -206,6 +217,7 @@ class Session final : private wire::ControlSink {
   void collect_control(base::Nanos now);
   void collect_registrations();
   bool collect_verdicts();
+  wire::Subscribe subscribe_of(const SubscriptionCore& subscription) const;
   void collect_settles(base::Nanos now);
   bool collect_lease_words();
   void collect_goodbye(base::Nanos now);
@@ -248,6 +260,9 @@ class Session final : private wire::ControlSink {
   std::vector<std::shared_ptr<SubscriptionCore>>
       subscriptions_;  // by handle - 1; shared with owners
   std::vector<SubscriptionCore*> unsettled_;
+  // Of what the publishers here wished to be retained, by publisher; for the next node.
+  delivery::RetainedStore retained_{nullptr, mem::agent_budget_bytes / 8};
+  delivery::RetainedIntake retained_intake_;
   struct Departed {
     std::shared_ptr<SubscriptionCore> subscription;  // until no delivery names it any more
     LaneQueues::Counts pushed;

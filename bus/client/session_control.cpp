@@ -93,7 +93,7 @@ void Session::collect_registrations() {
           stream.sealed.is_empty() ? stream.last_seq : stream.sealed.front().first_seq - 1;
       control_.add(wire::Advertise{stream.handle, stream.publisher_id, stream.publisher_epoch,
                                    stream.topic, base, stream.returns, stream.lossless_count,
-                                   stream.lane});
+                                   stream.lane, stream.retain_messages});
       ++added;
     }
     const bool is_done = stream.is_withdrawing && stream.staged.is_empty() &&
@@ -101,6 +101,10 @@ void Session::collect_registrations() {
     if (!is_done) continue;
     if (stream.is_advertised) control_.add(wire::Withdraw{stream.handle});
     parts_.stats.remove_row(stream.row);
+    if (stream.retained) {
+      forget_retained(stream);
+      retained_.leave(*stream.retained->topic);
+    }
     slot.reset();
     --stream_count_;
     changed();
@@ -114,28 +118,38 @@ void Session::collect_registrations() {
     if (!subscription->needs_subscribe || added == registrations_per_frame) continue;
     subscription->needs_subscribe = false;
     ++added;
-    wire::Subscribe item;
-    item.subscription = subscription->handle;
-    item.pattern = subscription->pattern;
-    item.policy = static_cast<std::uint8_t>(subscription->options.policy);
-    item.bound_messages = subscription->options.queue_messages;
-    item.bound_bytes = subscription->options.queue_bytes;
-    // What was sent cannot be replaced by what is newer: little of it is under way.
-    item.window_messages = subscription->options.policy == Policy::latest
-                               ? subscription->options.latest_messages
-                               : 16'384;
-    item.window_bytes = 2 * base::mib + (parts_.config.limits.payload_bytes_max > base::mib
-                                             ? 2 * parts_.config.limits.payload_bytes_max
-                                             : 0);
-    item.stall_ms = static_cast<std::uint32_t>(subscription->options.stall_limit.count());
-    item.resumes = subscription->resumes;
-    for (std::size_t lane = 0; lane < wire::data_lanes; ++lane)
-      item.resume_received[lane] = subscription->lines[lane].received_no;
-    item.latest = subscription->options.latest_messages;
-    item.returns = subscription->returns;
-    if (subscription->is_member()) add_group(subscription->options, item);
-    control_.add(item);
+    control_.add(subscribe_of(*subscription));
   }
+}
+
+wire::Subscribe Session::subscribe_of(const SubscriptionCore& subscription) const {
+  wire::Subscribe item;
+  item.subscription = subscription.handle;
+  item.pattern = subscription.pattern;
+  item.policy = static_cast<std::uint8_t>(subscription.options.policy);
+  item.bound_messages = subscription.options.queue_messages;
+  item.bound_bytes = subscription.options.queue_bytes;
+  // What was sent cannot be replaced by what is newer: little of it is under way.
+  item.window_messages =
+      subscription.options.policy == Policy::latest ? subscription.options.latest_messages : 16'384;
+  item.window_bytes = 2 * base::mib + (parts_.config.limits.payload_bytes_max > base::mib
+                                           ? 2 * parts_.config.limits.payload_bytes_max
+                                           : 0);
+  item.stall_ms = static_cast<std::uint32_t>(subscription.options.stall_limit.count());
+  item.resumes = subscription.resumes;
+  for (std::size_t lane = 0; lane < wire::data_lanes; ++lane)
+    item.resume_received[lane] = subscription.lines[lane].received_no;
+  item.latest = subscription.options.latest_messages;
+  item.returns = subscription.returns;
+  if (subscription.is_member()) {
+    add_group(subscription.options, item);
+  } else if (subscription.asks_last_value) {
+    item.retained = wire::Retained::last_value;
+    item.key = subscription.asked_key;
+  } else if (subscription.options.retained) {
+    item.retained = wire::Retained::then_live;
+  }
+  return item;
 }
 
 void Session::collect_flushes() {

@@ -153,6 +153,7 @@ void Session::on_welcome(const wire::DoorWelcome& welcome, base::Nanos now) {
       stream->unknown += stream->last_seq - stream->accepted_seq;
       stream->accepted_seq = stream->last_seq;
       stream->drop_sealed();
+      if (stream->retained) forget_retained(*stream);
     }
   }
   node_id_ = welcome.node_id;
@@ -179,6 +180,8 @@ void Session::begin_epoch(bool same_node) {
     stream->needs_advertise = true;
     stream->limit_seq = stream->limit_bytes = stream->sent_bytes = 0;
     stream->wanted_seq = stream->flush_told = 0;
+    stream->drop_restored();
+    stream->needs_restore = stream->retained && (stream->needs_restore || !same_node);
     // Nothing goes before Credit has told what the node has.
     stream->unsent = stream->sealed.count();
     stream->awaits_position = true;

@@ -105,6 +105,7 @@ bool Session::take_delivery(const wire::FrameView& view, const wire::Record& rec
     delivery.received_at = now_;
     delivery.attempt = record.attempt_or_reason;
     delivery.may_repeat = (record.flags & wire::record_may_repeat) != 0;
+    delivery.is_retained = (record.flags & wire::record_retained) != 0;
     delivery.aborts = record.kind == wire::RecordKind::abort;
     delivery.expires_at = wire::expiry_of(record, now_);
     const std::size_t lane = wire::lane_index(record.lane);
@@ -165,6 +166,7 @@ void Session::take_positions(Stream& stream, const wire::Credit& item) {
   while (!stream.sealed.is_empty() && stream.sealed.front().last_seq() <= item.settled_seq) {
     if (stream.unsent == stream.sealed.count()) --stream.unsent;
     if (stream.kept > 0) --stream.kept;
+    if (stream.retained) retain(stream, stream.sealed.front());
     stream.sealed.pop_front();
   }
   while (stream.kept < stream.sealed.count() &&
@@ -197,6 +199,9 @@ void Session::on(const wire::Credit& item) {
     stream->lossless_count = stream->lossless_told;
   }
   take_positions(*stream, item);
+  // No frame under construction points at it.
+  if (!stream->has_restored() && builder_.record_count() == 0) stream->drop_restored();
+  if (stream->needs_restore && stream->restored.is_empty()) restore(*stream);
   StreamNews& told = *stream->news;
   if (told.state.hint() == StreamState::advertising) told.state.publish(StreamState::open);
   told.held_by.publish(0);
@@ -205,7 +210,7 @@ void Session::on(const wire::Credit& item) {
     stream->is_held = false;
     told.knock_bytes.publish_fenced(knock_bytes(stream->lane));
   }
-  if (stream->unsent > 0 || !stream->staged.is_empty()) list(*stream);
+  if (stream->has_unsent() || !stream->staged.is_empty()) list(*stream);
   if (stream->is_withdrawing) registrations_changed_ = true;
   changed();
 }

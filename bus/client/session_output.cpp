@@ -84,6 +84,7 @@ wire::Record Session::record_of(const Stream& stream, const SealedBatch& batch) 
   record.seq = batch.first_seq;
   record.slice_bytes = static_cast<std::uint32_t>(batch.bytes.bytes());
   if (batch.may_repeat) record.flags = wire::record_may_repeat;
+  if (batch.is_restored) record.flags = wire::record_resume | wire::record_retained;
   if (batch.is_void) {
     record.kind = wire::RecordKind::void_range;
     record.attempt_or_reason = static_cast<std::uint16_t>(Error::expired);
@@ -137,12 +138,12 @@ Session::Sent Session::send_unit(std::size_t lane, std::uint64_t& bytes) {
   for (std::size_t passed = 0; passed < active.streams.size();) {
     if (active.next >= active.streams.size()) active.next = 0;
     Stream& stream = *active.streams[active.next];
-    while (stream.unsent == 0 && seal_head(stream, active.is_held)) {
+    while (!stream.has_unsent() && seal_head(stream, active.is_held)) {
     }
-    const Sent sent = stream.unsent > 0 ? send_head(stream, bytes) : Sent::none;
+    const Sent sent = stream.has_unsent() ? send_head(stream, bytes) : Sent::none;
     if (sent == Sent::link_full) return sent;
     active.turn_bytes += bytes;
-    const bool is_idle = stream.unsent == 0 && stream.staged.is_empty();
+    const bool is_idle = !stream.has_unsent() && stream.staged.is_empty();
     if (is_idle) {
       stream.is_listed = false;
       active.streams[active.next] = active.streams.back();
@@ -157,13 +158,23 @@ Session::Sent Session::send_unit(std::size_t lane, std::uint64_t& bytes) {
   return Sent::none;
 }
 
-// The oldest unsent batch of a stream, if link and publication have room for it.
+// The oldest unsent batch of a stream, if link and publication have room for it. What is retained
+// for a new node goes first.
 Session::Sent Session::send_head(Stream& stream, std::uint64_t& sent_bytes) {
+  if (stream.has_restored()) return send_restored(stream, sent_bytes);
   SealedBatch& batch = stream.sealed.at(stream.sealed.count() - stream.unsent);
   if (is_over(batch.expires_at) && !batch.is_void && !batch.is_chunk) expire(stream, batch);
   const std::size_t bytes = batch.bytes.bytes();
   if (!stream.is_advertised || !flow_->has_room(stream.lane, bytes, load_)) return Sent::none;
   if (!batch.is_counted && !count_again(stream, batch)) return Sent::none;
+  const Sent sent = send_sealed(stream, batch);
+  if (sent == Sent::one) sent_bytes = bytes;
+  return sent;
+}
+
+// Puts it into a frame of its own, or into the one under construction.
+Session::Sent Session::send_sealed(Stream& stream, SealedBatch& batch) {
+  const std::size_t bytes = batch.bytes.bytes();
   if (bytes >= in_place_bytes_min) {
     if (builder_.record_count() > 0 && !flush_frame()) return Sent::link_full;
     if (!(batch.block ? send_in_place(stream, batch) : send_copy(stream, batch)))
@@ -175,7 +186,6 @@ Session::Sent Session::send_head(Stream& stream, std::uint64_t& sent_bytes) {
     if (is_full && !flush_frame()) return Sent::link_full;
     add_inline(stream, batch);
   }
-  sent_bytes = bytes;
   return Sent::one;
 }
 
@@ -200,7 +210,7 @@ void Session::add_inline(Stream& stream, SealedBatch& batch) {
   else
     builder_.add_inline(record_of(stream, batch), batch.bytes.span());
   load_.add(stream.lane, static_cast<std::uint32_t>(batch.bytes.bytes()));
-  --stream.unsent;
+  stream.note_framed(batch);
 }
 
 // HOT: whoever steps, once a big batch. Head and record go directly in front of it: no copy.
@@ -215,7 +225,7 @@ bool Session::send_in_place(Stream& stream, SealedBatch& batch) {
   // The head is written once: a later link copies the batch.
   batch.block.reset();
   batch.is_sent = true;
-  --stream.unsent;
+  stream.note_framed(batch);
   return send_frame(std::move(part));
 }
 
@@ -233,7 +243,7 @@ bool Session::send_copy(Stream& stream, SealedBatch& batch) {
                                                        record_of(stream, batch));
   part.narrow(start, part.bytes() - start);
   if (stream.row != nullptr) stream.row->add(PublicationCounter::resent);
-  --stream.unsent;
+  stream.note_framed(batch);
   return send_frame(std::move(part));
 }
 

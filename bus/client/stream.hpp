@@ -7,6 +7,7 @@
 #include "bus/base/position.hpp"
 #include "bus/base/units.hpp"
 #include "bus/client/segment.hpp"
+#include "bus/delivery/retained_intake.hpp"
 #include "bus/delivery/ring.hpp"
 #include "bus/mem/buffer.hpp"
 #include "bus/message.hpp"
@@ -53,10 +54,11 @@ struct SealedBatch {
   std::uint32_t ttl_ms = 0;
   base::Nanos expires_at = 0;  // 0: never
   bool is_chunk = false;
-  bool is_void = false;     // expired before it was sent: only its sequences are told
-  bool is_sent = false;     // on some link
-  bool may_repeat = false;  // an earlier node had it, and may have delivered it
-  bool is_counted = true;   // in Stream::sent_bytes of the present link
+  bool is_void = false;      // expired before it was sent: only its sequences are told
+  bool is_restored = false;  // settled at an earlier node, and retained
+  bool is_sent = false;      // on some link
+  bool may_repeat = false;   // an earlier node had it, and may have delivered it
+  bool is_counted = true;    // in Stream::sent_bytes of the present link
 
   // Of a chunk that is not the last: the sequence that the last one will use up.
   std::uint64_t last_seq() const noexcept { return first_seq + (count > 0 ? count : 1) - 1; }
@@ -69,6 +71,8 @@ struct Stream {
   std::uint32_t publisher_epoch = 1;
   std::string topic;
   Lane lane = Lane::normal;
+  std::uint32_t retain_messages = 0;
+  std::unique_ptr<delivery::RetainedIntake::Source> retained;  // nullptr: nothing is
 
   delivery::Ring<mem::Buffer> staged;  // segments, oldest first; the head may be taken
   bool head_is_taken = false;
@@ -76,11 +80,15 @@ struct Stream {
   bool voids_train = false;            // the chunk train under way expired before its first chunk
   delivery::Ring<SealedBatch> sealed;  // not settled yet
   std::size_t unsent = 0;              // of them, at the end
-  std::size_t kept = 0;                // of them, at the front: accepted, in buffers of their size
-  bool awaits_position = false;        // what of them the node has is not known yet
-  std::uint64_t last_seq = 0;          // sealed
-  std::uint64_t sent_bytes = 0;        // charge sent since the last Advertise
-  std::uint64_t limit_seq = 0;         // credit
+  // What is retained of what was settled, for a node that has not had it; sent before all else.
+  delivery::Ring<SealedBatch> restored;
+  std::size_t restored_sent = 0;  // of them, at the front; kept while a frame may point at them
+  bool needs_restore = false;
+  std::size_t kept = 0;          // of them, at the front: accepted, in buffers of their size
+  bool awaits_position = false;  // what of them the node has is not known yet
+  std::uint64_t last_seq = 0;    // sealed
+  std::uint64_t sent_bytes = 0;  // charge sent since the last Advertise
+  std::uint64_t limit_seq = 0;   // credit
   std::uint64_t limit_bytes = 0;
   std::uint64_t accepted_seq = 0;
   std::uint32_t lossless_told = 0;   // lossless subscriptions, as last told
@@ -97,6 +105,19 @@ struct Stream {
   bool needs_advertise = true;
   bool is_advertised = false;  // on the present link
   bool is_withdrawing = false;
+  // Something that has its sequences is to be put on the link.
+  bool has_unsent() const noexcept { return unsent > 0 || has_restored(); }
+  bool has_restored() const noexcept { return restored_sent < restored.count(); }
+  void note_framed(const SealedBatch& batch) noexcept {
+    if (!batch.is_restored)
+      --unsent;
+    else
+      needs_restore = ++restored_sent < restored.count();
+  }
+  void drop_restored() noexcept {
+    while (!restored.is_empty()) restored.pop_front();
+    restored_sent = 0;
+  }
   // Nobody will be sent what was sealed.
   void drop_sealed() noexcept {
     while (!sealed.is_empty()) sealed.pop_front();

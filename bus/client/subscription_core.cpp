@@ -45,7 +45,7 @@ SubscriptionCore::StreamMemory& SubscriptionCore::remember(const wire::Envelope&
   const StreamKey key{envelope.agent_id, envelope.publisher_id, envelope.publisher_epoch};
   auto [found, is_new] = streams_.try_emplace(key);
   if (is_new) {
-    found->second.last_seq = envelope.first_seq + current_.first - 1;
+    found->second.last_seq = found->second.live_seq = envelope.first_seq + current_.first - 1;
     if (streams_.size() > streams_max) {
       const std::uint64_t horizon =
           deliveries_ > streams_max / 2 ? deliveries_ - streams_max / 2 : 0;
@@ -158,14 +158,30 @@ void SubscriptionCore::begin_batch(StreamMemory& stream) {
     row_->add(SubscriptionCounter::received, end_ - next_);
     return;
   }
-  if (first_seq > stream.last_seq + 1)
-    row_->add(SubscriptionCounter::gap, first_seq - stream.last_seq - 1);
   while (next_ < end_ && view_.envelope().first_seq + next_ <= stream.last_seq) {
     ++next_;
     row_->add(SubscriptionCounter::duplicate);
   }
-  if (next_ < end_) stream.last_seq = view_.envelope().first_seq + end_ - 1;
+  if (next_ < end_) note_taken(stream, first_seq, view_.envelope().first_seq + end_ - 1);
   row_->add(SubscriptionCounter::received, end_ - next_);
+}
+
+// Messages of a batch are new. What is missing in front of it is a gap, but not in front of what
+// was retained: there a sequence has holes. Where only such came before, nothing is known to be
+// missing.
+void SubscriptionCore::note_taken(StreamMemory& stream, std::uint64_t first_seq,
+                                  std::uint64_t last_seq) {
+  if (current_.is_retained) {
+    stream.retained += last_seq - std::max(first_seq, stream.last_seq + 1) + 1;
+    stream.last_seq = last_seq;
+    return;
+  }
+  const std::uint64_t had = stream.live_seq + stream.retained;
+  if (!is_member() && stream.is_live && first_seq > had + 1)
+    row_->add(SubscriptionCounter::gap, first_seq - had - 1);
+  stream.is_live = true;
+  stream.last_seq = stream.live_seq = last_seq;
+  stream.retained = 0;
 }
 
 // Puts chunks together. True when the payload is whole: one message stands ready.
@@ -199,9 +215,7 @@ bool SubscriptionCore::begin_chunk(StreamMemory& stream) {
     }
     return false;
   }
-  if (!is_member() && envelope.first_seq > stream.last_seq + 1)
-    row_->add(SubscriptionCounter::gap, envelope.first_seq - stream.last_seq - 1);
-  stream.last_seq = envelope.first_seq;
+  note_taken(stream, envelope.first_seq, envelope.first_seq);
   row_->add(SubscriptionCounter::received);
   consume(1, charge);
   next_ = 0;
@@ -262,6 +276,7 @@ std::size_t SubscriptionCore::handle_some(const Handler& given, std::size_t max)
   fields.publisher_id = envelope.publisher_id;
   fields.lane = envelope.lane;
   fields.send_time_ns = envelope.send_time_ns;
+  fields.is_retained = current_.is_retained;
   fields.buffer = whole_ ? &whole_ : &view_.buffer();
   fields.attempt = current_.attempt;
   fields.may_repeat = current_.may_repeat;

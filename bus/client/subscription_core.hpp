@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -28,6 +29,7 @@ namespace abuzz::client {
 //   gone     the node ended it, or its owner did
 enum class SubscriptionState : std::uint8_t { joining, live, refused, gone };
 
+class AgentCore;
 class SubscriptionCore;
 
 // Deliveries that were refused. Their numbers mean something to the node of that registration only.
@@ -37,6 +39,13 @@ struct Refusal {
   wire::Verdict verdict;
 };
 using VerdictIntake = queue::Intake<Refusal, 64>;
+
+// What the library itself makes a subscription for, beside what users subscribe.
+struct SubscriptionUse {
+  bool is_for_desk = false;                  // replies to requests
+  std::optional<std::uint64_t> asked_key{};  // of Agent::get: one value, of that key or of any (0)
+  std::weak_ptr<AgentCore> leases{};         // of a group: whose leases may outlive handlers
+};
 
 // One subscription: what the session registers, and what the consumer (the executor, or a polling
 // thread) does with its deliveries: verify, recognise what came twice, put chunks together, call
@@ -93,6 +102,9 @@ class SubscriptionCore {
   bool needs_subscribe = true;
   bool resumes = false;  // the node may still have its queue; until it has answered
   bool returns = false;  // it was live at an earlier node
+  // Of Agent::get: it is given the last value, of this key or of any, and nothing else.
+  bool asks_last_value = false;
+  std::uint64_t asked_key = 0;
   bool needs_unsubscribe = false;
   bool is_unsettled = false;  // stands in the session's list
   bool is_for_desk = false;   // replies to requests; set before the session knows it
@@ -124,7 +136,10 @@ class SubscriptionCore {
   };
   // What the consumer knows of one stream.
   struct StreamMemory {
-    std::uint64_t last_seq = 0;
+    std::uint64_t last_seq = 0;  // up to here it has all that it will get
+    std::uint64_t live_seq = 0;  // the same, without what was retained; for gaps
+    std::uint64_t retained = 0;  // messages since then
+    bool is_live = false;        // it had something that was not retained
     std::uint64_t used_at = 0;
     // The chunk train under way.
     mem::Buffer train;
@@ -137,6 +152,7 @@ class SubscriptionCore {
   StreamMemory& remember(const wire::Envelope& envelope);
   void take_generation(const Delivery& delivery) noexcept;
   void begin_batch(StreamMemory& stream);
+  void note_taken(StreamMemory& stream, std::uint64_t first_seq, std::uint64_t last_seq);
   bool begin_chunk(StreamMemory& stream);
   bool begin_train(StreamMemory& stream);
   void end_train(const Delivery& delivery);

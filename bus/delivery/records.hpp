@@ -12,6 +12,7 @@
 #include "bus/delivery/conflation.hpp"
 #include "bus/delivery/coverage.hpp"
 #include "bus/delivery/lane_turn.hpp"
+#include "bus/delivery/retained_intake.hpp"
 #include "bus/delivery/ring.hpp"
 #include "bus/delivery/send_queue.hpp"
 #include "bus/mem/buffer.hpp"
@@ -61,6 +62,7 @@ struct Routed {
   std::uint32_t holders = 0;  // entries that may still have to be sent (again)
   std::uint32_t pending = 0;  // entries that are not settled
   Coverage handled;           // by some subscription; `skipped` counts as handled
+  bool is_retained = false;   // kept for who comes later: the switch's own
   bool is_train = false;      // a chunk, or the end of a train that will not be complete
   bool first_of_train = false;
   bool aborts = false;  // stands for "the train ends here"; has no batch, but a key
@@ -132,6 +134,7 @@ struct Publication {
   std::string topic;
   std::uint64_t topic_hash = 0;
   wire::Lane lane = wire::Lane::normal;
+  std::unique_ptr<RetainedIntake::Source> retained;  // nullptr where nothing is
   std::uint64_t accepted_seq = 0;
   std::uint64_t settled_seq = 0;  // every lossless subscriber's process has what is up to here
   Ring<Span> spans;               // accepted, not settled
@@ -200,6 +203,8 @@ struct Subscription {
   Amount share;                   // lossless: what each pair may have outstanding
   base::Nanos blocked_since = 0;  // 0: not blocked
   std::vector<std::unique_ptr<Pair>> pairs;
+  std::unique_ptr<Pair> snapshot;  // what was retained, as if one publisher had published it
+  wire::Retained wants = wire::Retained::none;
   LaneTurn grants;             // which lane gets the next credit
   bool returns = false;        // it was live at an earlier node
   bool is_paused = false;      // the link was lost: nothing is sent until it is resumed

@@ -1,5 +1,6 @@
 #include "bus/delivery/retained_store.hpp"
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -22,7 +23,7 @@ RetainedStore::Topic* RetainedStore::find(std::string_view name) noexcept {
   return found == topics_.end() ? nullptr : found->second.get();
 }
 
-RetainedStore::Topic& RetainedStore::wish(std::string_view name, std::uint32_t messages) {
+RetainedStore::Topic& RetainedStore::join(std::string_view name, std::uint32_t messages) {
   auto& slot = topics_[std::string(name)];
   if (!slot) {
     slot = std::make_unique<Topic>();
@@ -32,19 +33,19 @@ RetainedStore::Topic& RetainedStore::wish(std::string_view name, std::uint32_t m
       slot->row = stats_->add_row(RowKind::retained, {}, name);
     if (slot->row != nullptr) ++rows_;
   }
-  ++slot->wishes;
+  ++slot->publishers;
   slot->kept.raise(messages);
   if (slot->row != nullptr) slot->row->set(Counter::messages_max, slot->kept.messages_max());
   return *slot;
 }
 
-void RetainedStore::withdraw(Topic& topic) {
-  --topic.wishes;
+void RetainedStore::leave(Topic& topic) {
+  --topic.publishers;
   drop_if_unused(topic);
 }
 
 void RetainedStore::drop_if_unused(Topic& topic) {
-  if (topic.wishes > 0 || !topic.kept.is_empty()) return;
+  if (topic.publishers > 0 || !topic.kept.is_empty()) return;
   if (topic.row != nullptr) {
     stats_->remove_row(topic.row);
     --rows_;
@@ -76,24 +77,32 @@ void RetainedStore::end(Topic& topic) noexcept {
   show(sum_, messages_, bytes_);
 }
 
-void RetainedStore::keep(Topic& topic, RetainedBatch&& batch, std::uint32_t first,
-                         std::uint32_t count, std::span<const std::uint64_t> keys) {
+const RetainedBatch* RetainedStore::keep(Topic& topic, RetainedBatch&& batch, std::uint32_t first,
+                                         std::uint32_t count, std::span<const std::uint64_t> keys) {
+  const RetainedBatch* held = nullptr;
   change(topic, [&](RetainedTopic& kept) {
     kept.next_order = ++next_order_;
-    kept.keep(std::move(batch), first, count, keys);
+    held = kept.keep(std::move(batch), first, count, keys);
   });
   if (bytes_ > bytes_max_) evict_to_bound();
+  return held;
 }
 
-bool RetainedStore::restore(Topic& topic, RetainedBatch&& batch, std::uint32_t first,
-                            std::uint32_t count, std::span<const std::uint64_t> keys) {
-  bool is_kept = false;
+const RetainedBatch* RetainedStore::restore(Topic& topic, RetainedBatch&& batch,
+                                            std::uint32_t first, std::uint32_t count,
+                                            std::span<const std::uint64_t> keys) {
+  const RetainedBatch* held = nullptr;
   change(topic, [&](RetainedTopic& kept) {
     kept.next_order = ++next_order_;
-    is_kept = kept.restore(std::move(batch), first, count, keys);
+    held = kept.restore(std::move(batch), first, count, keys);
   });
   if (bytes_ > bytes_max_) evict_to_bound();
-  return is_kept;
+  return held;
+}
+
+bool RetainedStore::is_expiring() const noexcept {
+  return std::any_of(topics_.begin(), topics_.end(),
+                     [](const auto& item) { return item.second->kept.is_expiring(); });
 }
 
 // The oldest of all goes, whichever topic it is of. Its topic stays: who keeps there is in the
@@ -126,9 +135,15 @@ void RetainedStore::expire(base::Nanos now) {
   std::vector<Topic*> unused;
   for (auto& [name, topic] : topics_) {
     change(*topic, [&](RetainedTopic& kept) { kept.expire(now); });
-    if (topic->wishes == 0 && topic->kept.is_empty()) unused.push_back(topic.get());
+    if (topic->publishers == 0 && topic->kept.is_empty()) unused.push_back(topic.get());
   }
   for (Topic* topic : unused) drop_if_unused(*topic);
+}
+
+void RetainedStore::clear(Topic& topic) {
+  change(topic, [](RetainedTopic& kept) {
+    while (!kept.is_empty()) kept.evict_oldest();
+  });
 }
 
 bool RetainedStore::matches(std::string_view pattern, const Topic& topic) const {

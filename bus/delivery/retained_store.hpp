@@ -15,7 +15,7 @@
 namespace abuzz::delivery {
 
 // What is retained of all topics: 8 MiB a topic, and so many bytes in all; what is oldest goes
-// first, and is counted. A topic has a place here while somebody wishes it or something is kept.
+// first, and is counted. A topic has a place here while it has publishers or something is kept.
 //
 // Threads: one. Ownership: `stats` outlives it; without one nothing is shown.
 // Invariants: of each topic, of what has ended, and so of the sum, which is the row without a name:
@@ -35,21 +35,24 @@ class RetainedStore {
   struct Topic {
     std::string name;
     RetainedTopic kept{topic_bytes_max};
-    std::uint32_t wishes = 0;  // publishers that are here and wish it
+    std::uint32_t publishers = 0;  // that joined and did not leave
     StatsRow* row = nullptr;
   };
-  // Stable until its last wish is withdrawn and it is empty.
+  // Stable while somebody joined it, or it is not empty.
   Topic* find(std::string_view name) noexcept;
-  // Requires: 1 <= messages <= messages_max.
-  Topic& wish(std::string_view name, std::uint32_t messages);
-  void withdraw(Topic& topic);
+  // A publisher that wishes so many messages of each key to be kept, at most messages_max. 0: it
+  // wishes nothing itself, but what it publishes on this topic is kept as well.
+  Topic& join(std::string_view name, std::uint32_t messages);
+  void leave(Topic& topic);
 
-  void keep(Topic& topic, RetainedBatch&& batch, std::uint32_t first, std::uint32_t count,
-            std::span<const std::uint64_t> keys);
-  // Whether something of it is kept now.
-  bool restore(Topic& topic, RetainedBatch&& batch, std::uint32_t first, std::uint32_t count,
-               std::span<const std::uint64_t> keys);
+  // As those of RetainedTopic.
+  const RetainedBatch* keep(Topic& topic, RetainedBatch&& batch, std::uint32_t first,
+                            std::uint32_t count, std::span<const std::uint64_t> keys);
+  const RetainedBatch* restore(Topic& topic, RetainedBatch&& batch, std::uint32_t first,
+                               std::uint32_t count, std::span<const std::uint64_t> keys);
   void expire(base::Nanos now);
+  // All of it goes, counted as evicted.
+  void clear(Topic& topic);
 
   // Calls `use(topic, pieces)` for each topic that matches and has something, pieces oldest first.
   template <class Use>
@@ -58,6 +61,8 @@ class RetainedStore {
   RetainedPiece get(std::string_view name, std::uint64_t key, base::Nanos now);
 
   bool is_empty() const noexcept { return messages_ == 0; }
+  // Something will expire.
+  bool is_expiring() const noexcept;
   std::uint64_t messages() const noexcept { return messages_; }
   std::uint64_t bytes() const noexcept { return bytes_; }
 

@@ -101,17 +101,12 @@ void RetainedTopic::remove(std::uint32_t place) {
   free_units_.push_back(place);
   --messages_;
   bytes_ -= unit_bytes;
-  Held& held = batches_[unit.batch];
-  if (--held.units > 0) return;
-  bytes_ -= held.bytes;
-  if (held.batch.expires_at != 0) --expiring_;
-  held = Held{};
-  free_batches_.push_back(unit.batch);
+  if (--batches_[unit.batch].units == 0) free(unit.batch);
 }
 
-void RetainedTopic::keep(RetainedBatch&& batch, std::uint32_t first, std::uint32_t count,
-                         std::span<const std::uint64_t> keys) {
-  if (count == 0 || messages_max_ == 0) return;
+const RetainedBatch* RetainedTopic::keep(RetainedBatch&& batch, std::uint32_t first,
+                                         std::uint32_t count, std::span<const std::uint64_t> keys) {
+  if (count == 0 || messages_max_ == 0) return nullptr;
   totals_.kept += count;
   std::uint32_t skipped = 0;
   if (keys.empty() && count > messages_max_) skipped = count - messages_max_;
@@ -125,8 +120,23 @@ void RetainedTopic::keep(RetainedBatch&& batch, std::uint32_t first, std::uint32
     remove(same.oldest);
     ++totals_.replaced;
   }
-  --batches_[place].units;  // some message stands: the last one is never replaced at once
+  return settle(place);
+}
+
+// All its messages stand.
+const RetainedBatch* RetainedTopic::settle(std::uint32_t place) {
+  Held& held = batches_[place];
+  if (--held.units == 0) free(place);
   evict_to_bound();
+  return held.units > 0 ? &held.batch : nullptr;
+}
+
+void RetainedTopic::free(std::uint32_t place) {
+  Held& held = batches_[place];
+  bytes_ -= held.bytes;
+  if (held.batch.expires_at != 0) --expiring_;
+  held = Held{};
+  free_batches_.push_back(place);
 }
 
 // The oldest of what was sent later; none: it is the newest.
@@ -139,9 +149,10 @@ std::uint32_t RetainedTopic::place_of(std::int64_t send_time_ns) const noexcept 
   return place;
 }
 
-bool RetainedTopic::restore(RetainedBatch&& batch, std::uint32_t first, std::uint32_t count,
-                            std::span<const std::uint64_t> keys) {
-  if (count == 0 || messages_max_ == 0) return false;
+const RetainedBatch* RetainedTopic::restore(RetainedBatch&& batch, std::uint32_t first,
+                                            std::uint32_t count,
+                                            std::span<const std::uint64_t> keys) {
+  if (count == 0 || messages_max_ == 0) return nullptr;
   totals_.kept += count;
   const std::uint32_t before = place_of(batch.envelope.send_time_ns);
   const std::uint32_t place = hold(std::move(batch));
@@ -155,16 +166,7 @@ bool RetainedTopic::restore(RetainedBatch&& batch, std::uint32_t first, std::uin
       ++totals_.replaced;
     }
   }
-  Held& held = batches_[place];
-  const bool is_kept = --held.units > 0;
-  if (!is_kept) {
-    bytes_ -= held.bytes;
-    if (held.batch.expires_at != 0) --expiring_;
-    held = Held{};
-    free_batches_.push_back(place);
-  }
-  evict_to_bound();
-  return is_kept && batches_[place].units > 0;
+  return settle(place);
 }
 
 void RetainedTopic::evict_oldest() {

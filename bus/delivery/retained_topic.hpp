@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <limits>
 #include <span>
 #include <unordered_map>
@@ -53,13 +54,13 @@ class RetainedTopic {
   void raise(std::uint32_t messages_max) noexcept;
   std::uint32_t messages_max() const noexcept { return messages_max_; }
 
-  // The newest of all. `keys`: of the messages first .. first + count - 1; empty: all 0.
-  void keep(RetainedBatch&& batch, std::uint32_t first, std::uint32_t count,
-            std::span<const std::uint64_t> keys);
-  // What was kept elsewhere, put where it belongs by the time when it was sent. Returns whether
-  // something of it is kept now.
-  bool restore(RetainedBatch&& batch, std::uint32_t first, std::uint32_t count,
-               std::span<const std::uint64_t> keys);
+  // The newest of all. `keys`: of the messages first .. first + count - 1; empty: all 0. Returns
+  // what is kept of it, nullptr for nothing; its slice is empty once it is kept no more.
+  const RetainedBatch* keep(RetainedBatch&& batch, std::uint32_t first, std::uint32_t count,
+                            std::span<const std::uint64_t> keys);
+  // The same with what was kept elsewhere: it is put where it belongs by the time when it was sent.
+  const RetainedBatch* restore(RetainedBatch&& batch, std::uint32_t first, std::uint32_t count,
+                               std::span<const std::uint64_t> keys);
   // The oldest message goes, counted as evicted. Requires: not empty.
   void evict_oldest();
   // What has outlived its time to live goes.
@@ -71,6 +72,7 @@ class RetainedTopic {
   RetainedPiece newest(std::uint64_t key, base::Nanos now) const;
 
   bool is_empty() const noexcept { return messages_ == 0; }
+  bool is_expiring() const noexcept { return expiring_ > 0; }
   std::uint64_t messages() const noexcept { return messages_; }
   std::uint64_t bytes() const noexcept { return bytes_; }
   // When the oldest came, as numbered by the owner. Requires: not empty.
@@ -104,15 +106,17 @@ class RetainedTopic {
   };
 
   std::uint32_t hold(RetainedBatch&& batch);
+  const RetainedBatch* settle(std::uint32_t batch);
   void add(std::uint32_t batch, std::uint32_t index, std::uint64_t key, std::uint32_t before);
   void link_key(std::uint32_t unit, std::uint32_t before);
   void remove(std::uint32_t unit);
+  void free(std::uint32_t batch);
   std::uint32_t place_of(std::int64_t send_time_ns) const noexcept;
   void evict_to_bound();
 
   const std::uint64_t bytes_max_;
   std::uint32_t messages_max_ = 0;
-  std::vector<Held> batches_;
+  std::deque<Held> batches_;  // not moved when it grows
   std::vector<std::uint32_t> free_batches_;
   std::vector<Unit> units_;
   std::vector<std::uint32_t> free_units_;

@@ -19,6 +19,8 @@
 #include "bus/delivery/failure_log.hpp"
 #include "bus/delivery/group.hpp"
 #include "bus/delivery/records.hpp"
+#include "bus/delivery/retained_intake.hpp"
+#include "bus/delivery/retained_store.hpp"
 #include "bus/delivery/routed_store.hpp"
 #include "bus/error.hpp"
 #include "bus/mem/buffer.hpp"
@@ -126,6 +128,12 @@ class Switch {
   // The wall clock now, for what is told to people.
   void note_wall(base::Nanos wall_now) noexcept { wall_now_ = wall_now; }
 
+  // --- Retained (switch_retained.cpp). ---
+  // Something is kept for who comes later: the node is not empty.
+  bool has_retained() const noexcept { return !retained_.is_empty(); }
+  // Some of it will expire: do_timers must be called although nobody is here.
+  bool has_expiring() const noexcept { return retained_.is_expiring(); }
+
   // --- What is to be sent. ---
   // Does what was put off in this cycle: grants credit. Call before collecting.
   void finish_cycle(base::Nanos now);
@@ -162,7 +170,9 @@ class Switch {
   std::size_t subscription_count() const noexcept { return subscription_count_; }
   bool has_groups() const noexcept { return !groups_.empty(); }
   // Something is kept for who comes later.
-  bool holds_messages() const noexcept { return has_groups() || dead_.count() > 0; }
+  bool holds_messages() const noexcept {
+    return has_groups() || dead_.count() > 0 || has_retained();
+  }
   std::size_t publication_count() const noexcept { return publication_count_; }
 
  private:
@@ -212,6 +222,24 @@ class Switch {
   void route(Publication& publication, Routed& routed, std::uint32_t skip);
   static std::uint64_t note_accepted(Publication& publication, std::uint32_t owed);
   void send_abort(Publication& publication);
+
+  // switch_retained.cpp
+  void begin_retaining(Publication& publication, std::uint32_t messages);
+  void retain_topic(RetainedStore::Topic& topic);
+  void stop_retaining(Publication& publication);
+  bool retain(Publication& publication, const wire::BatchHead& head, const mem::Buffer& slice,
+              std::uint32_t skip, base::Nanos expires_at);
+  Verdict accept_restored(Publication& publication, const wire::Record& record,
+                          const wire::BatchHead& head, mem::Buffer&& slice);
+  std::uint16_t check_snapshot(const wire::Subscribe& item);
+  bool open_snapshot(Subscription& subscription);
+  void close_snapshot(Subscription& subscription);
+  void give_snapshot(Subscription& subscription);
+  void give_pieces(Subscription& subscription, const std::vector<RetainedPiece>& pieces);
+  void give(Pair& pair, const RetainedPiece& piece);
+  void give_train(Pair& pair, const RetainedBatch& batch, Conflation::Slot* slot);
+  Routed& acquire_retained(const RetainedBatch& batch, const mem::Buffer& slice);
+  void release_unsent(Routed& routed);
 
   // switch_policy.cpp
   bool read_keys(const Publication& publication, const wire::BatchHead& head,
@@ -353,6 +381,10 @@ class Switch {
   wire::BatchView keys_;                // of the batch that is routed now, where keys decide
   std::vector<std::uint64_t> tickets_;  // scratch
   std::vector<PortId> readers_;         // scratch
+  RetainedStore retained_;
+  RetainedIntake retained_intake_;
+  Publication retained_source_;        // of all that is given out of the store
+  std::vector<RetainedPiece> pieces_;  // scratch
   // Streams of agents that left lately, so that what they resend is recognised.
   struct StreamKey {
     std::uint64_t agent_id;

@@ -49,6 +49,8 @@ Verdict Switch::accept(PortId port, const wire::Record& record, const wire::Batc
     return Verdict::identity;
   // Before its sequence: behind a batch that was not taken the next one leaves a gap.
   if (is_draining_ && port != own_port_) return Verdict::draining;
+  if ((record.flags & wire::record_retained) != 0)
+    return accept_restored(publication, record, head, std::move(slice));
   std::uint32_t skip = 0;
   const Verdict verdict = check_sequence(publication, head, skip);
   if (verdict == Verdict::duplicate) publication.row->add(PublicationCounter::duplicate);
@@ -62,6 +64,9 @@ Verdict Switch::accept(PortId port, const wire::Record& record, const wire::Batc
   Amount accepted = publication.accepted + Amount{count, charge};
   if (!accepted.fits(publication.limit)) return Verdict::over_limit;
 
+  const base::Nanos expires_at = wire::expiry_of(record, now);
+  if (publication.retained && !retain(publication, head, slice, skip, expires_at))
+    return Verdict::corrupt;
   Routed& routed = routed_.acquire();
   routed.publication = &publication;
   routed.slice = std::move(slice);
@@ -76,7 +81,7 @@ Verdict Switch::accept(PortId port, const wire::Record& record, const wire::Batc
   routed.skipped = skip;
   routed.may_repeat = (record.flags & wire::record_may_repeat) != 0;
   routed.handled.add(0, skip);
-  routed.expires_at = wire::expiry_of(record, now);
+  routed.expires_at = expires_at;
   // Boundaries are written before the act that makes them visible.
   publication.accepted = accepted;
   publication.accepted_seq += count;
@@ -106,6 +111,8 @@ void Switch::route(Publication& publication, Routed& routed, std::uint32_t skip)
       offer(*pair, routed, skip, count);
     } else if (count > 0) {
       pair->skips_train = false;
+      // It came in the middle of this one: it gets it as what is retained.
+      if (publication.retained) give_pieces(*pair->subscription, retained_intake_.taken());
     }
     if (!is_lossless) continue;
     // A Want that overtook this batch was cut to the bound; now there may be more of it.
@@ -177,6 +184,7 @@ Verdict Switch::accept_abort(PortId port, const wire::Record& record) {
 // Tells every subscription that got a part of the train that the rest will not come.
 void Switch::send_abort(Publication& publication) {
   publication.next_chunk = 0;
+  if (publication.retained) RetainedIntake::abort(*publication.retained);
   if (publication.route.empty()) return;
   Routed& routed = routed_.acquire();
   routed.publication = &publication;

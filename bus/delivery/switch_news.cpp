@@ -159,6 +159,8 @@ std::uint64_t Switch::unsettled_messages() const noexcept {
       if (!subscription) continue;
       for (const auto& pair : subscription->pairs)
         sum += pair->row->get(PairCounter::queued) + pair->row->get(PairCounter::in_flight);
+      if (const Pair* given = subscription->snapshot.get())
+        sum += given->row->get(PairCounter::queued) + given->row->get(PairCounter::in_flight);
     }
   return sum;
 }
@@ -193,6 +195,7 @@ void Switch::do_timers(base::Nanos now) {
   slow_news_at_ = now + slow_news_interval;
   announce_waiting();
   look_at_groups();
+  if (retained_.is_expiring()) retained_.expire(now);
   std::vector<PortId> over;
   for (auto& [id, port] : ports_) {
     if (port->suspended_since != 0 && now - port->suspended_since > 3 * base::second)

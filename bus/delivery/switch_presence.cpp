@@ -152,6 +152,9 @@ Switch::Load Switch::load_of(PortId id) const noexcept {
     for (const auto& pair : subscription->pairs)
       load.unsettled +=
           pair->row->get(PairCounter::queued) + pair->row->get(PairCounter::in_flight);
+    if (const Pair* given = subscription->snapshot.get())
+      load.unsettled +=
+          given->row->get(PairCounter::queued) + given->row->get(PairCounter::in_flight);
   }
   return load;
 }

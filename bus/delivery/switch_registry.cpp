@@ -22,6 +22,8 @@ Switch::Switch(StatsFile& stats, const Config& config, std::uint64_t node_id, me
       node_id_(node_id),
       pool_(pool),
       closed_(stats),
+      retained_(&stats, config.node.memory_budget_bytes / 8),
+      retained_intake_(retained_, pool),
       random_(node_id),
       dead_(config.node.memory_budget_bytes / 8) {}
 
@@ -115,6 +117,7 @@ std::uint16_t Switch::advertise(PortId id, const wire::Advertise& item) {
   }
   if (is_draining_) return number(Error::closed);
   if (publication_count_ >= config_.node.publications_max) return number(Error::publications_limit);
+  if (item.retain > RetainedStore::messages_max) return number(Error::bad_bound);
   return add_publication(*port, item) != nullptr ? 0 : number(Error::memory_budget);
 }
 
@@ -152,12 +155,14 @@ Publication* Switch::add_publication(Port& port, const wire::Advertise& item) {
   publication->row->set(PublicationCounter::lane, static_cast<std::uint64_t>(item.lane));
   publication->row->set(PublicationCounter::accepted, publication->accepted_seq);
   slot = std::move(publication);
+  if (port.id != own_port_) begin_retaining(*slot, item.retain);
   ++publication_count_;
   stats_.process().set(ProcessCounter::publications_now, publication_count_);
   bool has_rows = true;
   for (auto& [other, owner] : ports_)
     for (auto& subscription : owner->subscriptions)
       if (subscription && subscription->member == nullptr &&
+          subscription->wants != wire::Retained::last_value &&
           matches(subscription->pattern, slot->topic))
         has_rows = has_rows && join(*slot, *subscription);
   if (!has_rows) {
@@ -212,6 +217,7 @@ std::uint16_t Switch::check_subscribe(const Port& port, const wire::Subscribe& i
 
 // A pair for each publication that matches. False without a row for one: the caller ends it.
 bool Switch::join_all(Subscription& subscription) {
+  if (subscription.wants == wire::Retained::last_value) return true;
   for (auto& [id, port] : ports_)
     for (auto& publication : port->publications) {
       if (!publication || !matches(subscription.pattern, publication->topic)) continue;
@@ -239,6 +245,7 @@ wire::Subscribed Switch::subscribe(PortId id, const wire::Subscribe& item, base:
   }
   // What it would resume is gone: the agent registers it afresh, with numbers of its own.
   answer.error = item.resumes ? number(Error::closed) : check_subscribe(*port, item);
+  if (answer.error == 0) answer.error = check_snapshot(item);
   if (answer.error != 0) return answer;
   auto subscription = std::make_unique<Subscription>();
   subscription->port = port;
@@ -251,6 +258,7 @@ wire::Subscribed Switch::subscribe(PortId id, const wire::Subscribe& item, base:
     subscription->policy = Policy::drop_new;
   subscription->latest_max = item.latest;
   subscription->returns = item.returns;
+  if (item.group.empty()) subscription->wants = item.retained;
   subscription->bound = {item.bound_messages, item.bound_bytes};
   subscription->window = {item.window_messages, item.window_bytes};
   subscription->stall_limit = base::Nanos{item.stall_ms} * base::millisecond;
@@ -269,12 +277,14 @@ wire::Subscribed Switch::subscribe(PortId id, const wire::Subscribe& item, base:
   if (is_about_node) ++reserved_subscriptions_;
   stats_.process().set(ProcessCounter::subscriptions_now, subscription_count_);
   answer.generation = ++generation_;
-  const bool has_rows = item.group.empty() ? join_all(*slot) : enter_group(*slot, item);
+  bool has_rows = item.group.empty() ? join_all(*slot) : enter_group(*slot, item);
+  has_rows = has_rows && (pieces_.empty() || open_snapshot(*slot));
   if (!has_rows) {
     end_subscription(*slot, DropReason::shutdown, false);
     answer.error = number(Error::memory_budget);
     return answer;
   }
+  give_snapshot(*slot);
   const Subscription& joined = slot->group != nullptr ? *slot->group->own : *slot;
   answer.matched_publications = static_cast<std::uint32_t>(joined.pairs.size());
   return answer;

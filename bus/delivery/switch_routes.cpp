@@ -102,6 +102,7 @@ void Switch::end_subscription(Subscription& subscription, DropReason reason, boo
     closed_.add_pair(pair->publication->topic, *pair->row);
     stats_.remove_row(pair->row);
   }
+  if (subscription.snapshot) close_snapshot(subscription);
   std::vector<Publication*> touched;
   for (auto& pair : subscription.pairs)
     if (pair->publication->is_withdrawn) touched.push_back(pair->publication);
@@ -166,6 +167,7 @@ void Switch::end_publication(Publication& publication) {
     serve_later(*pair->subscription);
     note_all_ready(*pair->subscription);
   }
+  if (publication.retained) stop_retaining(publication);
   std::erase(port.dirty, &publication);
   publication.is_withdrawn = true;
   --publication_count_;

@@ -166,7 +166,7 @@ void Switch::let_go(const Entry& entry) {
 }
 
 void Switch::let_go(Pair& pair, Routed& routed) {
-  if (pair.subscription->policy == Policy::lossless) pass_span(routed);
+  if (pair.subscription->policy == Policy::lossless && !routed.is_retained) pass_span(routed);
   drop_holder(routed);
 }
 

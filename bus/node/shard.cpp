@@ -228,8 +228,8 @@ std::size_t Shard::do_work(base::Nanos now, base::Nanos wall_now) {
 }
 
 base::Nanos Shard::next_deadline() const noexcept {
-  const bool is_empty = state_->sessions.empty() && !state_->deliveries.has_groups();
-  return is_empty ? -1 : state_->timers_at;
+  if (!state_->sessions.empty() || state_->deliveries.has_groups()) return state_->timers_at;
+  return state_->deliveries.has_expiring() ? state_->timers_at + base::second : -1;
 }
 
 bool Shard::holds_messages() const noexcept {

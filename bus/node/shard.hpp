@@ -49,7 +49,8 @@ class Shard {
   bool has_orders() const noexcept;
   // Reports wait for try_next_report.
   bool has_reports() const noexcept;
-  // It keeps something for who comes later: dead letters, or the queue of a group. Any thread.
+  // It keeps something for who comes later: what is retained, dead letters, or the queue of a
+  // group. Any thread.
   bool holds_messages() const noexcept;
   // Messages that agents did not confirm to have handled: when goodbye was said to them, or now.
   // The shard's thread, or after it ended.

@@ -120,6 +120,7 @@ void Shard::State::add_record(const delivery::Switch::Outgoing& next) {
   record.kind = routed.aborts ? wire::RecordKind::abort : wire::RecordKind::batch;
   record.lane = routed.lane;
   record.hops = 1;
+  if (routed.is_retained) record.flags |= wire::record_retained;
   record.message_count = routed.count;
   record.seq = routed.first_seq;
   record.ttl_left_ms = next.ttl_left_ms;

@@ -14,8 +14,8 @@ constexpr std::size_t items_reserved = 64;
 // Upper estimates: root table and vtables; per item in a vector of tables, beside its string.
 constexpr std::size_t base_bytes = 256;
 constexpr std::size_t vector_bytes = 12;
-constexpr std::size_t advertise_bytes = 48;
-constexpr std::size_t subscribe_bytes = 136;
+constexpr std::size_t advertise_bytes = 56;
+constexpr std::size_t subscribe_bytes = 152;
 
 }  // namespace
 
@@ -115,7 +115,7 @@ flatbuffers::Offset<fb::Control> ControlBuilder::State::write() {
     const auto topic = builder.CreateString(item.topic.data(), item.topic.size());
     advertise_offsets.push_back(fb::CreateAdvertise(
         builder, item.publication, item.publisher_id, item.publisher_epoch, topic, item.base_seq,
-        item.returns, item.lossless_count, static_cast<std::uint8_t>(item.lane)));
+        item.returns, item.lossless_count, static_cast<std::uint8_t>(item.lane), item.retain));
   }
   for (const Subscribe& item : subscribes) {
     const auto pattern = builder.CreateString(item.pattern.data(), item.pattern.size());
@@ -123,11 +123,12 @@ flatbuffers::Offset<fb::Control> ControlBuilder::State::write() {
     if (!item.group.empty()) group = builder.CreateString(item.group.data(), item.group.size());
     const LaneNumbers& numbers = item.resume_received;
     const fb::LaneNumbers received(numbers[0], numbers[1], numbers[2]);
-    subscribe_offsets.push_back(fb::CreateSubscribe(
-        builder, item.subscription, pattern, item.policy, item.bound_messages, item.bound_bytes,
-        item.window_messages, item.window_bytes, item.stall_ms, item.resumes,
-        item.resumes ? &received : nullptr, item.latest, item.returns, group, item.group_mode,
-        item.ack_ms, item.attempts_max));
+    subscribe_offsets.push_back(
+        fb::CreateSubscribe(builder, item.subscription, pattern, item.policy, item.bound_messages,
+                            item.bound_bytes, item.window_messages, item.window_bytes,
+                            item.stall_ms, item.resumes, item.resumes ? &received : nullptr,
+                            item.latest, item.returns, static_cast<std::uint8_t>(item.retained),
+                            group, item.group_mode, item.ack_ms, item.attempts_max, item.key));
   }
   flatbuffers::Offset<fb::Goodbye> goodbye_at;
   if (goodbye) goodbye_at = fb::CreateGoodbye(builder, goodbye->reason, goodbye->deadline_ms);

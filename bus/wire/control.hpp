@@ -91,7 +91,10 @@ struct Advertise {
   bool returns = false;
   std::uint32_t lossless_count = 0;
   Lane lane = Lane::normal;
+  std::uint32_t retain = 0;
 };
+// Values of Subscribe::retained.
+enum class Retained : std::uint8_t { none = 0, then_live = 1, last_value = 2 };
 struct Subscribe {
   std::uint32_t subscription = 0;
   std::string_view pattern;
@@ -102,9 +105,11 @@ struct Subscribe {
   LaneNumbers resume_received{};
   std::uint32_t latest = 0;
   bool returns = false;
+  Retained retained = Retained::none;
   std::string_view group = {};  // empty: not a member of one
   std::uint8_t group_mode = 0;
   std::uint32_t ack_ms = 0, attempts_max = 0;
+  std::uint64_t key = 0;
 };
 struct Goodbye {
   std::uint32_t reason = 0, deadline_ms = 0;

@@ -105,22 +105,34 @@ bool take(const fb::ReplyEnd& from, ReplyEnd& to) noexcept {
   return to.agent_id != 0 && from.reserved() == 0;
 }
 bool take(const fb::Advertise& from, Advertise& to) noexcept {
-  to = {from.publication(), from.publisher_id(), from.publisher_epoch(), text_of(from.topic()),
-        from.base_seq(),    from.returns(),      from.lossless_count(),  Lane{from.lane()}};
+  to = {from.publication(),    from.publisher_id(), from.publisher_epoch(),
+        text_of(from.topic()), from.base_seq(),     from.returns(),
+        from.lossless_count(), Lane{from.lane()},   from.retain()};
   return to.publication != 0 && is_data_lane(to.lane) &&
          to.topic.size() <= reserved_topic_bytes_max;
 }
 bool take(const fb::Subscribe& from, Subscribe& to) noexcept {
-  to = {from.subscription(),   text_of(from.pattern()),
-        from.policy(),         from.bound_messages(),
-        from.bound_bytes(),    from.window_messages(),
-        from.window_bytes(),   from.stall_ms(),
-        from.resumes(),        numbers_of(from.resume_received()),
-        from.latest(),         from.returns(),
-        text_of(from.group()), from.group_mode(),
-        from.ack_ms(),         from.attempts_max()};
-  return to.subscription != 0 && to.policy <= policy_max && to.group_mode <= group_mode_max &&
-         to.group.size() <= group_bytes_max && to.pattern.size() <= reserved_topic_bytes_max;
+  to = {from.subscription(),
+        text_of(from.pattern()),
+        from.policy(),
+        from.bound_messages(),
+        from.bound_bytes(),
+        from.window_messages(),
+        from.window_bytes(),
+        from.stall_ms(),
+        from.resumes(),
+        numbers_of(from.resume_received()),
+        from.latest(),
+        from.returns(),
+        Retained{from.retained()},
+        text_of(from.group()),
+        from.group_mode(),
+        from.ack_ms(),
+        from.attempts_max(),
+        from.key()};
+  return to.subscription != 0 && to.policy <= policy_max && to.retained <= Retained::last_value &&
+         to.group_mode <= group_mode_max && to.group.size() <= group_bytes_max &&
+         to.pattern.size() <= reserved_topic_bytes_max;
 }
 
 template <class Item>

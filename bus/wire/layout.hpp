@@ -61,6 +61,7 @@ inline constexpr std::uint32_t ttl_over = 0xFFFF'FFFF;
 // Record flags.
 inline constexpr std::uint8_t record_resume = 1;      // first after a link was lost: adopt seq - 1
 inline constexpr std::uint8_t record_may_repeat = 2;  // may have been delivered before
+inline constexpr std::uint8_t record_retained = 4;    // was kept for who comes later
 
 // Envelope flags: the low 16 bits may be ignored, the high 16 must be understood.
 inline constexpr std::uint32_t batch_has_keys = 1u << 0;  // some message has a key that is not 0

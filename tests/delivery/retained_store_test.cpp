@@ -128,10 +128,10 @@ TEST_F(Retained, WhatIsRestoredStandsWhereItWasSent) {
   topic.raise(2);
   keep(topic, 10, {0});
   keep(topic, 30, {0});
-  EXPECT_FALSE(topic.restore(batch(5, 1), 0, 1, {}));  // older than both
-  EXPECT_TRUE(topic.restore(batch(20, 1), 0, 1, {}));
+  EXPECT_EQ(topic.restore(batch(5, 1), 0, 1, {}), nullptr);  // older than both
+  EXPECT_NE(topic.restore(batch(20, 1), 0, 1, {}), nullptr);
   EXPECT_EQ(values(topic), (std::vector<Value>{{20, 0}, {30, 0}}));
-  EXPECT_TRUE(topic.restore(batch(40, 1), 0, 1, {}));
+  EXPECT_NE(topic.restore(batch(40, 1), 0, 1, {}), nullptr);
   EXPECT_EQ(values(topic), (std::vector<Value>{{30, 0}, {40, 0}}));
   expect_balance(topic);
 }
@@ -196,8 +196,8 @@ class Store : public Retained {
 };
 
 TEST_F(Store, GivesWhatMatchesAPattern) {
-  store_.keep(store_.wish("a.b", 1), batch(1, 1), 0, 1, {});
-  store_.keep(store_.wish("a.c", 1), batch(2, 1), 0, 1, {});
+  store_.keep(store_.join("a.b", 1), batch(1, 1), 0, 1, {});
+  store_.keep(store_.join("a.c", 1), batch(2, 1), 0, 1, {});
   EXPECT_EQ(snapshot("a.c"), (std::vector<std::uint64_t>{2}));
   EXPECT_EQ(snapshot("a.*").size(), 2u);
   EXPECT_TRUE(snapshot("b.>").empty());
@@ -206,12 +206,12 @@ TEST_F(Store, GivesWhatMatchesAPattern) {
 }
 
 TEST_F(Store, KeepsBeyondItsPublishersAndForgetsWhatIsEmpty) {
-  RetainedStore::Topic& topic = store_.wish("a", 1);
-  store_.withdraw(topic);
+  RetainedStore::Topic& topic = store_.join("a", 1);
+  store_.leave(topic);
   EXPECT_EQ(store_.find("a"), nullptr);
-  RetainedStore::Topic& again = store_.wish("a", 1);
+  RetainedStore::Topic& again = store_.join("a", 1);
   store_.keep(again, batch(1, 1, 50), 0, 1, {});
-  store_.withdraw(again);
+  store_.leave(again);
   ASSERT_NE(store_.find("a"), nullptr);
   EXPECT_FALSE(store_.is_empty());
   store_.expire(50);
@@ -222,7 +222,7 @@ TEST_F(Store, KeepsBeyondItsPublishersAndForgetsWhatIsEmpty) {
 }
 
 TEST_F(Store, CountsHitsAndMisses) {
-  RetainedStore::Topic& topic = store_.wish("a", 1);
+  RetainedStore::Topic& topic = store_.join("a", 1);
   store_.keep(topic, batch(1, 1), 0, 1, std::vector<std::uint64_t>{7});
   EXPECT_NE(store_.get("a", 0, 0).batch, nullptr);
   EXPECT_NE(store_.get("a", 7, 0).batch, nullptr);
@@ -236,7 +236,7 @@ TEST_F(Store, CountsHitsAndMisses) {
 TEST_F(Store, IsBoundedInAllAndTheOldestGoesFirst) {
   std::vector<RetainedStore::Topic*> topics;
   for (int index = 0; index < 10; ++index)
-    topics.push_back(&store_.wish("t." + std::to_string(index), 1000));
+    topics.push_back(&store_.join("t." + std::to_string(index), 1000));
   for (std::uint64_t seq = 1; seq <= 1000; ++seq)
     store_.keep(*topics[seq % topics.size()], batch(seq, 1), 0, 1, {});
   EXPECT_LE(store_.bytes(), bytes_max);

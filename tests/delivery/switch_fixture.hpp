@@ -31,6 +31,8 @@ struct SubscribeWish {
   std::uint64_t bound_messages = 100;
   std::uint64_t bound_bytes = 4 * base::mib;
   std::uint64_t window_messages = 1000;
+  wire::Retained retained = wire::Retained::none;
+  std::uint64_t key = 0;
 };
 
 inline std::uint64_t seed_of_run() {
@@ -53,8 +55,9 @@ class SwitchTest : public ::testing::Test {
     switch_.open_port(subscriber_port);
   }
 
-  void advertise(std::uint32_t handle, std::string_view topic) {
+  void advertise(std::uint32_t handle, std::string_view topic, std::uint32_t retain = 0) {
     wire::Advertise item;
+    item.retain = retain;
     item.publication = item.publisher_id = handle;
     item.publisher_epoch = 1;
     item.topic = topic;
@@ -63,7 +66,8 @@ class SwitchTest : public ::testing::Test {
     topics_[handle] = std::string(topic);
     switch_.finish_cycle(now_);
   }
-  void subscribe(const SubscribeWish& wish) {
+  void subscribe(const SubscribeWish& wish) { ASSERT_EQ(try_subscribe(wish), 0); }
+  std::uint16_t try_subscribe(const SubscribeWish& wish) {
     wire::Subscribe item;
     item.subscription = wish.handle;
     item.pattern = wish.pattern;
@@ -74,13 +78,15 @@ class SwitchTest : public ::testing::Test {
     item.window_messages = wish.window_messages;
     item.window_bytes = 4 * base::mib;
     item.stall_ms = 1000;
-    ASSERT_EQ(switch_.subscribe(subscriber_port, item, now_).error, 0);
+    item.retained = wish.retained;
+    item.key = wish.key;
+    return switch_.subscribe(subscriber_port, item, now_).error;
   }
 
   // Publishes one batch, a message for each key.
   Verdict publish(std::uint32_t handle, const std::vector<std::uint64_t>& keys,
-                  std::size_t payload_bytes = 16, std::uint32_t ttl_ms = 0,
-                  const Chunk& chunk = {}) {
+                  std::size_t payload_bytes = 16, std::uint32_t ttl_ms = 0, const Chunk& chunk = {},
+                  std::uint64_t restored_seq = 0) {
     const std::string& topic = topics_[handle];
     const auto slots = static_cast<std::uint32_t>(keys.size());
     const std::size_t each = base::align_up(payload_bytes, 8);
@@ -98,7 +104,8 @@ class SwitchTest : public ::testing::Test {
     envelope.publisher_id = handle;
     envelope.publisher_epoch = 1;
     if (lanes_.contains(handle)) envelope.lane = lanes_[handle];
-    envelope.first_seq = next_seq_[handle] + 1;
+    envelope.first_seq = restored_seq != 0 ? restored_seq : next_seq_[handle] + 1;
+    envelope.send_time_ns = static_cast<std::int64_t>(envelope.first_seq);
     if (chunk.count > 0) {
       envelope.flags = wire::batch_chunk;
       if (chunk.index + 1 == chunk.count) envelope.flags |= wire::batch_last_chunk;
@@ -116,8 +123,10 @@ class SwitchTest : public ::testing::Test {
     record.message_count = head.envelope.message_count;
     record.seq = head.envelope.first_seq;
     record.ttl_left_ms = ttl_ms;
+    if (restored_seq != 0) record.flags = wire::record_resume | wire::record_retained;
     const Verdict verdict = switch_.accept(publisher_port, record, head, std::move(slice), now_);
-    if (verdict == Verdict::taken) next_seq_[handle] += head.envelope.message_count;
+    if (verdict == Verdict::taken && restored_seq == 0)
+      next_seq_[handle] += head.envelope.message_count;
     switch_.finish_cycle(now_);
     return verdict;
   }
@@ -131,6 +140,7 @@ class SwitchTest : public ::testing::Test {
   struct Got {
     std::uint32_t publication = 0;
     std::uint64_t seq = 0;
+    bool is_retained = false;
     bool operator==(const Got&) const = default;
   };
   // Sends up to `records_max` records to the subscriber; returns the messages, one by one.
@@ -139,8 +149,8 @@ class SwitchTest : public ::testing::Test {
     Switch::Outgoing next;
     while (records_max-- > 0 && switch_.peek(subscriber_port, next)) {
       for (std::uint32_t index = 0; index < next.count; ++index)
-        got.push_back(
-            {next.routed->publication->handle, next.routed->first_seq + next.first + index});
+        got.push_back({next.routed->publication->handle,
+                       next.routed->first_seq + next.first + index, next.routed->is_retained});
       last_ttl_ms_ = next.ttl_left_ms;
       Step step{next.routed->lane, next.first_delivery + next.count - 1, {next.count, 0}};
       wire::BatchHead head;
@@ -174,6 +184,9 @@ class SwitchTest : public ::testing::Test {
     switch_.finish_cycle(now_);
   }
 
+  // It ended; the next one with its handle counts from 1.
+  void forget_numbers(std::uint32_t handle) { subscribers_.erase(handle); }
+
   RowSnapshot row_of(RowKind kind, std::size_t index) const {
     const StatsSnapshot snapshot = stats_->snapshot();
     for (const RowSnapshot& row : snapshot.rows)
@@ -194,7 +207,10 @@ class SwitchTest : public ::testing::Test {
       std::uint64_t accepted = 0;
       for (const RowSnapshot& row : snapshot.rows)
         if (row.index == pair.ids[0]) accepted = row.get(PublicationCounter::accepted);
-      EXPECT_EQ(accepted - pair.get(PairCounter::join), pair.get(PairCounter::matched));
+      // Else it is what was retained.
+      if (pair.ids[0] != 0) {
+        EXPECT_EQ(accepted - pair.get(PairCounter::join), pair.get(PairCounter::matched));
+      }
       const std::uint64_t dropped =
           pair.get(PairCounter::dropped_queue_full) + pair.get(PairCounter::dropped_peer_gone) +
           pair.get(PairCounter::dropped_shutdown) + pair.get(PairCounter::dropped_corrupt) +
@@ -202,7 +218,8 @@ class SwitchTest : public ::testing::Test {
           pair.get(PairCounter::dropped_dead);
       EXPECT_EQ(pair.get(PairCounter::matched),
                 pair.get(PairCounter::delivered) + dropped + pair.get(PairCounter::queued) +
-                    pair.get(PairCounter::in_flight) + pair.get(PairCounter::void_after_join))
+                    pair.get(PairCounter::unknown_peer_gone) + pair.get(PairCounter::in_flight) +
+                    pair.get(PairCounter::void_after_join))
           << pair.text;
     }
     for (const RowSnapshot& row : snapshot.rows) {

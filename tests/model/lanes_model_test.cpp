@@ -16,8 +16,8 @@ class LanesModel : public ::testing::Test {
  protected:
   LanesModel() : node_({}, false, 1) {
     node_.network().set_faults({10 * base::microsecond, 100 * base::microsecond, 0});
-    publisher_.add_publisher("lane.high", Lane::high);
-    publisher_.add_publisher("lane.bulk", Lane::bulk);
+    publisher_.add_publisher("lane.high", {.lane = Lane::high});
+    publisher_.add_publisher("lane.bulk", {.lane = Lane::bulk});
     advance(400);
   }
   void advance(std::size_t steps = 1) {

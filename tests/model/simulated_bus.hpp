@@ -79,8 +79,9 @@ class SimulatedAgent {
   }
 
   std::size_t step() { return core_->do_work(); }
-  client::PublisherCore& add_publisher(const std::string& topic, Lane lane = Lane::normal) {
-    publishers_.push_back(core_->open_publisher(core_, topic, {.lane = lane}).value());
+  client::PublisherCore& add_publisher(const std::string& topic,
+                                       const PublisherOptions& options = {}) {
+    publishers_.push_back(core_->open_publisher(core_, topic, options).value());
     return *publishers_.back();
   }
   Seen& add_subscription(const std::string& pattern, const SubscribeOptions& options = {}) {

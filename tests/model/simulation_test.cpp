@@ -67,8 +67,8 @@ class Simulation {
     seen_.push_back(&agent.add_subscription("work.*.item"));
     seen_.push_back(&agent.add_subscription("work.>"));
     if (faults_.naps) add_lossy(agent);
-    agent.add_publisher("work." + name + ".item", any_lane());
-    agent.add_publisher("work." + name + ".other.thing", any_lane());
+    agent.add_publisher("work." + name + ".item", {.lane = any_lane()});
+    agent.add_publisher("work." + name + ".other.thing", {.lane = any_lane()});
   }
   Lane any_lane() { return static_cast<Lane>(1 + random_.below(3)); }
   void add_lossy(SimulatedAgent& agent) {

@@ -40,6 +40,13 @@ BAD = [
     (["pub", "a", "x", "--rate", "0"], 2, "ABZ-1002"),
     (["pub", "a", "x", "--lane", "control"], 2, "ABZ-1002"),
     (["pub", "a", "x", "--timeout", "10"], 2, "ABZ-1002"),
+    (["pub", "a", "x", "--retain", "0"], 2, "ABZ-1002"),
+    (["pub", "a", "x", "--retain", "65537"], 2, "ABZ-1002"),
+    (["get"], 2, "ABZ-1003"),
+    (["get", "a.*"], 2, "ABZ-0201"),
+    (["get", "$a"], 7, "ABZ-0203"),
+    (["get", "a", "--key", "0"], 2, "ABZ-1002"),
+    (["get", "a", "--raw", "--json"], 2, "ABZ-1002"),
     (["pub", "a", "x", "--ttl", "0s"], 2, "ABZ-1002"),
     (["pub", "a", "x", "--ttl", "10"], 2, "ABZ-1002"),
     (["pub", "a", "x", "--ttl", "577h"], 2, "ABZ-1002"),
@@ -57,7 +64,6 @@ BAD = [
     (["sub", "a", "--queue", "1048577"], 2, "ABZ-1002"),
     (["sub", "a", "--raw", "--json"], 2, "ABZ-1002"),
     # Of later milestones.
-    (["pub", "a", "x", "--retain", "1"], 2, "ABZ-1001"),
     (["sub", "a", "--shoal", "g"], 2, "ABZ-1001"),
     (["sub", "a", "--ack"], 2, "ABZ-1002"),
     # Config.
@@ -96,7 +102,8 @@ GOOD = [
     ["config", "explain", "node.idle_exit"], ["config", "explain", "node"], ["config", "init", "-"],
     ["doctor"], ["doctor", "--json"], ["topo"], ["topo", "--json", "--machine", "core:4 pu:1"],
     ["node", "stop"], ["node", "stop", "--json"],
-    ["pub", "--help"], ["sub", "--help"], ["node", "--help"], ["node", "run", "--help"],
+    ["pub", "--help"], ["sub", "--help"], ["get", "--help"],
+    ["node", "--help"], ["node", "run", "--help"],
     ["help"], ["help", "pub"], ["help", "node", "run"],
     ["config", "--help"], ["bench", "--help"], ["demo", "--help"],
 ]

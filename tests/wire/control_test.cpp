@@ -17,12 +17,12 @@ class Listing final : public ControlSink {
  public:
   void on(const Advertise& i) override {
     line("advertise", i.publication, i.publisher_id, i.publisher_epoch, i.topic, i.base_seq,
-         number(i.lane));
+         number(i.lane), i.retain);
   }
   void on(const Subscribe& i) override {
     line("subscribe", i.subscription, i.pattern, i.policy, i.bound_messages, i.bound_bytes,
          i.window_messages, i.window_bytes, i.stall_ms, i.resumes, i.resume_received[0],
-         i.resume_received[1], i.resume_received[2]);
+         i.resume_received[1], i.resume_received[2], static_cast<int>(i.retained), i.key);
   }
   void on(const Withdraw& i) override { line("withdraw", i.publication); }
   void on(const Unsubscribe& i) override { line("unsubscribe", i.subscription); }
@@ -142,13 +142,16 @@ void add_everything(ControlBuilder& builder) {
                         .window_bytes = 46,
                         .stall_ms = 47,
                         .resumes = true,
-                        .resume_received = {48, 49, 50}});
+                        .resume_received = {48, 49, 50},
+                        .retained = Retained::last_value,
+                        .key = 53});
   builder.add(Advertise{.publication = 49,
                         .publisher_id = 50,
                         .publisher_epoch = 51,
                         .topic = topic,
                         .base_seq = 52,
-                        .lane = Lane::high});
+                        .lane = Lane::high,
+                        .retain = 54});
 }
 
 TEST(Control,
@@ -156,8 +159,8 @@ TEST(Control,
   ControlBuilder builder;
   add_everything(builder);
   EXPECT_EQ(listed(builder.finish()),
-            "advertise 49 50 51 docs.new.report 52 1\n"
-            "subscribe 42 docs.*.> 1 43 44 45 46 47 1 48 49 50\n"
+            "advertise 49 50 51 docs.new.report 52 1 54\n"
+            "subscribe 42 docs.*.> 1 43 44 45 46 47 1 48 49 50 2 53\n"
             "withdraw 41\n"
             "credit 36 37 38 39 35\n"
             "outcome 32 33 34 35\n"
@@ -279,6 +282,10 @@ TEST(Control, handles_that_are_zero_are_refused) {
 TEST(Control, values_out_of_range_are_refused) {
   EXPECT_EQ(read_one(Subscribe{.subscription = 1, .pattern = ">", .policy = 3}), Reject::none);
   EXPECT_EQ(read_one(Subscribe{.subscription = 1, .pattern = ">", .policy = 4}), Reject::control);
+  EXPECT_EQ(read_one(Subscribe{.subscription = 1, .pattern = ">", .retained = Retained{2}}),
+            Reject::none);
+  EXPECT_EQ(read_one(Subscribe{.subscription = 1, .pattern = ">", .retained = Retained{3}}),
+            Reject::control);
   EXPECT_EQ(read_one(Verdict{.subscription = 1, .first_delivery = 0, .count = 1}), Reject::control);
   EXPECT_EQ(read_one(Verdict{.subscription = 1, .first_delivery = 1, .count = 0}), Reject::control);
   EXPECT_EQ(read_one(Verdict{.subscription = 1, .first_delivery = ~0ull, .count = 1}),

@@ -162,7 +162,8 @@ TEST(Golden, control_items_are_the_same_bytes) {
                                          .publisher_epoch = 1,
                                          .topic = topic,
                                          .base_seq = 40,
-                                         .lane = Lane::bulk});
+                                         .lane = Lane::bulk,
+                                         .retain = 3});
   compare_control("subscribe", Subscribe{.subscription = 1,
                                          .pattern = "docs.*.>",
                                          .policy = 0,
@@ -191,6 +192,15 @@ TEST(Golden, control_items_are_the_same_bytes) {
                                                .group_mode = 2,
                                                .ack_ms = 30'000,
                                                .attempts_max = 20});
+  compare_control("subscribe_last_value", Subscribe{.subscription = 1,
+                                                    .pattern = "docs.new",
+                                                    .policy = 1,
+                                                    .bound_messages = 1,
+                                                    .bound_bytes = 8 << 20,
+                                                    .window_messages = 16'384,
+                                                    .window_bytes = 2 << 20,
+                                                    .retained = Retained::last_value,
+                                                    .key = 7});
   compare_control("withdraw", Withdraw{.publication = 9});
   compare_control("unsubscribe", Unsubscribe{.subscription = 1});
   compare_control("credit", Credit{.publication = 9,
