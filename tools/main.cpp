@@ -78,7 +78,7 @@ struct Verb {
   std::string_view name;
   int (*run)(const Words& words);
 };
-constexpr std::array<Verb, 18> verbs{{{"pub", run_pub},
+constexpr std::array<Verb, 19> verbs{{{"pub", run_pub},
                                       {"sub", run_sub},
                                       {"get", run_get},
                                       {"request", run_request},

@@ -85,7 +85,6 @@ struct Shard::State {
   base::Position<bool> holds_messages{false};
   std::uint64_t orders_taken = 0;               // the shard's thread
   base::Position<std::uint64_t> reports_taken;  // reception's thread
-  base::Position<bool> holds_messages{false};   // the shard's thread
   const char* fault = "";                       // of the frame that is refused; static
   bool may_have_input = true;  // the hub was not found empty since it was last noted
   bool is_draining = false;
