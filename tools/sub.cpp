@@ -276,6 +276,7 @@ int run_sub(const Words& words) {
   if (const auto code = parse_flags(words, flags)) return *code;
   if (const auto code = refuse_pattern(flags.pattern)) return *code;
   if (const auto code = refuse_name(flags.name)) return *code;
+  if (const auto code = refuse_name(flags.options.group)) return *code;
   Result<LoadedConfig> loaded = load_settings(flags.shared);
   if (!loaded.ok()) return complain(loaded.failure());
 

@@ -38,10 +38,13 @@ std::uint32_t Dealer::room(const Member& member) const noexcept {
       std::min<std::uint64_t>(allowed - waiting, leased_max_ - member.leased));
 }
 
-bool Dealer::has_room(Member& member, std::uint64_t bytes, base::Nanos now) const noexcept {
+bool Dealer::has_room(Member& member, const Offer& offer, base::Nanos now) const noexcept {
   const std::uint64_t waiting = member.dealt.bytes - member.taken.bytes;
-  const bool fits = waiting == 0 || waiting + bytes <= member.window_bytes;
-  if (fits && !member.is_away && room(member) > 0) {
+  const bool fits = waiting == 0 || waiting + offer.bytes <= member.window_bytes;
+  const bool is_idle = member.handled == member.dealt.messages;
+  if (is_idle) member.has_suspect = false;
+  const bool is_alone = is_idle || !(member.has_suspect || offer.is_suspect);
+  if (fits && is_alone && !member.is_away && room(member) > 0) {
     member.full_since = 0;
     return true;
   }
@@ -49,27 +52,26 @@ bool Dealer::has_room(Member& member, std::uint64_t bytes, base::Nanos now) cons
   return false;
 }
 
-Member* Dealer::choose(std::uint64_t key, std::uint64_t bytes, base::Random& random,
-                       base::Nanos now) {
+Member* Dealer::choose(const Offer& offer, base::Random& random, base::Nanos now) {
   if (members_.empty()) return nullptr;
   switch (mode_) {
     case GroupMode::least_outstanding:
       break;
     case GroupMode::round_robin:
-      return next_in_turn(bytes, now);
+      return next_in_turn(offer, now);
     case GroupMode::sticky:
-      if (key != 0) return by_key(key, bytes, random, now);
+      if (offer.key != 0) return by_key(offer, random, now);
       break;
   }
-  return least_outstanding(bytes, random, now);
+  return least_outstanding(offer, random, now);
 }
 
-Member* Dealer::least_outstanding(std::uint64_t bytes, base::Random& random, base::Nanos now) {
+Member* Dealer::least_outstanding(const Offer& offer, base::Random& random, base::Nanos now) {
   Member* best = nullptr;
   const std::size_t start = random.below(members_.size());
   const auto look = [&](std::size_t place) {
     Member& member = *members_[place % members_.size()];
-    if (!has_room(member, bytes, now)) return;
+    if (!has_room(member, offer, now)) return;
     if (best == nullptr || member.leased < best->leased) best = &member;
   };
   look(start);
@@ -79,11 +81,11 @@ Member* Dealer::least_outstanding(std::uint64_t bytes, base::Random& random, bas
   return best;
 }
 
-Member* Dealer::next_in_turn(std::uint64_t bytes, base::Nanos now) {
+Member* Dealer::next_in_turn(const Offer& offer, base::Nanos now) {
   for (std::size_t tried = 0; tried < members_.size(); ++tried) {
     if (turn_ >= members_.size()) turn_ = 0;
     Member& member = *members_[turn_++];
-    if (has_room(member, bytes, now)) return &member;
+    if (has_room(member, offer, now)) return &member;
   }
   return nullptr;
 }
@@ -98,12 +100,11 @@ Member* Dealer::home_of(std::uint64_t key) {
   return home;
 }
 
-Member* Dealer::by_key(std::uint64_t key, std::uint64_t bytes, base::Random& random,
-                       base::Nanos now) {
-  Member& home = *home_of(key);
-  if (has_room(home, bytes, now)) return &home;
+Member* Dealer::by_key(const Offer& offer, base::Random& random, base::Nanos now) {
+  Member& home = *home_of(offer.key);
+  if (has_room(home, offer, now)) return &home;
   if (now - home.full_since < spill_after) return nullptr;
-  return least_outstanding(bytes, random, now);
+  return least_outstanding(offer, random, now);
 }
 
 std::uint32_t Dealer::run_length(const Member& member, std::uint64_t waiting) const noexcept {

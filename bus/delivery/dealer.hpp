@@ -26,8 +26,10 @@ struct Member {
   std::uint64_t id;  // of the group; never given again
   Allowance allowance;
   std::uint64_t window_bytes;
-  std::uint32_t leased = 0;    // messages that it got and that are not resolved
-  Amount dealt, taken;         // in all; taken: by a worker of it
+  std::uint32_t leased = 0;   // messages that it got and that are not resolved
+  std::uint64_t handled = 0;  // messages, in all
+  bool has_suspect = false;   // it was dealt a message that may kill it, and gets nothing beside it
+  Amount dealt, taken;        // in all; taken: by a worker of it
   base::Nanos full_since = 0;  // 0: it had room when it was last asked for
   bool is_away = false;        // its link is lost: it may come back
   // Something was sent to it and has not arrived since then; 0: nothing such.
@@ -72,8 +74,14 @@ class Dealer {
     for (auto& member : members_) visit(*member);
   }
 
-  // Who gets a message of that key (0: none) and so many bytes. nullptr: it has to wait.
-  Member* choose(std::uint64_t key, std::uint64_t bytes, base::Random& random, base::Nanos now);
+  // What is to be dealt.
+  struct Offer {
+    std::uint64_t key = 0;  // 0: none
+    std::uint64_t bytes = 0;
+    bool is_suspect = false;  // a member that had it has died: it goes to one that has nothing else
+  };
+  // Who gets it. nullptr: it has to wait.
+  Member* choose(const Offer& offer, base::Random& random, base::Nanos now);
   // How many messages of those that wait it should get at once: its part, where all were to get
   // some, and no more than it has room for. At least 1. Requires: it has room.
   std::uint32_t run_length(const Member& member, std::uint64_t waiting) const noexcept;
@@ -81,14 +89,18 @@ class Dealer {
   void note_dealt(Member& member, Amount amount, base::Nanos now) noexcept;
   // What its workers have taken, in all.
   void note_taken(Member& member, Amount taken, base::Nanos now) noexcept;
+  // What its handlers have come to the end of, in all.
+  static void note_handled(Member& member, std::uint64_t messages) noexcept {
+    member.handled = messages;
+  }
   void note_resolved(Member& member, std::uint32_t messages) noexcept { member.leased -= messages; }
 
  private:
   std::uint32_t room(const Member& member) const noexcept;
-  bool has_room(Member& member, std::uint64_t bytes, base::Nanos now) const noexcept;
-  Member* least_outstanding(std::uint64_t bytes, base::Random& random, base::Nanos now);
-  Member* next_in_turn(std::uint64_t bytes, base::Nanos now);
-  Member* by_key(std::uint64_t key, std::uint64_t bytes, base::Random& random, base::Nanos now);
+  bool has_room(Member& member, const Offer& offer, base::Nanos now) const noexcept;
+  Member* least_outstanding(const Offer& offer, base::Random& random, base::Nanos now);
+  Member* next_in_turn(const Offer& offer, base::Nanos now);
+  Member* by_key(const Offer& offer, base::Random& random, base::Nanos now);
   Member* home_of(std::uint64_t key);
 
   const GroupMode mode_;

@@ -57,9 +57,10 @@ struct Train {
 // In the ledger of a pair, `queued` is waiting and delayed, `in_flight` is leased. A message counts
 // once, whatever its attempts; those stand beside.
 //
-// What is tried again is dealt alone, so that one message that kills its members does not take
-// others with it. Groups whose name begins with '$' are the node's own use: a message is tried once
-// at most, and what a member had when it died is unknown.
+// What a member had when it died goes to members that have nothing else in hand, one message each,
+// so that one that kills its members does not take others with it. Groups whose name begins with
+// '$' are the node's own use: a message is tried once at most, and what a member had when it died
+// is unknown.
 struct Group {
   Group(std::string given_name, const GroupTerms& given, std::uint32_t leased_max)
       : name(std::move(given_name)), terms(given), dealer(given.mode, leased_max) {}

@@ -28,6 +28,7 @@ struct Lot {
   std::uint32_t attempt = 0;  // made so far, the present one included
   std::uint64_t failure = 0;  // the last of FailureLog; 0: none
   bool may_repeat = false;    // some member may have handled them
+  bool is_suspect = false;    // the last member that had them died
   bool owes = true;           // the publisher keeps the batch for them
   // The lease.
   Member* member = nullptr;

@@ -307,6 +307,7 @@ class Switch {
   void fail(Group& group, Lot& lot, std::uint64_t bits, FailureCause cause, base::Nanos delay);
   void return_untried(Group& group, Lot& lot, std::uint64_t bits);
   void settle_member(Subscription& subscription, Line& line, std::uint64_t done_no);
+  void note_handled(Subscription& subscription);
   static void retire(Subscription& subscription, Line& line);
   template <class Use>
   static void for_leased(Line& line, std::uint64_t first_delivery, std::uint64_t count, Use&& use);

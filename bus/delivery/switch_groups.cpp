@@ -138,16 +138,16 @@ bool Switch::deal_line(Group& group, Line& line) {
     if (is_expired(entry)) {
       drop_queued(own, entry, entry.count, DropReason::expired);
     } else {
-      const std::uint64_t key = entry.lot == nullptr ? 0 : entry.lot->key;
-      Member* member = group.dealer.choose(key, entry.charge, random_, now_);
+      Dealer::Offer offer{0, entry.charge, false};
+      if (entry.lot != nullptr) offer = {entry.lot->key, entry.charge, entry.lot->is_suspect};
+      Member* member = group.dealer.choose(offer, random_, now_);
       if (member == nullptr && !group.dealer.is_sticky()) return false;
       if (member == nullptr) {
         ++place;
         continue;
       }
-      const bool is_alone = entry.lot != nullptr && entry.lot->attempt > 0;
       const std::uint32_t most =
-          is_alone ? 1 : group.dealer.run_length(*member, own.queued.messages);
+          offer.is_suspect ? 1 : group.dealer.run_length(*member, own.queued.messages);
       deal_to(group, *member, entry, std::min(entry.count, most));
     }
     // Places may have moved.
@@ -193,6 +193,7 @@ void Switch::copy_facts(const Lot& from, Lot& to) noexcept {
   to.attempt = from.attempt;
   to.failure = from.failure;
   to.may_repeat = from.may_repeat;
+  to.is_suspect = from.is_suspect;
   to.owes = from.owes;
 }
 
@@ -218,6 +219,7 @@ void Switch::deal_to(Group& group, Member& member, Entry& entry, std::uint32_t c
   lot.is_named = true;
   carried = carried + carry(*member.subscription, *lot.routed, lot, lot.count);
   group.dealer.note_dealt(member, carried, now_);
+  member.has_suspect = lot.is_suspect;
   group.leased += lot.count;
   show_leased(group, member);
 }

@@ -190,6 +190,7 @@ void Switch::fail(Group& group, Lot& lot, std::uint64_t bits, FailureCause cause
   split_off(group, lot, ended, [&](Lot& again) {
     again.failure = failure;
     again.may_repeat = true;
+    again.is_suspect = cause == FailureCause::member_gone;
     if (is_dead) return bury(group, again);
     const base::Nanos span = delay >= 0 ? delay : back_off(again.attempt, random_);
     if (span == 0) return requeue(group, again);
@@ -220,6 +221,14 @@ void Switch::settle_member(Subscription& subscription, Line& line, std::uint64_t
         bits_of(0, static_cast<std::uint32_t>(std::min<std::uint64_t>(handled, entry.count))));
   }
   retire(subscription, line);
+}
+
+void Switch::note_handled(Subscription& subscription) {
+  std::uint64_t handled = 0;
+  for (const Line& line : subscription.lines) handled += line.done_no;
+  if (handled == subscription.member->handled) return;
+  Dealer::note_handled(*subscription.member, handled);
+  deal_later(*subscription.group);
 }
 
 // Takes entries out that arrived and of which nothing is leased.
@@ -261,6 +270,7 @@ void Switch::drop_over(Subscription& subscription, Line& line) {
     subscription.member->dealt = subscription.member->dealt - amount;
     if (entry.count > 0) subscription.group->leases.let_go(*entry.lot);
     drop_holder(*entry.routed);
+    deal_later(*subscription.group);
   }
 }
 
@@ -410,7 +420,7 @@ void Switch::look_at_groups() {
         requeue(*group, *lot);
     }
     group->delays.for_each([&](Lot& lot) { relieve_publisher(lot); });
-    if (group->dealer.is_sticky() && group->own->has_queue()) deal_later(*group);
+    if (group->own->has_queue()) deal_later(*group);  // keys spill after some time
     group->dealer.for_each([&](Member& member) {
       if (is_stopped(*group, member)) stopped.push_back(member.subscription);
     });

@@ -206,6 +206,7 @@ bool Switch::settle(PortId port, const wire::Settle& item, base::Nanos now) {
     settle_entries(line, item.done_no);
   line.done_no = std::max(line.done_no, item.done_no);
   show_numbers(subscription);
+  if (subscription.member != nullptr) note_handled(subscription);
   const Amount consumed{std::max(subscription.consumed.messages, item.consumed_messages),
                         std::max(subscription.consumed.bytes, item.consumed_bytes)};
   const Amount returned = consumed - subscription.consumed;

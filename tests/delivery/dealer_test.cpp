@@ -21,7 +21,7 @@ class DealerTest : public ::testing::Test {
   }
   // Deals one message; nullptr when it has to wait.
   Member* deal(Dealer& dealer, std::uint64_t key = 0, std::uint64_t bytes = 100) {
-    Member* member = dealer.choose(key, bytes, random_, now_);
+    Member* member = dealer.choose({key, bytes, false}, random_, now_);
     if (member != nullptr) dealer.note_dealt(*member, {1, bytes}, now_);
     return member;
   }
@@ -29,6 +29,7 @@ class DealerTest : public ::testing::Test {
   void finish(Dealer& dealer, Member& member) {
     dealer.note_taken(member, member.dealt, now_);
     dealer.note_resolved(member, member.leased);
+    Dealer::note_handled(member, member.dealt.messages);
   }
 
   Subscription subscription_;
@@ -60,7 +61,7 @@ TEST_F(DealerTest, TheOneWithLessInHandIsChosen) {
   dealer.note_taken(busy, busy.dealt, now_);  // taken, not resolved
   finish(dealer, idle);
   for (int index = 0; index < 8; ++index) {
-    EXPECT_EQ(dealer.choose(0, 100, random_, now_), &idle);
+    EXPECT_EQ(dealer.choose({0, 100, false}, random_, now_), &idle);
   }
 }
 
@@ -179,6 +180,22 @@ TEST_F(DealerTest, BytesCountWhereSomethingWaits) {
   EXPECT_EQ(deal(dealer, 1, 600), &member);
   EXPECT_EQ(deal(dealer, 1, 400), &member);
   EXPECT_EQ(deal(dealer, 1, 1), nullptr);
+}
+
+TEST_F(DealerTest, ASuspectGoesToOneThatHasNothingElse) {
+  Dealer dealer = make(GroupMode::sticky);
+  Member& busy = join(dealer);
+  EXPECT_EQ(deal(dealer), &busy);
+  EXPECT_EQ(dealer.choose({0, 100, true}, random_, now_), nullptr);
+  Member& idle = join(dealer);
+  EXPECT_EQ(dealer.choose({0, 100, true}, random_, now_), &idle);
+  dealer.note_dealt(idle, {1, 100}, now_);
+  idle.has_suspect = true;
+  for (int index = 0; index < 5; ++index) EXPECT_EQ(deal(dealer), &busy);
+  finish(dealer, busy);
+  EXPECT_EQ(dealer.choose({0, 100, true}, random_, now_), &busy);
+  finish(dealer, idle);
+  EXPECT_NE(deal(dealer), nullptr);
 }
 
 TEST_F(DealerTest, ARunIsTheMembersPartOfWhatWaits) {

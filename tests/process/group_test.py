@@ -208,10 +208,10 @@ class Group(BusCase):
         self.assert_balanced()
 
     def test_wrong_use(self):
+        self.assert_fails(self.abuzz("dead", "ls"), 4, "ABZ-0401")
         self.assert_fails(self.abuzz("sub", "a.b", "--ack"), 2, "ABZ-1002")
         self.assert_fails(self.abuzz("sub", "a.b", "--group", "g", "--mode", "x"), 2, "ABZ-1002")
         self.assert_fails(self.abuzz("sub", "a.b", "--group", "two words"), 2, "ABZ-0501")
-        self.assert_fails(self.abuzz("dead", "ls"), 4, "ABZ-0401")
         self.assert_fails(self.abuzz("dead", "bury"), 2, "ABZ-1004")
         self.subscribe("jobs.*", "--group", "team")
         self.assert_fails(self.abuzz("sub", "jobs.*", "--group", "team", "--ack"), 2, "ABZ-0607")
