@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -11,6 +12,7 @@
 
 #include "bus/error.hpp"
 #include "bus/message.hpp"
+#include "bus/receipt.hpp"
 
 // What callers ask for, and what they are told: plain structs of agent, publisher, subscription.
 
@@ -33,7 +35,14 @@ struct FlushReport {
   std::uint64_t no_subscriber = 0;  // matched nothing
   std::uint64_t dropped = 0;        // matched, and dropped by all of them
   std::uint64_t pending = 0;        // not known yet at the deadline
-  std::uint64_t unknown = 0;        // the node that would know was lost
+  std::uint64_t unknown = 0;        // the node or the subscriber that would know was lost
+  // `dropped` by the first reason that each message met, by the number of the DropReason.
+  std::array<std::uint64_t, drop_reason_count> dropped_by{};
+
+  std::uint64_t dropped_for(DropReason reason) const noexcept {
+    const auto index = static_cast<std::size_t>(reason);
+    return index < dropped_by.size() ? dropped_by[index] : 0;
+  }
 };
 
 // What a publisher is, for as long as it lives.
@@ -53,6 +62,10 @@ struct MessageOptions {
   std::chrono::milliseconds time_to_live{0};
   std::uint64_t key = 0;
   std::uint64_t correlation = 0;
+  // The publisher wants to know what becomes of this one message; its number, by which
+  // Publisher::receipt is asked, is Publisher::last_sequence() after it was queued. Messages in a
+  // row with and without do not share a batch.
+  bool receipt = false;
 };
 
 // Space inside the batch under construction. Write into payload(), then Publisher::commit it.

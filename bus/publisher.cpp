@@ -65,6 +65,17 @@ FlushReport Publisher::flush(std::chrono::nanoseconds patience) {
 FlushReport Publisher::report() const {
   return core_ ? core_->report() : FlushReport{};
 }
+
+Receipt Publisher::receipt(std::uint64_t sequence) const {
+  return core_ ? core_->receipt(sequence) : Receipt{};
+}
+Receipt Publisher::await_receipt(std::uint64_t sequence, std::chrono::nanoseconds patience) {
+  return core_ ? core_->await_receipt(sequence, patience.count()) : Receipt{};
+}
+Receipt Publisher::retry(std::uint64_t sequence) {
+  return core_ ? core_->retry(sequence) : Receipt{};
+}
+
 std::uint64_t Publisher::last_sequence() const noexcept {
   return core_ ? core_->pushed() : 0;
 }

@@ -50,6 +50,26 @@ class ABUZZ_EXPORT Publisher {
   // What is known now, without waiting or asking.
   FlushReport report() const;
 
+  // What became of one message that asked for a receipt, as far as it is told; never waits.
+  //
+  // Remembered are all that are not settled and, of those that are, the last 1,024 and those of the
+  // last 60 s; 65,536 in all, then the oldest go. What is not remembered, or did not ask,
+  // is `outside_window`. Where the node is lost, what it had not told becomes `unknown` as soon as
+  // the agent is on the next node, and stays so, whatever the next node finds out: see retry.
+  //
+  // Threads: as everything here. Waits for those inside the agent's session, who are brief. In a
+  // publisher that was moved from: outside_window.
+  Receipt receipt(std::uint64_t sequence) const;
+  // Waits until it is settled, at most `patience`; then answers `pending`. May be used in handlers.
+  Receipt await_receipt(std::uint64_t sequence, std::chrono::nanoseconds patience);
+  // Asks again for the outcome of a message, under its own number: nothing is published twice.
+  // What is settled is answered as it is. What is `unknown` is `pending` again while the message is
+  // kept for the next node, which will tell: as `delivered`, or else as `unknown`, because the lost
+  // node may have delivered it. What is not kept stays `unknown`; and for `outside_window` it is
+  // the caller who decides on a new message.
+  Receipt retry(std::uint64_t sequence);
+
+  // Of the message that was queued last; 0: none yet.
   std::uint64_t last_sequence() const noexcept;
   // Subscriptions that match now, as last told by the node.
   std::uint32_t match_count() const noexcept;

@@ -126,9 +126,12 @@ enum class PublicationCounter : std::uint16_t {
   resent,
   held_ns,
   lane,
-  base,     // node: accepted by earlier nodes, or before this one forgot the stream
-  routed,   // node: to at least one subscription
-  unknown,  // agent: accepted by earlier nodes, which did not tell the outcome
+  base,              // node: accepted by earlier nodes, or before this one forgot the stream
+  routed,            // node: to at least one subscription
+  unknown,           // agent: accepted by earlier nodes, which did not tell the outcome
+  unknown_outcome,   // node: no subscriber handled it, and one that may have is gone
+  receipts_asked,    // node: messages that asked for one
+  receipts_settled,  // node: of them, those whose receipt is written
 };
 enum class SubscriptionCounter : std::uint16_t {
   policy,

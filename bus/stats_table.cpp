@@ -132,6 +132,9 @@ constexpr CounterInfo counters[] = {
     gauge(publication, Pub::base, "base", "accepted by earlier nodes", "messages"),
     counter(publication, Pub::routed, "routed", "routed to subscriptions", "messages"),
     of_agent(counter(publication, Pub::unknown, "unknown", "unknown, node lost", "messages")),
+    counter(publication, Pub::unknown_outcome, "unknown_outcome", "unknown, peer gone", "messages"),
+    counter(publication, Pub::receipts_asked, "receipts_asked", "receipts asked", "messages"),
+    counter(publication, Pub::receipts_settled, "receipts_settled", "receipts written", "messages"),
 
     gauge(subscription, Sub::policy, "policy", "policy", "policy"),
     gauge(subscription, Sub::sent_no, "sent_no", "last number sent", "1"),

@@ -8,6 +8,7 @@
 #include "tools/json_writer.hpp"
 #include "tools/participant.hpp"
 #include "tools/publishing.hpp"
+#include "tools/reasons.hpp"
 #include "tools/settings.hpp"
 #include "tools/signals.hpp"
 #include "tools/terminal.hpp"
@@ -75,14 +76,34 @@ std::optional<int> parse_flags(const Words& words, PubFlags& flags) {
   return std::nullopt;
 }
 
+// "2 (queue full)", or "5 (queue full 3, expired 2)".
+std::string describe_drops(const FlushReport& report) {
+  std::string text = format_count(report.dropped);
+  Reasons reasons;
+  for (std::size_t index = 0; index < drop_reason_count; ++index)
+    add_reason(reasons, drop_reason_name(static_cast<DropReason>(index)), report.dropped_by[index]);
+  if (reasons.empty()) return text;
+  text += " (";
+  for (const auto& [name, count] : reasons) {
+    if (name != reasons.front().first) text += ", ";
+    text += name;
+    if (reasons.size() > 1) text += " " + format_count(count);
+  }
+  return text + ")";
+}
+
 void print_summary(Output& output, const PubFlags& flags, const FlushReport& report,
                    std::uint64_t published, std::uint64_t unsent, const std::string& link) {
-  const std::uint64_t dropped = report.dropped;
   if (flags.shared.json) {
     JsonWriter json(output.pending());
     json.begin_object().field("v", 1u).field("topic", flags.topic);
     json.field("published", published).field("delivered", report.delivered);
-    json.field("no_subscriber", report.no_subscriber).field("dropped", dropped);
+    json.field("no_subscriber", report.no_subscriber).field("dropped", report.dropped);
+    json.key("dropped_by").begin_object();
+    for (std::size_t index = 0; index < drop_reason_count; ++index)
+      if (report.dropped_by[index] != 0)
+        json.field(drop_reason_key(static_cast<DropReason>(index)), report.dropped_by[index]);
+    json.end_object();
     json.field("unknown", report.unknown).field("pending", report.pending);
     json.field("unsent", unsent).field("link", link).end_object();
     output.append("\n");
@@ -91,7 +112,7 @@ void print_summary(Output& output, const PubFlags& flags, const FlushReport& rep
   // One message for nobody is told by the complaint alone.
   if (published == 1 && report.no_subscriber == 1) return;
   output.append("delivered " + format_count(report.delivered) + " of " + format_count(published) +
-                " · dropped " + format_count(dropped));
+                " · dropped " + describe_drops(report));
   if (report.no_subscriber != 0) {
     output.append(" · no subscriber " + format_count(report.no_subscriber));
   }
@@ -143,7 +164,7 @@ int judge(const PubFlags& flags, const Publishing& work, std::uint64_t unsent,
            " dropped by every subscription that matched; ";
   }
   if (report.unknown != 0) {
-    line += format_count(report.unknown) + " unknown, because the node that would know was lost; ";
+    line += format_count(report.unknown) + " unknown, because who would know was lost; ";
   }
   return complain(Error::undelivered, line + "`abuzz info " + flags.topic + "` shows the causes");
 }

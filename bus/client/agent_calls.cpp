@@ -92,6 +92,8 @@ FlushReport AgentCore::flush(base::Nanos patience) {
         sum.no_subscriber += stream.news->no_subscriber.hint();
         sum.dropped += stream.news->dropped.hint();
         sum.unknown += stream.news->unknown.hint();
+        for (std::size_t reason = 0; reason < drop_reason_count; ++reason)
+          sum.dropped_by[reason] += stream.news->dropped_by[reason].hint();
       });
     });
     const std::uint64_t known = sum.delivered + sum.no_subscriber + sum.dropped + sum.unknown;

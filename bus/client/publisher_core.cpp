@@ -145,14 +145,17 @@ SendStatus PublisherCore::try_publish(std::span<const std::byte> payload,
   return finish_commit(space, options);
 }
 
-// Messages of one batch have one time to live.
+// Messages of one batch have one time to live, and all of them ask for receipts, or none.
 bool PublisherCore::admits(const MessageOptions& options) const noexcept {
   const Segment& segment = Segment::of(block_);
-  return segment.ttl_ms == options.time_to_live.count() || segment.builder.count() == 0;
+  return (segment.ttl_ms == options.time_to_live.count() &&
+          segment.asks_receipts == options.receipt) ||
+         segment.builder.count() == 0;
 }
 
 void PublisherCore::begin_life(Segment& segment, const MessageOptions& options) noexcept {
   if (segment.builder.count() > 0) return;
+  segment.asks_receipts = options.receipt;
   const auto ttl_ms = std::clamp<std::int64_t>(options.time_to_live.count(), 0, ttl_ms_max);
   segment.ttl_ms = static_cast<std::uint32_t>(ttl_ms);
   segment.expires_at = ttl_ms == 0 ? 0 : agent_->clock().now() + ttl_ms * base::millisecond;
@@ -317,6 +320,8 @@ FlushReport PublisherCore::report() const noexcept {
   report.no_subscriber = news_->no_subscriber.read();
   report.dropped = news_->dropped.read();
   report.unknown = news_->unknown.read();
+  for (std::size_t reason = 0; reason < drop_reason_count; ++reason)
+    report.dropped_by[reason] = news_->dropped_by[reason].read();
   const std::uint64_t known =
       report.delivered + report.no_subscriber + report.dropped + report.unknown;
   report.pending = pushed_ > known ? pushed_ - known : 0;
@@ -340,6 +345,34 @@ FlushReport PublisherCore::flush(base::Nanos patience) {
     }
     if (!agent_->wait_for_news(key, deadline)) return report();
   }
+}
+
+Receipt PublisherCore::receipt(std::uint64_t sequence) {
+  Receipt receipt;
+  if (sequence == 0 || sequence > pushed_) return receipt;
+  agent_->inside([&](Session& session) { receipt = session.receipt(stream_, sequence); });
+  return receipt;
+}
+
+Receipt PublisherCore::await_receipt(std::uint64_t sequence, base::Nanos patience) {
+  const base::Nanos deadline = base::moment_after(agent_->clock().now(), patience);
+  agent_->step_now();
+  while (true) {
+    const AgentCore::Key key = agent_->prepare_wait();
+    const Receipt now = receipt(sequence);
+    if (now.outcome != ReceiptOutcome::pending || agent_->is_closed()) {
+      agent_->cancel_wait();
+      return now;
+    }
+    if (!agent_->wait_for_news(key, deadline)) return receipt(sequence);
+  }
+}
+
+Receipt PublisherCore::retry(std::uint64_t sequence) {
+  Receipt receipt;
+  if (sequence == 0 || sequence > pushed_) return receipt;
+  agent_->inside([&](Session& session) { receipt = session.retry_receipt(stream_, sequence); });
+  return receipt;
 }
 
 void PublisherCore::release() {

@@ -39,6 +39,10 @@ class PublisherCore {
   FlushReport report() const noexcept;
   // What the messages from now on are. The publisher's thread.
   void set_kind(MessageKind kind) noexcept { kind_ = kind; }
+  // Not on the message route: these go inside the session's combiner.
+  Receipt receipt(std::uint64_t sequence);
+  Receipt await_receipt(std::uint64_t sequence, base::Nanos patience);
+  Receipt retry(std::uint64_t sequence);
   // Called by the owner's destructor: withdraws the publication once all of it was accepted.
   void release();
 

@@ -8,7 +8,7 @@
 
 #include "bus/error.hpp"
 
-// The payload of a reply of kind `failed`: schema/wire.md, section 14.
+// The payload of a reply of kind `failed`: schema/wire.md, section 15.
 
 namespace abuzz::client {
 

@@ -28,6 +28,7 @@ struct Segment {
   // Of all its messages, set before the first is committed; 0: none.
   std::uint32_t ttl_ms = 0;
   base::Nanos expires_at = 0;  // counted from the oldest message
+  bool asks_receipts = false;
 
   static constexpr std::size_t head_bytes = 192;
 

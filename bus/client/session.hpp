@@ -104,6 +104,9 @@ class Session final : private wire::ControlSink {
   // Nothing more is published; say goodbye when all is accepted. Who waits for it gives up at
   // `until`.
   void leave(base::Nanos until) noexcept;
+  // What became of a message, staged, sealed or sent; see Publisher::receipt and retry.
+  Receipt receipt(Stream& stream, std::uint64_t seq);
+  Receipt retry_receipt(Stream& stream, std::uint64_t seq);
   // Gives the link and the door up, at once.
   void abandon();
 
@@ -159,6 +162,7 @@ class Session final : private wire::ControlSink {
   void keep(SealedBatch& batch);
   void on(const wire::Credit& item) override;
   void on(const wire::Outcome& item) override;
+  void on(const wire::Drops& item) override;
   void on(const wire::Interest& item) override;
   void on(const wire::Subscribed& item) override;
   void on(const wire::Advertised& item) override;
@@ -168,6 +172,14 @@ class Session final : private wire::ControlSink {
   void on(const wire::RequestAct& item) override;
   void on(const wire::ReplyEnd& item) override;
   void end_subscription(SubscriptionCore& subscription, SubscriptionState state);
+  // session_receipts.cpp
+  void on(const wire::Receipt& item) override;
+  void note_asked(Stream& stream, std::uint64_t first_seq, std::uint32_t count, bool is_expired);
+  void note_expired(Stream& stream, std::uint64_t first_seq, std::uint32_t count);
+  void lose_receipts(Stream& stream);
+  void begin_receipts(Stream& stream, std::uint64_t accepted_seq);
+  bool owes_receipts_seen(const Stream& stream) const noexcept;
+
   Stream* find_stream(std::uint32_t handle) noexcept;
   SubscriptionCore* find_subscription(std::uint32_t handle) noexcept;
   void changed() noexcept { news.publish(news.hint() + 1); }
@@ -221,7 +233,7 @@ class Session final : private wire::ControlSink {
   void collect_settles(base::Nanos now);
   bool collect_lease_words();
   void collect_goodbye(base::Nanos now);
-  void collect_flushes();
+  void collect_flushes(base::Nanos now);
   bool is_settle_due(const SubscriptionCore& subscription, const wire::Settle& news,
                      const wire::Settle& told) const noexcept;
   bool is_all_settled() const noexcept;

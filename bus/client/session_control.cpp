@@ -40,7 +40,7 @@ void add_group(const SubscribeOptions& options, wire::Subscribe& item) {
 
 void Session::collect_control(base::Nanos now) {
   if (registrations_changed_) collect_registrations();
-  collect_flushes();
+  collect_flushes(now);
   if (is_leaving_ && now >= last_word_at_) settle_now_ = true;
   // Before the settles, which cover what these are about.
   if (collect_lease_words()) collect_settles(now);
@@ -152,14 +152,19 @@ wire::Subscribe Session::subscribe_of(const SubscriptionCore& subscription) cons
   return item;
 }
 
-void Session::collect_flushes() {
+void Session::collect_flushes(base::Nanos now) {
+  // What arrived is confirmed with what goes anyway, or with the settles.
+  const bool is_due = settle_now_ || builder_.record_count() > 0 || !control_.is_empty() ||
+                      (settle_at_ != 0 && now >= settle_at_);
   for (auto& stream : streams_) {
     if (!stream || !stream->is_advertised) continue;
     const std::uint64_t asked = stream->news->flush_to.read();
     const std::uint64_t target = std::min(asked, stream->last_seq);
-    if (asked == 0 || target <= stream->flush_told) continue;
-    stream->flush_told = target;
-    control_.add(wire::FlushAsk{stream->handle, 0 + target});
+    const bool asks = asked != 0 && target > stream->flush_told;
+    if (!asks && !(is_due && owes_receipts_seen(*stream))) continue;
+    if (asks) stream->flush_told = target;
+    if (!stream->awaits_position) stream->receipts_told = stream->receipts_seen;
+    control_.add(wire::FlushAsk{stream->handle, asks ? target : 0, stream->receipts_told});
   }
 }
 
@@ -248,6 +253,8 @@ void Session::collect_settles(base::Nanos now) {
       ++index;
     }
   }
+  // What was refused since, and is in what was read above.
+  (void)collect_verdicts();
 }
 
 // Adds what is new of each lane. True when all that arrived is handled and told.

@@ -179,9 +179,10 @@ void Session::begin_epoch(bool same_node) {
     stream->is_advertised = false;
     stream->needs_advertise = true;
     stream->limit_seq = stream->limit_bytes = stream->sent_bytes = 0;
-    stream->wanted_seq = stream->flush_told = 0;
+    stream->wanted_seq = stream->flush_told = stream->receipts_told = 0;
     stream->drop_restored();
     stream->needs_restore = stream->retained && (stream->needs_restore || !same_node);
+    if (!same_node) lose_receipts(*stream);
     // Nothing goes before Credit has told what the node has.
     stream->unsent = stream->sealed.count();
     stream->awaits_position = true;

@@ -129,24 +129,35 @@ bool Session::take_delivery(const wire::FrameView& view, const wire::Record& rec
 // again; what was settled here and has no outcome is unknown.
 void Session::begin_outcomes(Stream& stream, std::uint64_t accepted_seq) {
   StreamNews& told = *stream.news;
-  stream.delivered_base = told.delivered.hint();
-  stream.no_subscriber_base = told.no_subscriber.hint();
-  stream.dropped_base = told.dropped.hint();
+  Stream::Outcomes& past = stream.past;
+  past.delivered = told.delivered.hint();
+  past.no_subscriber = told.no_subscriber.hint();
+  past.dropped = told.dropped.hint();
+  past.unknown = told.unknown.hint() - stream.unknown;
+  for (std::size_t reason = 0; reason < drop_reason_count; ++reason)
+    past.dropped_by[reason] = told.dropped_by[reason].hint();
   const std::uint64_t known =
-      stream.delivered_base + stream.no_subscriber_base + stream.dropped_base + stream.unknown;
+      past.delivered + past.no_subscriber + past.dropped + past.unknown + stream.unknown;
   if (accepted_seq >= known) {
     stream.unknown += accepted_seq - known;
   } else {
     std::uint64_t again = known - accepted_seq;
-    for (std::uint64_t* base : {&stream.delivered_base, &stream.dropped_base,
-                                &stream.no_subscriber_base, &stream.unknown}) {
-      const std::uint64_t taken = std::min(*base, again);
-      *base -= taken;
-      again -= taken;
-    }
-    tell_outcomes(stream, {});
+    const auto take = [](std::uint64_t& term, std::uint64_t& amount) {
+      const std::uint64_t taken = std::min(term, amount);
+      term -= taken;
+      amount -= taken;
+      return taken;
+    };
+    (void)take(past.delivered, again);
+    std::uint64_t undropped = take(past.dropped, again);
+    for (std::uint64_t& dropped : past.dropped_by) (void)take(dropped, undropped);
+    (void)take(past.no_subscriber, again);
+    (void)take(past.unknown, again);
+    (void)take(stream.unknown, again);
+    for (std::size_t reason = 0; reason < drop_reason_count; ++reason)
+      told.dropped_by[reason].publish(past.dropped_by[reason]);
   }
-  told.unknown.publish(stream.unknown);
+  tell_outcomes(stream, {});
   if (stream.row != nullptr) stream.row->set(PublicationCounter::unknown, stream.unknown);
 }
 
@@ -188,7 +199,11 @@ void Session::keep(SealedBatch& batch) {
 void Session::on(const wire::Credit& item) {
   Stream* stream = find_stream(item.publication);
   if (stream == nullptr || !stream->is_advertised || item.accepted_seq > stream->last_seq) return;
-  if ((item.flags & wire::credit_is_fresh) != 0) begin_outcomes(*stream, item.accepted_seq);
+  // Said until the node has taken something: on each link, the first one counts.
+  if ((item.flags & wire::credit_is_fresh) != 0 && stream->awaits_position) {
+    begin_outcomes(*stream, item.accepted_seq);
+    begin_receipts(*stream, item.accepted_seq);
+  }
   stream->was_open = true;
   stream->limit_seq = std::max(stream->limit_seq, item.limit_messages);
   stream->limit_bytes = std::max(stream->limit_bytes, item.limit_bytes);
@@ -217,9 +232,10 @@ void Session::on(const wire::Credit& item) {
 
 void Session::tell_outcomes(Stream& stream, const wire::Outcome& item) {
   StreamNews& told = *stream.news;
-  told.delivered.publish(stream.delivered_base + item.delivered);
-  told.no_subscriber.publish(stream.no_subscriber_base + item.no_subscriber);
-  told.dropped.publish(stream.dropped_base + item.dropped);
+  told.delivered.publish(stream.past.delivered + item.delivered);
+  told.no_subscriber.publish(stream.past.no_subscriber + item.no_subscriber);
+  told.dropped.publish(stream.past.dropped + item.dropped);
+  told.unknown.publish(stream.past.unknown + stream.unknown + item.unknown);
   if (stream.row == nullptr) return;
   stream.row->set(PublicationCounter::delivered, told.delivered.hint());
   stream.row->set(PublicationCounter::no_subscriber, told.no_subscriber.hint());
@@ -231,6 +247,13 @@ void Session::on(const wire::Outcome& item) {
   if (stream == nullptr) return;
   tell_outcomes(*stream, item);
   changed();
+}
+
+void Session::on(const wire::Drops& item) {
+  Stream* stream = find_stream(item.publication);
+  if (stream == nullptr) return;
+  const auto reason = static_cast<std::size_t>(item.reason);
+  stream->news->dropped_by[reason].publish(stream->past.dropped_by[reason] + item.count);
 }
 
 void Session::on(const wire::Interest& item) {

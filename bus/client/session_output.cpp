@@ -163,7 +163,9 @@ Session::Sent Session::send_unit(std::size_t lane, std::uint64_t& bytes) {
 Session::Sent Session::send_head(Stream& stream, std::uint64_t& sent_bytes) {
   if (stream.has_restored()) return send_restored(stream, sent_bytes);
   SealedBatch& batch = stream.sealed.at(stream.sealed.count() - stream.unsent);
-  if (is_over(batch.expires_at) && !batch.is_void && !batch.is_chunk) expire(stream, batch);
+  // The node may have it: that is known with the first Credit on a link.
+  const bool may_expire = !batch.is_void && !batch.is_chunk && !stream.awaits_position;
+  if (may_expire && is_over(batch.expires_at)) expire(stream, batch);
   const std::size_t bytes = batch.bytes.bytes();
   if (!stream.is_advertised || !flow_->has_room(stream.lane, bytes, load_)) return Sent::none;
   if (!batch.is_counted && !count_again(stream, batch)) return Sent::none;

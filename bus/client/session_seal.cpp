@@ -60,7 +60,7 @@ void Session::hold(Stream& stream, std::uint64_t last_seq, std::uint64_t charge)
 wire::Envelope Session::envelope_of(const Stream& stream, const Segment& segment) {
   wire::Envelope envelope;
   envelope.lane = stream.lane;
-  envelope.flags = segment.chunk_flags;
+  envelope.flags = segment.chunk_flags | (segment.asks_receipts ? wire::batch_asks_receipts : 0);
   envelope.origin = node_id_;
   envelope.agent_id = agent_id.hint();
   envelope.publisher_id = stream.publisher_id;
@@ -128,6 +128,7 @@ bool Session::seal_head(Stream& stream, bool is_held) {
   batch.charge = is_chunk ? charge : sealed.bytes;
   batch.ttl_ms = segment.ttl_ms;
   batch.expires_at = segment.expires_at;
+  if (segment.asks_receipts) note_asked(stream, envelope.first_seq, messages, false);
   stream.staged.pop_front();
   stream.head_is_taken = false;
   stream.last_seq += messages;
@@ -153,6 +154,7 @@ bool Session::void_head(Stream& stream) {
   const std::uint64_t blob = base::align_up(segment.builder.committed_bytes(taken), 8);
   const bool is_part = (segment.chunk_flags & wire::batch_chunk) != 0 &&
                        (segment.chunk_flags & wire::batch_last_chunk) == 0;
+  if (segment.asks_receipts && !is_part) note_asked(stream, stream.last_seq + 1, taken, true);
   stream.staged.pop_front();
   stream.head_is_taken = false;
   stream.news->sealed_bytes.publish(stream.news->sealed_bytes.hint() + blob);
@@ -178,6 +180,7 @@ void Session::expire(Stream& stream, SealedBatch& batch) {
   batch.charge = 0;
   batch.bytes.reset();
   batch.block.reset();
+  if (stream.receipts) note_expired(stream, batch.first_seq, batch.count);
 }
 
 }  // namespace abuzz::client

@@ -1,16 +1,19 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
 
 #include "bus/base/position.hpp"
 #include "bus/base/units.hpp"
+#include "bus/client/receipt_window.hpp"
 #include "bus/client/segment.hpp"
 #include "bus/delivery/retained_intake.hpp"
 #include "bus/delivery/ring.hpp"
 #include "bus/mem/buffer.hpp"
 #include "bus/message.hpp"
+#include "bus/receipt.hpp"
 #include "bus/stats.hpp"
 
 namespace abuzz::client {
@@ -33,6 +36,7 @@ struct StreamNews {
   base::Position<std::uint64_t> last_seq{0};      // sealed
   base::Position<std::uint64_t> accepted_seq{0};
   base::Position<std::uint64_t> delivered{0}, no_subscriber{0}, dropped{0}, unknown{0};
+  std::array<base::Position<std::uint64_t>, drop_reason_count> dropped_by;  // by DropReason
   base::Position<std::uint32_t> match_count{0};
   // A batch has no more messages than the shortest queue that holds publishers; 0: no such bound.
   base::Position<std::uint32_t> batch_messages_max{0};
@@ -96,10 +100,18 @@ struct Stream {
   bool was_open = false;             // at some node
   bool returns = false;              // it was open at an earlier node than the present one
   bool awaits_returns = false;       // the present node gave no credit yet
-  // Outcomes of earlier nodes, which the present one does not know.
-  std::uint64_t delivered_base = 0, no_subscriber_base = 0, dropped_base = 0, unknown = 0;
-  std::uint64_t wanted_seq = 0;  // for which a Want was sent
-  bool is_held = false;          // by its credit: it does not knock
+  // Outcomes that earlier nodes told, which the present one does not know.
+  struct Outcomes {
+    std::uint64_t delivered = 0, no_subscriber = 0, dropped = 0, unknown = 0;
+    std::array<std::uint64_t, drop_reason_count> dropped_by{};
+  } past;
+  std::uint64_t unknown = 0;  // accepted by earlier nodes, which did not tell
+  // Of messages that asked for one; from the first that did.
+  std::unique_ptr<ReceiptWindow> receipts;
+  std::uint64_t receipts_seen = 0;  // the number of the last item, from the present node
+  std::uint64_t receipts_told = 0;  // the same, as the node was told on the present link
+  std::uint64_t wanted_seq = 0;     // for which a Want was sent
+  bool is_held = false;             // by its credit: it does not knock
   std::uint64_t flush_told = 0;
   bool is_listed = false;  // stands in Session's list of streams with something staged
   bool needs_advertise = true;
@@ -122,6 +134,16 @@ struct Stream {
   void drop_sealed() noexcept {
     while (!sealed.is_empty()) sealed.pop_front();
     unsent = kept = 0;
+  }
+  // No node has heard of what is behind it.
+  std::uint64_t sent_seq() noexcept {
+    for (std::size_t index = 0; index < sealed.count(); ++index)
+      if (!sealed.at(index).is_sent) return sealed.at(index).first_seq - 1;
+    return last_seq;
+  }
+  ReceiptWindow& asked_receipts() {
+    if (!receipts) receipts = std::make_unique<ReceiptWindow>();
+    return *receipts;
   }
   // The node has all of it.
   bool is_accepted() const noexcept {

@@ -46,6 +46,7 @@ SubscriptionCore::StreamMemory& SubscriptionCore::remember(const wire::Envelope&
   auto [found, is_new] = streams_.try_emplace(key);
   if (is_new) {
     found->second.last_seq = found->second.live_seq = envelope.first_seq + current_.first - 1;
+    found->second.run_seq = found->second.last_seq + 1;
     if (streams_.size() > streams_max) {
       const std::uint64_t horizon =
           deliveries_ > streams_max / 2 ? deliveries_ - streams_max / 2 : 0;
@@ -158,10 +159,8 @@ void SubscriptionCore::begin_batch(StreamMemory& stream) {
     row_->add(SubscriptionCounter::received, end_ - next_);
     return;
   }
-  while (next_ < end_ && view_.envelope().first_seq + next_ <= stream.last_seq) {
-    ++next_;
-    row_->add(SubscriptionCounter::duplicate);
-  }
+  while (next_ < end_ && view_.envelope().first_seq + next_ <= stream.last_seq) ++next_;
+  pass_over(stream, first_seq, next_ - current_.first);
   if (next_ < end_) note_taken(stream, first_seq, view_.envelope().first_seq + end_ - 1);
   row_->add(SubscriptionCounter::received, end_ - next_);
 }
@@ -171,6 +170,7 @@ void SubscriptionCore::begin_batch(StreamMemory& stream) {
 // missing.
 void SubscriptionCore::note_taken(StreamMemory& stream, std::uint64_t first_seq,
                                   std::uint64_t last_seq) {
+  if (first_seq > stream.last_seq + 1) stream.run_seq = first_seq;
   if (current_.is_retained) {
     stream.retained += last_seq - std::max(first_seq, stream.last_seq + 1) + 1;
     stream.last_seq = last_seq;
@@ -207,7 +207,7 @@ bool SubscriptionCore::begin_chunk(StreamMemory& stream) {
   if (!is_whole || is_repeat || is_expired()) {
     whole_.reset();
     if (is_repeat) {
-      row_->add(SubscriptionCounter::duplicate);
+      pass_over(stream, envelope.first_seq, 1);
       consume(1, charge);
       finish();
     } else {
@@ -221,6 +221,17 @@ bool SubscriptionCore::begin_chunk(StreamMemory& stream) {
   next_ = 0;
   end_ = 1;
   return true;
+}
+
+// The first ones of the batch come again, or come too late. Of what stands before a gap nobody
+// knows here whether it was handed over: that is told.
+void SubscriptionCore::pass_over(const StreamMemory& stream, std::uint64_t first_seq,
+                                 std::uint32_t count) {
+  if (count == 0) return;
+  row_->add(SubscriptionCounter::duplicate, count);
+  if (first_seq >= stream.run_seq) return;
+  tell(wire::verdict_passed_over, current_.first_delivery,
+       std::min<std::uint64_t>(stream.run_seq - first_seq, count));
 }
 
 void SubscriptionCore::drop_train(StreamMemory& stream) {
@@ -246,10 +257,15 @@ void SubscriptionCore::reject(const Delivery& delivery, std::uint64_t charge, Er
 void SubscriptionCore::refuse(std::uint64_t first_delivery, std::uint32_t count, Error reason) {
   if (reason == Error::expired) row_->add(SubscriptionCounter::dropped_expired, count);
   row_->add(SubscriptionCounter::refused, count);
+  tell(static_cast<std::uint16_t>(reason), first_delivery, count);
+}
+
+void SubscriptionCore::tell(std::uint16_t reason, std::uint64_t first_delivery,
+                            std::uint64_t count) {
   if (count == 0 || verdicts == nullptr) return;
   Refusal refusal{this, current_.generation, {}};
   refusal.verdict.subscription = handle;
-  refusal.verdict.reason = static_cast<std::uint16_t>(reason);
+  refusal.verdict.reason = reason;
   refusal.verdict.lane = current_.lane;
   refusal.verdict.first_delivery = first_delivery;
   refusal.verdict.count = count;

@@ -140,6 +140,7 @@ class SubscriptionCore {
     std::uint64_t live_seq = 0;  // the same, without what was retained; for gaps
     std::uint64_t retained = 0;  // messages since then
     bool is_live = false;        // it had something that was not retained
+    std::uint64_t run_seq = 0;   // all from here to last_seq were handed over
     std::uint64_t used_at = 0;
     // The chunk train under way.
     mem::Buffer train;
@@ -165,6 +166,8 @@ class SubscriptionCore {
   void reject(const Delivery& delivery, std::uint64_t charge, Error reason);
   void refuse(std::uint64_t first_delivery, std::uint32_t count, Error reason);
   bool refuse_rest();
+  void pass_over(const StreamMemory& stream, std::uint64_t first_seq, std::uint32_t count);
+  void tell(std::uint16_t reason, std::uint64_t first_delivery, std::uint64_t count);
 
   base::Clock& clock_;
   mem::Pool& pool_;

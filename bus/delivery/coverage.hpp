@@ -27,6 +27,11 @@ class Coverage {
     for (const Range& range : ranges_) sum += range.end - range.first;
     return sum;
   }
+  bool contains(std::uint32_t index) const noexcept {
+    return index < prefix_ || std::any_of(ranges_.begin(), ranges_.end(), [&](const Range& range) {
+             return range.first <= index && index < range.end;
+           });
+  }
   // Keeps the memory.
   void clear() noexcept {
     prefix_ = 0;

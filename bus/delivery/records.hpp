@@ -12,11 +12,14 @@
 #include "bus/delivery/conflation.hpp"
 #include "bus/delivery/coverage.hpp"
 #include "bus/delivery/lane_turn.hpp"
+#include "bus/delivery/losses.hpp"
+#include "bus/delivery/receipts.hpp"
 #include "bus/delivery/retained_intake.hpp"
 #include "bus/delivery/ring.hpp"
 #include "bus/delivery/send_queue.hpp"
 #include "bus/mem/buffer.hpp"
 #include "bus/options.hpp"
+#include "bus/receipt.hpp"
 #include "bus/stats.hpp"
 #include "bus/wire/control.hpp"
 #include "bus/wire/layout.hpp"
@@ -35,17 +38,6 @@ using PortId = std::uint64_t;
 struct Publication;
 struct Subscription;
 struct Port;
-
-// Values are on the wire. Each has a counter in subscription and pair rows.
-enum class DropReason : std::uint8_t {
-  queue_full,
-  peer_gone,
-  shutdown,
-  corrupt,
-  conflated,
-  expired,
-  dead,  // every attempt of a group failed
-};
 
 // One accepted batch, shared by the queues of all subscriptions it was routed to, kept until every
 // one of them has settled it.
@@ -67,10 +59,12 @@ struct Routed {
   bool first_of_train = false;
   bool aborts = false;  // stands for "the train ends here"; has no batch, but a key
   wire::AbortKey abort_key;
-  bool is_reported = false;  // its outcome is counted
-  bool may_repeat = false;   // an earlier node had it, and may have delivered it
-  std::uint32_t owed = 0;    // lossless entries whose subscriber's process does not have it yet
-  std::uint64_t span = 0;    // with owed: which of Publication::spans
+  Losses losses;                           // why others were not; until its outcome is counted
+  ReceiptBook::Batch* receipts = nullptr;  // in the publication's book; nullptr: not asked, or told
+  bool is_reported = false;                // its outcome is counted
+  bool may_repeat = false;                 // an earlier node had it, and may have delivered it
+  std::uint32_t owed = 0;  // lossless entries whose subscriber's process does not have it yet
+  std::uint64_t span = 0;  // with owed: which of Publication::spans
 };
 
 // Bytes of credit of `count` of its messages, as wire::charged_bytes.
@@ -98,6 +92,7 @@ struct Entry {
   bool is_sent = false;              // it is in flight; false again when it must be sent again
   std::uint32_t refused_first = 0;   // of the messages, those that the subscriber refused
   std::uint32_t refused_count = 0;
+  std::uint32_t passed_count = 0;  // leading ones that it passed over, and may not have handled
 };
 
 // A publication and a subscription that matches it.
@@ -126,6 +121,9 @@ struct Span {
 };
 
 struct Publication {
+  // Messages whose outcome is known.
+  std::uint64_t outcomes() const noexcept { return delivered + no_subscriber + dropped + unknown; }
+
   Port* port = nullptr;  // nullptr: withdrawn
   std::uint64_t agent_id = 0;
   std::uint32_t handle = 0;
@@ -146,8 +144,10 @@ struct Publication {
   Amount limit_told;              // as last told to the publisher
   std::uint64_t accepted_told = 0, settled_told = 0;
   std::uint64_t flush_seq = 0;  // outcomes up to here are asked for
-  std::uint64_t delivered = 0, no_subscriber = 0, dropped = 0;
+  std::uint64_t delivered = 0, no_subscriber = 0, dropped = 0, unknown = 0;
   std::uint64_t outcome_told = 0;  // their sum, as last told
+  std::array<std::uint64_t, drop_reason_count> dropped_by{}, dropped_by_told{};
+  std::unique_ptr<ReceiptBook> receipts;  // from the first batch that asks
   std::uint32_t match_told = 0;
   std::uint32_t lossless_count = 0;
   std::uint32_t keyed_count = 0;  // subscriptions to which keys matter
@@ -156,7 +156,7 @@ struct Publication {
   bool is_dirty = false;  // stands in Port::dirty
   bool tells_at_once = false;
   bool is_paused = false;  // the link was lost: nothing is told until it is advertised again
-  bool is_fresh = true;    // told nothing yet
+  bool is_fresh = true;    // its agent may not know yet that this node has met it
   // Nothing is taken until so many lossless subscriptions have returned from an earlier node, or
   // the time is over.
   std::uint32_t awaits_returns = 0;

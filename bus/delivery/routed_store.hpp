@@ -19,10 +19,13 @@ class RoutedStore {
     return *routed;
   }
   void release(Routed& routed) {
-    Coverage kept = std::move(routed.handled);  // for its memory
-    kept.clear();
+    Coverage handled = std::move(routed.handled);  // for their memory
+    Losses losses = std::move(routed.losses);
+    handled.clear();
+    losses.clear();
     routed = Routed{};
-    routed.handled = std::move(kept);
+    routed.handled = std::move(handled);
+    routed.losses = std::move(losses);
     free_.push_back(&routed);
   }
   std::size_t out() const noexcept { return blocks_.size() * per_block - free_.size(); }

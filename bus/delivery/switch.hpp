@@ -219,7 +219,8 @@ class Switch {
   // switch_accept.cpp
   Verdict check_sequence(Publication& publication, const wire::BatchHead& head,
                          std::uint32_t& skip) const noexcept;
-  void route(Publication& publication, Routed& routed, std::uint32_t skip);
+  static std::uint32_t takers_of(const Publication& publication, const Routed& routed) noexcept;
+  void route(Publication& publication, Routed& routed, std::uint32_t skip, std::uint32_t takers);
   static std::uint64_t note_accepted(Publication& publication, std::uint32_t owed);
   void send_abort(Publication& publication);
 
@@ -323,6 +324,20 @@ class Switch {
   void read_payload(const Lot& lot, std::string& payload, DeadLetter& letter);
   bool publish_dead(Group& group, const Lot& lot);
   void offer_letters(Pair& pair);
+  // switch_receipts.cpp
+  void open_receipts(Publication& publication, Routed& routed, std::uint32_t skip,
+                     std::uint32_t takers);
+  void note_receipts(Publication& publication);
+  void note_delivered(Pair& pair, Routed& routed, std::uint32_t first, std::uint32_t count,
+                      bool is_certain);
+  void note_dropped(Pair& pair, Routed& routed, std::uint32_t first, std::uint32_t count,
+                    DropReason reason);
+  void note_unknown(Pair& pair, Routed& routed, std::uint32_t first, std::uint32_t count);
+  static void count_outcome(Publication& publication, const Routed& routed);
+  static void count_dropped_by_all(Publication& publication, std::uint64_t count,
+                                   DropReason reason) noexcept;
+  static void tell_drops(Publication& publication, wire::ControlBuilder& control);
+  void tell_receipts(Publication& publication, wire::ControlBuilder& control);
 
   // switch_settle.cpp
   void settle_entries(Line& line, std::uint64_t done_no);

@@ -84,18 +84,33 @@ Verdict Switch::accept(PortId port, const wire::Record& record, const wire::Batc
   routed.expires_at = expires_at;
   // Boundaries are written before the act that makes them visible.
   publication.accepted = accepted;
+  publication.is_fresh = false;
   publication.accepted_seq += count;
   publication.next_chunk = is_chunk(head) && count == 0 ? envelope.chunk_index + 1 : 0;
   publication.row->set(PublicationCounter::accepted, publication.accepted_seq);
   publication.row->add(PublicationCounter::batches);
   publication.row->add(PublicationCounter::bytes, head.batch_bytes);
   ++publication.routed_open;
-  route(publication, routed, skip);
+  const std::uint32_t takers = takers_of(publication, routed);
+  if ((envelope.flags & wire::batch_asks_receipts) != 0)
+    open_receipts(publication, routed, skip, takers);
+  route(publication, routed, skip, takers);
   update_limit(publication);
   return Verdict::taken;
 }
 
-void Switch::route(Publication& publication, Routed& routed, std::uint32_t skip) {
+// Subscriptions that get the batch, or the train that it is a piece of.
+std::uint32_t Switch::takers_of(const Publication& publication, const Routed& routed) noexcept {
+  std::size_t takers = publication.route.size();
+  if (routed.is_train)
+    takers -=
+        static_cast<std::size_t>(std::count_if(publication.route.begin(), publication.route.end(),
+                                               [](const Pair* pair) { return pair->skips_train; }));
+  return static_cast<std::uint32_t>(takers);
+}
+
+void Switch::route(Publication& publication, Routed& routed, std::uint32_t skip,
+                   std::uint32_t takers) {
   const std::uint32_t count = routed.count - skip;
   // Hold the record over the loop: a drop may settle it at once.
   routed.pending = 1;
@@ -121,7 +136,7 @@ void Switch::route(Publication& publication, Routed& routed, std::uint32_t skip)
   }
   keys_ = {};
   routed.span = note_accepted(publication, routed.owed);
-  if (publication.route.empty()) {
+  if (takers == 0) {
     publication.no_subscriber += count;
     publication.row->add(PublicationCounter::no_subscriber, count);
     routed.is_reported = true;
@@ -157,6 +172,7 @@ Verdict Switch::accept_void(PortId port, const wire::Record& record) {
   if (publication->next_chunk != 0) send_abort(*publication);
   publication->accepted_seq += count;
   publication->accepted.messages += count;
+  publication->is_fresh = false;
   publication->limit.messages += count;
   for (Pair* pair : publication->route) {
     pair->limit.messages += count;
@@ -166,8 +182,7 @@ Verdict Switch::accept_void(PortId port, const wire::Record& record) {
   (void)note_accepted(*publication, 0);
   publication->row->set(PublicationCounter::accepted, publication->accepted_seq);
   publication->row->add(PublicationCounter::voided, count);
-  publication->dropped += count;
-  publication->row->add(PublicationCounter::dropped, count);
+  count_dropped_by_all(*publication, count, DropReason::expired);
   note(*publication);
   return Verdict::taken;
 }

@@ -183,6 +183,8 @@ void Switch::update_limit(Publication& publication) {
     limit = is_first ? pair->limit : least(limit, pair->limit);
     is_first = false;
   }
+  // Its agent does not take what it asked to be told.
+  if (publication.receipts && publication.receipts->is_full()) limit = publication.limit;
   if (awaits_returns(publication)) return;
   publication.limit = most(publication.limit, limit);
   // Told in steps of about a quarter: what the publisher knows it may still send, against what it

@@ -42,7 +42,7 @@ void Switch::bury_one(Group& group, Lot& lot) {
     return;
   }
   pair.row->set(PairCounter::queued, pair.row->get(PairCounter::queued) - lot.count);
-  count_dropped(pair, lot.count, DropReason::dead);
+  note_dropped(pair, routed, lot.first, lot.count, DropReason::dead);
   give_back(*group.own, {lot.count, lot.charge});
   const bool owes = lot.owes;
   end_lot(group, lot);

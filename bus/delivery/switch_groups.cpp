@@ -257,8 +257,7 @@ void Switch::offer_group_piece(Pair& pair, Routed& routed, std::uint32_t count) 
                                                       : !make_room(own, routed.lane, needed);
   }
   if (pair.drops_train) {
-    if (count > 0) count_dropped(pair, count, pair.train_reason);
-    return;
+    return note_dropped(pair, routed, 0, count, pair.train_reason);
   }
   if (own.policy == Policy::lossless) own.backlog = own.backlog + Amount{count, routed.charge};
   if (count == 0) {

@@ -20,6 +20,15 @@ std::uint32_t count_of(std::uint64_t bits) noexcept {
   return static_cast<std::uint32_t>(std::popcount(bits));
 }
 
+// Calls `use(first, count)` for messages of the batch that the bits of the lot stand for.
+template <class Use>
+void for_ranges(const Lot& lot, std::uint64_t bits, Use&& use) {
+  while (bits != 0) {
+    const BitRange range = take_range(bits);
+    use(lot.first + range.first, range.count);
+  }
+}
+
 }  // namespace
 
 // A batch that is being routed is held by one more.
@@ -114,14 +123,11 @@ void Switch::relieve_publisher(Lot& lot) noexcept {
 void Switch::acknowledge(Group& group, Lot& lot, std::uint64_t bits) {
   const Ended ended = end_lease(group, lot, bits);
   if (ended.count == 0) return;
-  lot.pair->row->add(PairCounter::delivered, ended.count);
-  group.own->row->add(SubscriptionCounter::delivered, ended.count);
   group.own->row->add(SubscriptionCounter::done_no, ended.count);
   lot.member->subscription->row->add(SubscriptionCounter::delivered, ended.count);
-  for (std::uint64_t rest = ended.bits; rest != 0;) {
-    const BitRange range = take_range(rest);
-    lot.routed->handled.add(lot.first + range.first, range.count);
-  }
+  for_ranges(lot, ended.bits, [&](std::uint32_t first, std::uint32_t count) {
+    note_delivered(*lot.pair, *lot.routed, first, count, true);
+  });
   give_back(*group.own, {ended.count, ended.charge});
   leave_lot(group, lot);
 }
@@ -129,7 +135,9 @@ void Switch::acknowledge(Group& group, Lot& lot, std::uint64_t bits) {
 void Switch::drop_leased(Group& group, Lot& lot, std::uint64_t bits, DropReason reason) {
   const Ended ended = end_lease(group, lot, bits);
   if (ended.count == 0) return;
-  count_dropped(*lot.pair, ended.count, reason);
+  for_ranges(lot, ended.bits, [&](std::uint32_t first, std::uint32_t count) {
+    note_dropped(*lot.pair, *lot.routed, first, count, reason);
+  });
   lot.member->subscription->row->add(SubscriptionCounter::refused, ended.count);
   give_back(*group.own, {ended.count, ended.charge});
   leave_lot(group, lot);
@@ -139,7 +147,9 @@ void Switch::drop_leased(Group& group, Lot& lot, std::uint64_t bits, DropReason 
 void Switch::forget_leased(Group& group, Lot& lot, std::uint64_t bits) {
   const Ended ended = end_lease(group, lot, bits);
   if (ended.count == 0) return;
-  count_unknown(*lot.pair, ended.count);
+  for_ranges(lot, ended.bits, [&](std::uint32_t first, std::uint32_t count) {
+    note_unknown(*lot.pair, *lot.routed, first, count);
+  });
   give_back(*group.own, {ended.count, ended.charge});
   leave_lot(group, lot);
 }

@@ -28,6 +28,12 @@ bool has_stalled(Subscription& subscription, base::Nanos now) noexcept {
 void Switch::ask_flush(PortId port, const wire::FlushAsk& item) {
   Publication* publication = find_publication(port, item.publication);
   if (publication == nullptr) return;
+  if (publication->receipts) {
+    const bool was_full = publication->receipts->is_full();
+    publication->receipts->confirm(item.receipts_seen);
+    if (was_full) update_limit(*publication);
+  }
+  if (item.seq == 0) return;
   publication->flush_seq = std::max(publication->flush_seq, item.seq);
   publication->tells_at_once = true;
   note(*publication);
@@ -83,17 +89,16 @@ void Switch::tell(Publication& publication, wire::ControlBuilder& control) {
   control.add(wire::Credit{publication.handle, publication.is_fresh ? wire::credit_is_fresh : 0,
                            publication.accepted_seq, publication.limit.messages,
                            publication.limit.bytes, publication.settled_seq});
-  publication.is_fresh = false;
   publication.limit_told = publication.limit;
   publication.accepted_told = publication.accepted_seq;
   publication.settled_told = publication.settled_seq;
   publication.row->set(PublicationCounter::limit_messages, publication.limit.messages);
   publication.row->set(PublicationCounter::limit_bytes, publication.limit.bytes);
-  const std::uint64_t outcome =
-      publication.delivered + publication.no_subscriber + publication.dropped;
+  const std::uint64_t outcome = publication.outcomes();
+  tell_drops(publication, control);
   if (outcome != publication.outcome_told || publication.tells_at_once) {
     control.add(wire::Outcome{publication.handle, publication.delivered, publication.no_subscriber,
-                              publication.dropped});
+                              publication.dropped, publication.unknown});
     publication.outcome_told = outcome;
     if (publication.accepted_seq >= publication.flush_seq && publication.routed_open == 0)
       publication.tells_at_once = false;
@@ -114,6 +119,7 @@ void Switch::tell(Publication& publication, wire::ControlBuilder& control) {
                                publication.lossless_count, generation_,
                                shortest_queue(publication)});
   }
+  tell_receipts(publication, control);
 }
 
 bool Switch::collect_control(PortId id, wire::ControlBuilder& control) {
@@ -202,8 +208,7 @@ void Switch::do_timers(base::Nanos now) {
       over.push_back(id);
     for (auto& publication : port->publications) {
       if (!publication) continue;
-      const std::uint64_t outcome =
-          publication->delivered + publication->no_subscriber + publication->dropped;
+      const std::uint64_t outcome = publication->outcomes();
       if (publication->awaits_returns > 0) update_limit(*publication);
       if (publication->accepted_seq != publication->accepted_told ||
           publication->settled_seq != publication->settled_told ||

@@ -70,15 +70,15 @@ void Switch::offer(Pair& pair, Routed& routed, std::uint32_t first, std::uint32_
         fits = std::min<std::uint64_t>(fits, free.bytes * routed.count / routed.charge);
       const auto taken = static_cast<std::uint32_t>(fits);
       if (taken > 0) enqueue(pair, routed, first, taken, nullptr);
-      if (taken < count) count_dropped(pair, count - taken, DropReason::queue_full);
+      note_dropped(pair, routed, first + taken, count - taken, DropReason::queue_full);
       return;
     }
     case Policy::drop_old: {
       const auto most =
           static_cast<std::uint32_t>(std::min<std::uint64_t>(count, subscription.bound.messages));
-      if (most < count) count_dropped(pair, count - most, DropReason::queue_full);
+      note_dropped(pair, routed, first, count - most, DropReason::queue_full);
       if (!make_room(subscription, routed.lane, {most, charge_of(routed, most)}))
-        return count_dropped(pair, most, DropReason::queue_full);
+        return note_dropped(pair, routed, first + count - most, most, DropReason::queue_full);
       return enqueue(pair, routed, first + count - most, most, nullptr);
     }
     case Policy::latest:
@@ -95,11 +95,11 @@ void Switch::offer_latest(Pair& pair, Routed& routed, std::uint32_t first, std::
     if (make_room(subscription, routed.lane, {messages, charge_of(routed, messages)}))
       enqueue(pair, routed, from, messages, &slot);
     else
-      count_dropped(pair, messages, DropReason::queue_full);
+      note_dropped(pair, routed, from, messages, DropReason::queue_full);
   };
   if (keys_.count() == 0) {
     const std::uint32_t most = std::min(count, subscription.latest_max);
-    if (most < count) count_dropped(pair, count - most, DropReason::conflated);
+    note_dropped(pair, routed, first, count - most, DropReason::conflated);
     return add(0, first + count - most, most);
   }
   for (std::uint32_t index = first; index < first + count; ++index)
@@ -123,7 +123,7 @@ void Switch::offer_piece(Pair& pair, Routed& routed, std::uint32_t count) {
                            : !make_room(subscription, routed.lane, needed);
   }
   if (!pair.drops_train) return enqueue(pair, routed, 0, count, slot);
-  if (count > 0) count_dropped(pair, count, pair.train_reason);
+  note_dropped(pair, routed, 0, count, pair.train_reason);
 }
 
 void Switch::enqueue(Pair& pair, Routed& routed, std::uint32_t first, std::uint32_t count,
@@ -227,12 +227,13 @@ void Switch::drop_queued(Subscription& subscription, Entry& entry, std::uint64_t
   const std::uint64_t charge =
       std::min(entry.charge, charge_of(*entry.routed, entry.count - dropped));
   take_off(subscription, {dropped, entry.charge - charge});
+  const std::uint32_t first = entry.first;
   entry.first += dropped;
   entry.count -= dropped;
   entry.charge = charge;
   if (entry.slot != nullptr) entry.slot->messages -= dropped;
   entry.pair->row->set(PairCounter::queued, entry.pair->row->get(PairCounter::queued) - dropped);
-  count_dropped(*entry.pair, dropped, reason);
+  note_dropped(*entry.pair, *entry.routed, first, dropped, reason);
 }
 
 // The queue of the subscription got shorter without anything being sent.

@@ -188,6 +188,8 @@ void Switch::resume_publication(Publication& publication) {
   for (Pair* pair : publication.route)
     if (pair->subscription->policy == Policy::lossless) pair->limit.bytes -= used;
   publication.row->add(PublicationCounter::resent);
+  publication.dropped_by_told = {};
+  if (publication.receipts) publication.receipts->rewind();
   publication.interest_changed = true;
   publication.tells_at_once = true;
   note(publication);

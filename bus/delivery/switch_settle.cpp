@@ -238,7 +238,8 @@ void Switch::settle_entries(Line& line, std::uint64_t done_no) {
   }
 }
 
-// The subscriber did not handle these deliveries; they count as dropped, not as delivered.
+// The subscriber did not handle these deliveries; they count as dropped, not as delivered. What it
+// passed over counts as delivered, but no receipt says so.
 bool Switch::refuse(PortId port, const wire::Verdict& item) {
   Subscription* found = find_subscription(port, item.subscription);
   if (found == nullptr) return true;
@@ -249,7 +250,8 @@ bool Switch::refuse(PortId port, const wire::Verdict& item) {
   const DropReason reason =
       item.reason == number(Error::expired) ? DropReason::expired : DropReason::corrupt;
   if (subscription.member != nullptr) {
-    refuse_leased(subscription, item, reason);
+    // Members get messages in no order: none is passed over.
+    if (item.reason != wire::verdict_passed_over) refuse_leased(subscription, item, reason);
     return true;
   }
   for (std::size_t index = 0; index < line.in_flight.count(); ++index) {
@@ -258,11 +260,17 @@ bool Switch::refuse(PortId port, const wire::Verdict& item) {
     if (entry.first_delivery >= end) break;
     const std::uint64_t from = std::max(entry.first_delivery, item.first_delivery);
     const std::uint64_t to = std::min(entry.first_delivery + entry.count, end);
+    if (from >= to) continue;
+    if (item.reason == wire::verdict_passed_over) {
+      entry.passed_count = static_cast<std::uint32_t>(to - entry.first_delivery);
+      continue;
+    }
     // One range for each entry: what is refused twice was counted.
-    if (from >= to || entry.refused_count > 0) continue;
+    if (entry.refused_count > 0) continue;
     entry.refused_first = static_cast<std::uint32_t>(from - entry.first_delivery);
     entry.refused_count = static_cast<std::uint32_t>(to - from);
-    count_dropped(*entry.pair, entry.refused_count, reason);
+    note_dropped(*entry.pair, *entry.routed, entry.first + entry.refused_first, entry.refused_count,
+                 reason);
     StatsRow& row = *entry.pair->row;
     row.set(PairCounter::in_flight, row.get(PairCounter::in_flight) - entry.refused_count);
     subscription.row->add(SubscriptionCounter::refused, entry.refused_count);
@@ -278,25 +286,27 @@ void Switch::complete(Entry& entry, std::uint32_t handled, DropReason reason) {
   Pair& pair = *entry.pair;
   Routed& routed = *entry.routed;
   const std::uint32_t refused_end = entry.refused_first + entry.refused_count;
-  const std::uint32_t before = std::min(handled, entry.refused_first);
-  const std::uint32_t after = handled > refused_end ? handled - refused_end : 0;
-  const std::uint32_t delivered = entry.refused_count > 0 ? before + after : handled;
-  const std::uint32_t dropped = entry.count - entry.refused_count - delivered;
-  const PairCounter place = entry.is_sent ? PairCounter::in_flight : PairCounter::queued;
   const bool is_unknown =
       entry.is_sent && reason == DropReason::peer_gone && !pair.subscription->port->said_goodbye;
-  pair.row->add(PairCounter::delivered, delivered);
-  pair.subscription->row->add(SubscriptionCounter::delivered, delivered);
-  pair.row->set(place, pair.row->get(place) - delivered - dropped);
-  if (dropped > 0 && is_unknown) count_unknown(pair, dropped);
-  if (dropped > 0 && !is_unknown) count_dropped(pair, dropped, reason);
+  const auto say = [&](std::uint32_t from, std::uint32_t to) {  // indexes in the entry
+    const std::uint32_t middle = std::clamp(handled, from, to);
+    const std::uint32_t passed = std::clamp(entry.passed_count, from, middle);
+    note_delivered(pair, routed, entry.first + from, passed - from, false);
+    note_delivered(pair, routed, entry.first + passed, middle - passed, true);
+    if (is_unknown)
+      note_unknown(pair, routed, entry.first + middle, to - middle);
+    else
+      note_dropped(pair, routed, entry.first + middle, to - middle, reason);
+  };
   if (entry.refused_count == 0) {
-    routed.handled.add(entry.first, handled);
+    say(0, entry.count);
   } else {
-    routed.handled.add(entry.first, before);
-    routed.handled.add(entry.first + refused_end, after);
+    say(0, entry.refused_first);
+    say(refused_end, entry.count);
   }
   if (entry.lot != nullptr) end_lot(*pair.subscription->group, *entry.lot);
+  const PairCounter place = entry.is_sent ? PairCounter::in_flight : PairCounter::queued;
+  pair.row->set(place, pair.row->get(place) - (entry.count - entry.refused_count));
   --pair.entries;
   ABUZZ_CHECK(routed.pending > 0);
   const bool is_last = --routed.pending == 0;
@@ -310,12 +320,7 @@ void Switch::finish_outcome(Routed& routed) {
   Publication& publication = *routed.publication;
   if (!routed.is_reported) {
     routed.is_reported = true;
-    const std::uint32_t dropped = routed.count - routed.handled.count();
-    const std::uint32_t delivered = routed.handled.count() - routed.skipped;
-    publication.delivered += delivered;
-    publication.dropped += dropped;
-    publication.row->add(PublicationCounter::delivered, delivered);
-    publication.row->add(PublicationCounter::dropped, dropped);
+    count_outcome(publication, routed);
     if (publication.tells_at_once) note(publication);
   }
   // Entries on their way to a member of a group may still hold the bytes.

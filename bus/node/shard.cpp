@@ -122,7 +122,7 @@ void Shard::State::dismiss(const ShardOrder& order, base::Nanos now) {
   if (find_agent(session->agent_id) == session) {
     if (session->said_goodbye) deliveries.note_goodbye(session->agent_id);
     if (order.agent_gone) {
-      deliveries.close_port(session->agent_id, delivery::DropReason::peer_gone);
+      deliveries.close_port(session->agent_id, DropReason::peer_gone);
     } else {
       deliveries.suspend_port(session->agent_id, now);
     }

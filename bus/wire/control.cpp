@@ -22,6 +22,8 @@ constexpr std::size_t subscribe_bytes = 152;
 struct ControlBuilder::State {
   std::vector<fb::Credit> credits;
   std::vector<fb::Outcome> outcomes;
+  std::vector<fb::Drops> drops;
+  std::vector<fb::Receipt> receipts;
   std::vector<fb::Interest> interests;
   std::vector<fb::Held> held;
   std::vector<fb::Want> wants;
@@ -52,6 +54,8 @@ struct ControlBuilder::State {
   void visit_all(Visit visit) {
     visit(credits);
     visit(outcomes);
+    visit(drops);
+    visit(receipts);
     visit(interests);
     visit(held);
     visit(wants);
@@ -153,12 +157,15 @@ flatbuffers::Offset<fb::Control> ControlBuilder::State::write() {
   const auto advertised_at = write_structs(builder, advertised);
   const auto gone_at = write_structs(builder, gone);
   const auto held_at = write_structs(builder, held);
+  const auto receipts_at = write_structs(builder, receipts);
   const auto request_acts_at = write_structs(builder, request_acts);
   const auto reply_ends_at = write_structs(builder, reply_ends);
+  const auto drops_at = write_structs(builder, drops);
   return fb::CreateControl(builder, advertises_at, subscribes_at, withdraws_at, unsubscribes_at,
                            credits_at, outcomes_at, interests_at, settles_at, verdicts_at, wants_at,
                            flush_asks_at, subscribed_at, advertised_at, gone_at, held_at,
-                           goodbye_at, notice_at, lease_acts_at, request_acts_at, reply_ends_at);
+                           goodbye_at, notice_at, receipts_at, lease_acts_at, request_acts_at,
+                           reply_ends_at, drops_at);
 }
 
 ControlBuilder::ControlBuilder() : state_(std::make_unique<State>()) {
@@ -172,8 +179,18 @@ void ControlBuilder::add(const Credit& item) {
                                           item.limit_messages, item.limit_bytes, item.settled_seq));
 }
 void ControlBuilder::add(const Outcome& item) {
-  state_->add(state_->outcomes,
-              fb::Outcome(item.publication, 0, item.delivered, item.no_subscriber, item.dropped));
+  state_->add(state_->outcomes, fb::Outcome(item.publication, 0, item.delivered, item.no_subscriber,
+                                            item.dropped, item.unknown));
+}
+void ControlBuilder::add(const Drops& item) {
+  state_->add(state_->drops, fb::Drops(item.publication, static_cast<std::uint8_t>(item.reason), 0,
+                                       0, item.count));
+}
+void ControlBuilder::add(const Receipt& item) {
+  state_->add(state_->receipts,
+              fb::Receipt(item.publication, item.count, item.first_seq, item.number, item.delivered,
+                          static_cast<std::uint8_t>(item.outcome),
+                          static_cast<std::uint8_t>(item.reason), item.is_partial ? 1 : 0, 0));
 }
 void ControlBuilder::add(const Interest& item) {
   state_->add(state_->interests,
@@ -187,7 +204,7 @@ void ControlBuilder::add(const Want& item) {
   state_->add(state_->wants, fb::Want(item.publication, 0, item.limit_messages, item.limit_bytes));
 }
 void ControlBuilder::add(const FlushAsk& item) {
-  state_->add(state_->flush_asks, fb::FlushAsk(item.publication, 0, item.seq));
+  state_->add(state_->flush_asks, fb::FlushAsk(item.publication, 0, item.seq, item.receipts_seen));
 }
 void ControlBuilder::add(const Settle& item) {
   state_->add(state_->settles, fb::Settle(item.subscription, static_cast<std::uint8_t>(item.lane),

@@ -9,11 +9,13 @@
 #include <string_view>
 #include <vector>
 
+#include "bus/receipt.hpp"
 #include "bus/wire/frame.hpp"
 
 namespace abuzz::wire {
 
 inline constexpr std::uint32_t credit_is_fresh = 1;
+inline constexpr std::uint16_t verdict_passed_over = 0;
 
 // One number for each data lane: high, normal, bulk.
 using LaneNumbers = std::array<std::uint64_t, data_lanes>;
@@ -27,7 +29,21 @@ struct Credit {
 };
 struct Outcome {
   std::uint32_t publication = 0;
-  std::uint64_t delivered = 0, no_subscriber = 0, dropped = 0;
+  std::uint64_t delivered = 0, no_subscriber = 0, dropped = 0, unknown = 0;
+};
+struct Drops {
+  std::uint32_t publication = 0;
+  DropReason reason = DropReason::queue_full;
+  std::uint64_t count = 0;
+};
+struct Receipt {
+  std::uint32_t publication = 0;
+  std::uint32_t count = 0;
+  std::uint64_t first_seq = 0, number = 0;
+  std::uint32_t delivered = 0;
+  ReceiptOutcome outcome = ReceiptOutcome::pending;
+  DropReason reason = DropReason::queue_full;
+  bool is_partial = false;
 };
 struct Interest {
   std::uint32_t publication = 0, match_count = 0, lossless_count = 0, generation = 0;
@@ -43,7 +59,7 @@ struct Want {
 };
 struct FlushAsk {
   std::uint32_t publication = 0;
-  std::uint64_t seq = 0;
+  std::uint64_t seq = 0, receipts_seen = 0;
 };
 struct Settle {
   std::uint32_t subscription = 0;
@@ -144,6 +160,8 @@ class ControlBuilder {
 
   void add(const Credit& item);
   void add(const Outcome& item);
+  void add(const Drops& item);
+  void add(const Receipt& item);
   void add(const Interest& item);
   void add(const Held& item);
   void add(const Want& item);
@@ -179,8 +197,9 @@ inline constexpr std::size_t control_bytes_max = 48 * 1024;
 inline constexpr std::size_t control_bytes_read_max = 64 * 1024;
 inline constexpr std::size_t notice_bytes_max = 512;
 
-// Receives the items of one Control in field-id order (advertises first, reply ends last), verdicts
-// and words about leases before settles: they are exceptions inside what a settle covers.
+// Receives the items of one Control in field-id order (advertises first, drops last), but verdicts
+// and words about leases before settles, and drops before outcomes: they are exceptions inside what
+// a settle covers, and parts of what an outcome says.
 class ControlSink {
  public:
   virtual ~ControlSink() = default;
@@ -190,6 +209,8 @@ class ControlSink {
   virtual void on(const Unsubscribe&) {}
   virtual void on(const Credit&) {}
   virtual void on(const Outcome&) {}
+  virtual void on(const Drops&) {}
+  virtual void on(const Receipt&) {}
   virtual void on(const Interest&) {}
   virtual void on(const Settle&) {}
   virtual void on(const Verdict&) {}

@@ -14,6 +14,7 @@ constexpr std::uint32_t tables_max = 4096;
 constexpr std::uint8_t policy_max = 3;
 constexpr std::uint8_t group_mode_max = 2;
 constexpr std::size_t group_bytes_max = 64;
+constexpr std::uint8_t receipt_flags_must_understand = 0xf0;
 
 std::string_view text_of(const flatbuffers::String* string) noexcept {
   if (string == nullptr) return {};
@@ -33,8 +34,29 @@ bool take(const fb::Credit& from, Credit& to) noexcept {
   return to.publication != 0 && to.flags <= credit_is_fresh && to.settled_seq <= to.accepted_seq;
 }
 bool take(const fb::Outcome& from, Outcome& to) noexcept {
-  to = {from.publication(), from.delivered(), from.no_subscriber(), from.dropped()};
+  to = {from.publication(), from.delivered(), from.no_subscriber(), from.dropped(), from.unknown()};
   return to.publication != 0 && from.reserved() == 0;
+}
+bool take(const fb::Drops& from, Drops& to) noexcept {
+  to = {from.publication(), static_cast<DropReason>(from.reason()), from.count()};
+  return to.publication != 0 && from.reason() < drop_reason_count && from.reserved() == 0 &&
+         from.reserved2() == 0;
+}
+bool take(const fb::Receipt& from, Receipt& to) noexcept {
+  to = {from.publication(),
+        from.count(),
+        from.first_seq(),
+        from.number(),
+        from.delivered(),
+        static_cast<ReceiptOutcome>(from.outcome()),
+        static_cast<DropReason>(from.reason()),
+        (from.flags() & 1) != 0};
+  const bool is_delivered = to.outcome == ReceiptOutcome::delivered;
+  return to.publication != 0 && to.count != 0 && to.first_seq != 0 && to.number != 0 &&
+         to.count <= std::numeric_limits<std::uint64_t>::max() - to.first_seq &&
+         to.outcome >= ReceiptOutcome::delivered && to.outcome <= ReceiptOutcome::unknown &&
+         is_delivered == (to.delivered > 0) && from.reason() < drop_reason_count &&
+         (from.flags() & receipt_flags_must_understand) == 0 && from.reserved() == 0;
 }
 bool take(const fb::Interest& from, Interest& to) noexcept {
   to = {from.publication(), from.match_count(), from.lossless_count(), from.generation(),
@@ -50,7 +72,7 @@ bool take(const fb::Want& from, Want& to) noexcept {
   return to.publication != 0 && from.reserved() == 0;
 }
 bool take(const fb::FlushAsk& from, FlushAsk& to) noexcept {
-  to = {from.publication(), from.seq()};
+  to = {from.publication(), from.seq(), from.receipts_seen()};
   return to.publication != 0 && from.reserved() == 0;
 }
 bool take(const fb::Settle& from, Settle& to) noexcept {
@@ -161,13 +183,14 @@ bool each(const Items* items, Use& use) {
 }
 
 // In the order of the field ids, but verdicts and words about leases come before settles: they are
-// exceptions inside what a settle of the same record covers.
+// exceptions inside what a settle of the same record covers. So are drops inside outcomes.
 template <class Use>
 bool each_item(const fb::Control& control, Use use) {
   if (!each<Advertise>(control.advertises(), use)) return false;
   if (!each<Subscribe>(control.subscribes(), use)) return false;
   if (!each<Withdraw>(control.withdraws(), use)) return false;
   if (!each<Credit>(control.credits(), use)) return false;
+  if (!each<Drops>(control.drops(), use)) return false;
   if (!each<Outcome>(control.outcomes(), use)) return false;
   if (!each<Interest>(control.interests(), use)) return false;
   if (!each<Verdict>(control.verdicts(), use)) return false;
@@ -187,6 +210,7 @@ bool each_item(const fb::Control& control, Use use) {
     if (text_of(notice->text()).size() > notice_bytes_max) return false;
     use(Notice{notice->error(), text_of(notice->text())});
   }
+  if (!each<Receipt>(control.receipts(), use)) return false;
   if (!each<RequestAct>(control.request_acts(), use)) return false;
   if (!each<ReplyEnd>(control.reply_ends(), use)) return false;
   return true;

@@ -65,6 +65,7 @@ inline constexpr std::uint8_t record_retained = 4;    // was kept for who comes 
 
 // Envelope flags: the low 16 bits may be ignored, the high 16 must be understood.
 inline constexpr std::uint32_t batch_has_keys = 1u << 0;  // some message has a key that is not 0
+inline constexpr std::uint32_t batch_asks_receipts = 1u << 1;  // of each of its messages
 inline constexpr std::uint32_t batch_chunk = 1u << 16;
 inline constexpr std::uint32_t batch_last_chunk = 1u << 17;
 inline constexpr std::uint32_t batch_flags_known = batch_chunk | batch_last_chunk;

@@ -113,6 +113,7 @@ class SwitchTest : public ::testing::Test {
       envelope.chunk_count = chunk.count;
       envelope.message_bytes = chunk.message_bytes;
     }
+    if (asks_receipts_) envelope.flags |= wire::batch_asks_receipts;
     const wire::BatchBuilder::Sealed sealed = builder.seal(slots, envelope, topic);
     mem::Buffer slice = block.slice(sealed.offset, sealed.bytes);
     wire::BatchHead head;
@@ -241,6 +242,7 @@ class SwitchTest : public ::testing::Test {
   std::map<std::uint32_t, wire::Lane> lanes_;  // of publications that are not normal
   std::map<std::uint32_t, std::uint64_t> next_seq_;
   std::uint32_t last_ttl_ms_ = 0;
+  bool asks_receipts_ = false;  // of what is published
 
  private:
   struct Step {

@@ -38,6 +38,16 @@ class Reader final : public wire::ControlSink {
     fuzz::require(item.agent_id != 0);
     ++items;
   }
+  void on(const wire::Drops& item) override {
+    handle(item.publication);
+    fuzz::require(static_cast<std::size_t>(item.reason) < drop_reason_count);
+  }
+  void on(const wire::Receipt& item) override {
+    handle(item.publication);
+    fuzz::require(item.count > 0 && item.first_seq + (item.count - 1) >= item.first_seq);
+    fuzz::require((item.outcome == ReceiptOutcome::delivered) == (item.delivered > 0));
+    fuzz::require(static_cast<std::size_t>(item.reason) < drop_reason_count);
+  }
   void on(const wire::Goodbye&) override { ++items; }
   void on(const wire::Notice& item) override { text(item.text, wire::notice_bytes_max); }
 

@@ -30,7 +30,14 @@ class Listing final : public ControlSink {
     line("credit", i.publication, i.accepted_seq, i.limit_messages, i.limit_bytes, i.settled_seq);
   }
   void on(const Outcome& i) override {
-    line("outcome", i.publication, i.delivered, i.no_subscriber, i.dropped);
+    line("outcome", i.publication, i.delivered, i.no_subscriber, i.dropped, i.unknown);
+  }
+  void on(const Drops& i) override {
+    line("drops", i.publication, static_cast<int>(i.reason), i.count);
+  }
+  void on(const Receipt& i) override {
+    line("receipt", i.publication, i.count, i.first_seq, i.number, i.delivered,
+         static_cast<int>(i.outcome), static_cast<int>(i.reason), static_cast<int>(i.is_partial));
   }
   void on(const Interest& i) override {
     line("interest", i.publication, i.match_count, i.lossless_count, i.generation,
@@ -48,7 +55,7 @@ class Listing final : public ControlSink {
          i.count, i.delay_ms);
   }
   void on(const Want& i) override { line("want", i.publication, i.limit_messages, i.limit_bytes); }
-  void on(const FlushAsk& i) override { line("flush_ask", i.publication, i.seq); }
+  void on(const FlushAsk& i) override { line("flush_ask", i.publication, i.seq, i.receipts_seen); }
   void on(const Subscribed& i) override {
     line("subscribed", i.subscription, i.error, i.generation, i.matched_publications);
   }
@@ -90,6 +97,19 @@ std::string listed(std::span<const std::byte> bytes) {
   return listing.text;
 }
 
+// Items about what became of messages.
+void add_outcomes(ControlBuilder& builder) {
+  builder.add(FlushAsk{.publication = 14, .seq = 15, .receipts_seen = 16});
+  builder.add(Receipt{.publication = 53,
+                      .count = 54,
+                      .first_seq = 55,
+                      .number = 56,
+                      .delivered = 57,
+                      .outcome = ReceiptOutcome::delivered,
+                      .is_partial = true});
+  builder.add(Drops{.publication = 58, .reason = DropReason::expired, .count = 59});
+}
+
 void add_everything(ControlBuilder& builder) {
   builder.set(Notice{.error = 701, .text = "for people"});
   builder.set(Goodbye{.reason = 1, .deadline_ms = 2});
@@ -104,7 +124,7 @@ void add_everything(ControlBuilder& builder) {
   builder.add(Advertised{.publication = 8, .error = 9});
   builder.add(
       Subscribed{.subscription = 10, .error = 11, .generation = 12, .matched_publications = 13});
-  builder.add(FlushAsk{.publication = 14, .seq = 15});
+  add_outcomes(builder);
   builder.add(Want{.publication = 16, .limit_messages = 17, .limit_bytes = 18});
   builder.add(Verdict{
       .subscription = 19, .reason = 20, .lane = Lane::bulk, .first_delivery = 21, .count = 22});
@@ -125,7 +145,8 @@ void add_everything(ControlBuilder& builder) {
                        .lossless_count = 29,
                        .generation = 31,
                        .queue_messages = 32});
-  builder.add(Outcome{.publication = 32, .delivered = 33, .no_subscriber = 34, .dropped = 35});
+  builder.add(Outcome{
+      .publication = 32, .delivered = 33, .no_subscriber = 34, .dropped = 35, .unknown = 36});
   builder.add(Credit{.publication = 36,
                      .accepted_seq = 37,
                      .limit_messages = 38,
@@ -163,20 +184,22 @@ TEST(Control,
             "subscribe 42 docs.*.> 1 43 44 45 46 47 1 48 49 50 2 53\n"
             "withdraw 41\n"
             "credit 36 37 38 39 35\n"
-            "outcome 32 33 34 35\n"
+            "drops 58 5 59\n"
+            "outcome 32 33 34 35 36\n"
             "interest 28 30 29 31 32\n"
             "verdict 19 20 3 21 22\n"
             "lease_act 24 1 3 25 26 27\n"
             "settle 23 1 25 24 26 27\n"
             "unsubscribe 40\n"
             "want 16 17 18\n"
-            "flush_ask 14 15\n"
+            "flush_ask 14 15 16\n"
             "subscribed 10 11 12 13\n"
             "advertised 8 9\n"
             "gone 6 7\n"
             "held 3 4 5\n"
             "goodbye 1 2\n"
             "notice 701 for people\n"
+            "receipt 53 54 55 56 57 1 0 1\n"
             "request_act 56 57 58 2 60\n"
             "reply_end 61 62\n");
 }
@@ -277,6 +300,8 @@ TEST(Control, handles_that_are_zero_are_refused) {
   EXPECT_EQ(read_one(Advertised{}), Reject::control);
   EXPECT_EQ(read_one(Gone{}), Reject::control);
   EXPECT_EQ(read_one(Held{}), Reject::control);
+  EXPECT_EQ(read_one(Drops{}), Reject::control);
+  EXPECT_EQ(read_one(Receipt{}), Reject::control);
 }
 
 TEST(Control, values_out_of_range_are_refused) {
@@ -311,6 +336,34 @@ TEST(Control, values_out_of_range_are_refused) {
               Reject::control);
   }
   EXPECT_EQ(read_one(Interest{.publication = 1, .match_count = 1, .lossless_count = 2}),
+            Reject::control);
+  EXPECT_EQ(read_one(Drops{.publication = 1, .reason = static_cast<DropReason>(99), .count = 1}),
+            Reject::control);
+}
+
+TEST(Control, receipts_that_say_nothing_or_contradict_themselves_are_refused) {
+  const Receipt good{.publication = 1,
+                     .count = 2,
+                     .first_seq = 3,
+                     .number = 4,
+                     .delivered = 5,
+                     .outcome = ReceiptOutcome::delivered};
+  EXPECT_EQ(read_one(good), Reject::none);
+  const auto with = [&](auto change) {
+    Receipt receipt = good;
+    change(receipt);
+    return read_one(receipt);
+  };
+  EXPECT_EQ(with([](Receipt& item) { item.count = 0; }), Reject::control);
+  EXPECT_EQ(with([](Receipt& item) { item.first_seq = 0; }), Reject::control);
+  EXPECT_EQ(with([](Receipt& item) { item.first_seq = ~0ull; }), Reject::control);
+  EXPECT_EQ(with([](Receipt& item) { item.number = 0; }), Reject::control);
+  EXPECT_EQ(with([](Receipt& item) { item.delivered = 0; }), Reject::control);
+  EXPECT_EQ(with([](Receipt& item) { item.outcome = ReceiptOutcome::pending; }), Reject::control);
+  EXPECT_EQ(with([](Receipt& item) { item.outcome = ReceiptOutcome::dropped; }), Reject::control);
+  EXPECT_EQ(with([](Receipt& item) { item.outcome = ReceiptOutcome::outside_window; }),
+            Reject::control);
+  EXPECT_EQ(with([](Receipt& item) { item.reason = static_cast<DropReason>(99); }),
             Reject::control);
 }
 

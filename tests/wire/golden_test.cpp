@@ -208,8 +208,9 @@ TEST(Golden, control_items_are_the_same_bytes) {
                                    .limit_messages = 16'384,
                                    .limit_bytes = 1 << 20,
                                    .settled_seq = 41});
-  compare_control("outcome",
-                  Outcome{.publication = 9, .delivered = 40, .no_subscriber = 2, .dropped = 1});
+  compare_control(
+      "outcome",
+      Outcome{.publication = 9, .delivered = 40, .no_subscriber = 2, .dropped = 1, .unknown = 3});
   compare_control("interest", Interest{.publication = 9,
                                        .match_count = 2,
                                        .lossless_count = 1,
@@ -235,7 +236,15 @@ TEST(Golden, rare_control_items_are_the_same_bytes) {
                                         .count = 3,
                                         .delay_ms = 5000});
   compare_control("want", Want{.publication = 9, .limit_messages = 1, .limit_bytes = 1'050'000});
-  compare_control("flush_ask", FlushAsk{.publication = 9, .seq = 43});
+  compare_control("flush_ask", FlushAsk{.publication = 9, .seq = 43, .receipts_seen = 7});
+  compare_control("drops", Drops{.publication = 9, .reason = DropReason::conflated, .count = 12});
+  compare_control("receipt", Receipt{.publication = 9,
+                                     .count = 3,
+                                     .first_seq = 41,
+                                     .number = 8,
+                                     .delivered = 2,
+                                     .outcome = ReceiptOutcome::delivered,
+                                     .is_partial = true});
   compare_control(
       "subscribed",
       Subscribed{.subscription = 1, .error = 0, .generation = 5, .matched_publications = 1});
