@@ -148,7 +148,9 @@ Switch::Load Switch::load_of(PortId id) const noexcept {
   for (const auto& subscription : found->second->subscriptions) {
     if (!subscription || is_about_agents(subscription->pattern)) continue;
     for (const Line& line : subscription->lines) load.settled += line.done_no;
-    if (subscription->member != nullptr) load.unsettled += subscription->member->leased;
+    // What a member has handled and not acknowledged is no work that waits for it.
+    if (const Member* member = subscription->member; member != nullptr)
+      load.unsettled += member->dealt.messages - member->handled;
     for (const auto& pair : subscription->pairs)
       load.unsettled +=
           pair->row->get(PairCounter::queued) + pair->row->get(PairCounter::in_flight);

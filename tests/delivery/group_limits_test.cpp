@@ -27,6 +27,19 @@ TEST_F(GroupTest, AMemberWhoseProcessTakesNothingIsGone) {
   EXPECT_EQ(of_pairs(PairCounter::delivered), 1u);
 }
 
+TEST_F(GroupTest, WhoKeepsLeasesIsNotBehind) {
+  GroupWish wish;
+  wish.ack_ms = 30'000;
+  advertise(1, "t.a");
+  join(2, wish);
+  publish(1, {0});
+  const std::vector<Message> got = take(2);
+  EXPECT_EQ(switch_.load_of(2).unsettled, 1u);
+  handle(2, got.at(0));
+  EXPECT_EQ(switch_.load_of(2).unsettled, 0u);
+  EXPECT_EQ(switch_.load_of(2).settled, 1u);
+}
+
 TEST_F(GroupTest, AMemberWithASlowHandlerStays) {
   advertise(1, "t.a");
   join(2);
