@@ -120,12 +120,12 @@ void Shard::State::add_record(const delivery::Switch::Outgoing& next) {
   record.kind = routed.aborts ? wire::RecordKind::abort : wire::RecordKind::batch;
   record.lane = routed.lane;
   record.hops = 1;
-  if (routed.is_retained) record.flags |= wire::record_retained;
   record.message_count = routed.count;
   record.seq = routed.first_seq;
   record.ttl_left_ms = next.ttl_left_ms;
   record.attempt_or_reason = next.attempt;
   record.flags = next.may_repeat ? wire::record_may_repeat : 0;
+  if (routed.is_retained) record.flags |= wire::record_retained;
   if (routed.slice_bytes >= reference_bytes_min) {
     record.part = static_cast<std::uint8_t>(outgoing.part_count);
     record.slice_bytes = routed.slice_bytes;
