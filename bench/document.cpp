@@ -49,6 +49,7 @@ Json row_of(const RunResult& run, const BenchReport& report) {
                                 {"cpu_ns", process.cpu_ns},
                                 {"resident_kib_max", process.resident_kib}});
   }
+  if (run.beside_rate > 0) row["bulk_rate"] = run.beside_rate;
   if (!run.note.empty()) row["note"] = run.note;
   row["command"] = report.options.command;
   row["machine"] = report.environment.line();

@@ -60,7 +60,7 @@ std::string encode(const RoleOptions& options) {
                                {"bytes", options.bytes},         {"duration", options.duration_ns},
                                {"rate", options.rate},           {"source", options.source},
                                {"sources", options.sources},     {"sinks", options.sinks},
-                               {"poll", options.is_polling}};
+                               {"poll", options.is_polling},     {"lane", options.lane}};
   return text.dump();
 }
 
@@ -79,6 +79,7 @@ bool decode(std::string_view text, RoleOptions& options) {
     options.sources = parsed.at("sources");
     options.sinks = parsed.at("sinks");
     options.is_polling = parsed.at("poll");
+    options.lane = parsed.at("lane");
   } catch (const nlohmann::json::exception&) {
     return false;
   }

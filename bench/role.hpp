@@ -36,6 +36,7 @@ struct RoleOptions {
   unsigned sources = 1;     // publishers of the run
   unsigned sinks = 1;       // subscribers of the run
   bool is_polling = false;  // Abuzz: receive by poll() instead of by handler
+  std::string lane;         // of the scenario lanes: "high" or "bulk"; a channel of its own
 };
 
 // How the command line of a role spells its options, and back; false: it is not one.

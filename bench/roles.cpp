@@ -151,8 +151,9 @@ bool run_ponger(Driver& driver, const RoleOptions&, RoleChannel& channel) {
 }  // namespace
 
 Ends ends_of(const RoleOptions& options) {
-  if (options.role == "publisher") return {"data", ""};
-  if (options.role == "subscriber") return {"", "data"};
+  const std::string data = options.lane.empty() ? "data" : options.lane;
+  if (options.role == "publisher") return {data, ""};
+  if (options.role == "subscriber") return {"", data};
   if (options.role == "pinger") return {"ping", "pong"};
   return {"pong", "ping"};
 }

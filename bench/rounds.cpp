@@ -42,7 +42,10 @@ class Rounds {
   int make(const std::vector<RunPlan>& plans) {
     const std::size_t first = report_.runs.size();
     for (unsigned round = 0; round < report_.options.runs; ++round) {
-      for (const RunPlan& plan : plans) {
+      for (RunPlan plan : plans) {
+        // As much as the run of Abuzz in this round.
+        if (plan.system != plans.front().system)
+          plan.beside_rate = report_.runs[first + round * plans.size()].beside_rate;
         progress_.next(plan, round, report_.options.runs);
         int signal = 0;
         auto run = run_once(plan, signal);
@@ -105,6 +108,7 @@ RunPlan plan_of(const BenchOptions& options, const std::string& scenario, const 
   plan.bytes = bytes;
   plan.duration_ns = options.duration_ns;
   if (!find_scenario(scenario)->is_round_trip) plan.rate = options.rate;
+  if (scenario == "lanes" && options.rate == 0) plan.rate = 1000;
   if (scenario == "fanin") plan.publishers = options.publishers;
   if (scenario == "fanout") plan.subscribers = options.subscribers;
   plan.is_polling = options.is_polling;

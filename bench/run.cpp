@@ -28,8 +28,10 @@ Run::Run(const RunPlan& plan, int& signal) : plan_(plan), signal_(signal) {
     fail({Error::system, std::string("mkdtemp in /tmp: ") + std::strerror(errno)});
 }
 
-std::size_t Run::add(RoleOptions options) {
-  if (failure_) return 0;
+RoleOptions Run::options_of(const char* role, unsigned number) const {
+  RoleOptions options;
+  options.role = role;
+  options.source = number;
   options.system = plan_.system->name;
   options.directory = directory_.path();
   options.endpoint = endpoint_;
@@ -39,6 +41,11 @@ std::size_t Run::add(RoleOptions options) {
   options.sources = plan_.publishers;
   options.sinks = plan_.subscribers;
   options.is_polling = plan_.is_polling;
+  return options;
+}
+
+std::size_t Run::start(const RoleOptions& options) {
+  if (failure_) return 0;
   const std::string role = options.role;
   auto added = team_.add({role, "/proc/self/exe", {"bench", "role", encode(options)}, {}});
   if (!added) {
@@ -50,18 +57,15 @@ std::size_t Run::add(RoleOptions options) {
 }
 
 void Run::start_hub() {
-  if (plan_.system->hub == nullptr) return;
-  RoleOptions options;
-  options.role = "hub";
-  hub_ = add(options);
-  endpoint_ = await(*hub_, "ready", start_patience_ns).text;
+  start_hub(*plan_.system);
 }
 
-std::size_t Run::start(const char* role, unsigned number) {
-  RoleOptions options;
-  options.role = role;
-  options.source = number;
-  return add(options);
+void Run::start_hub(const System& system) {
+  if (system.hub == nullptr) return;
+  RoleOptions options = options_of("hub");
+  options.system = system.name;
+  hub_ = start(options);
+  endpoint_ = await(*hub_, "ready", start_patience_ns).text;
 }
 
 void Run::tell(std::size_t child, std::string_view line) {

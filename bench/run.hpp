@@ -34,10 +34,16 @@ class Run {
  public:
   Run(const RunPlan& plan, int& signal);
 
-  // Where the system has one. Returns when it takes connections.
+  // Where the system has one; that of the plan, or another. Returns when it takes connections.
   void start_hub();
+  void start_hub(const System& system);
   // Returns its index; `number` of those that play the same role.
-  std::size_t start(const char* role, unsigned number = 0);
+  std::size_t start(const char* role, unsigned number = 0) {
+    return start(options_of(role, number));
+  }
+  // The same for one that differs from the plan in some of the options.
+  RoleOptions options_of(const char* role, unsigned number = 0) const;
+  std::size_t start(const RoleOptions& options);
   void await_ready(std::size_t child) { await(child, "ready", start_patience_ns); }
   void tell(std::size_t child, std::string_view line);
   std::uint64_t await_sent(std::size_t child);
@@ -49,7 +55,6 @@ class Run {
  private:
   static constexpr std::int64_t start_patience_ns = 10 * second_ns;
 
-  std::size_t add(RoleOptions options);
   RoleReport await(std::size_t child, std::string_view event, std::int64_t patience_ns);
   RoleReport take_said(std::size_t child, std::string_view event);
   void fail(const Failure& failure);

@@ -15,13 +15,14 @@ namespace abuzz::bench {
 // One scenario, run once, on one system. Each scenario is a function that knows which processes it
 // needs; the system says how each of them reaches the others.
 struct RunPlan {
-  std::string scenario;  // "pubsub", "fanout", "fanin", "pingpong"
+  std::string scenario;  // "pubsub", "fanout", "fanin", "pingpong", "lanes"
   const System* system = nullptr;
   std::size_t bytes = 64;
   std::int64_t duration_ns = 0;
   double rate = 0;  // messages a second of all publishers together; 0: as fast as they are let
   unsigned publishers = 1, subscribers = 1;
   bool is_polling = false;
+  double beside_rate = 0;  // of lanes, on another system: as many a second as Abuzz had of bulk
 };
 
 struct ProcessCost {
@@ -36,7 +37,8 @@ struct RunResult {
   RoleReport figures;
   std::uint64_t expected = 0;  // receipts, over all that receive
   std::vector<ProcessCost> processes;
-  std::string note;  // what else somebody who doubts should know
+  std::string note;        // what else somebody who doubts should know
+  double beside_rate = 0;  // of lanes: messages of bulk a second
 
   // Count, order and checksum were checked by every receiver and nothing was missing. Without that
   // there is no rate.
@@ -58,7 +60,7 @@ struct Scenario {
 };
 // nullptr for none.
 const Scenario* find_scenario(std::string_view name) noexcept;
-// "pubsub, fanout, fanin, pingpong"
+// "pubsub, fanout, fanin, pingpong, lanes"
 std::string scenario_names();
 
 // Starts the processes of one run in a private directory, waits for the result, ends them.

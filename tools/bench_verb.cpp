@@ -32,7 +32,9 @@ constexpr const char* summary =
     "  fanout    one publisher to --subs subscribers, each of which gets everything\n"
     "  fanin     --pubs publishers to one subscriber\n"
     "  pingpong  one message in flight, there and back: round-trip percentiles\n"
-    "  all       these four at 64 B and 1 KiB, and pubsub at half of what each system can do\n"
+    "  lanes     64 B on the lane high, 1000 a second, beside bulk of --size (1M) as fast as it\n"
+    "            is let; with --vs zmq-direct also beside a raw ZeroMQ pair that sends as much\n"
+    "  all       the first four at 64 B and 1 KiB, and pubsub at half of what each system can do\n"
     "\n"
     "Without --rate publishers send as fast as they are let: throughput, which says nothing about\n"
     "latency. With it they send at that rate whatever happens, and the latency of each message\n"
@@ -96,13 +98,14 @@ struct Words {
   std::chrono::nanoseconds duration{2'000'000'000};
   std::string rate;
   std::vector<std::string> peers, only;
+  std::vector<std::size_t> sizes;
 };
 
 void declare(Arguments& arguments, Words& words, bench::BenchOptions& options) {
   arguments.required("SCENARIO", words.scenario, bench::scenario_names() + " or all");
   arguments.value(
-      "--size", [&](const std::string& text) { return read_sizes(text, options.sizes); },
-      "Payload bytes, one after the other; default 64", "BYTES,...");
+      "--size", [&](const std::string& text) { return read_sizes(text, words.sizes); },
+      "Payload bytes, one after the other; default 64, of lanes 1M", "BYTES,...");
   arguments.text("--rate", words.rate, "Messages a second of all publishers: 100k, 2M", "RATE");
   arguments.duration("--duration", words.duration, "How long each run lasts; default 2s");
   arguments.count("--runs", words.runs, "How many of each, in turns; default 5", 1, 1000);
@@ -145,6 +148,7 @@ std::optional<int> read_options(const std::vector<std::string>& typed,
   arguments.note("  abuzz bench pubsub --size 64,1k,64k --vs zmq --out result.json");
   arguments.note("  abuzz bench pubsub --rate 500k");
   arguments.note("  abuzz bench pingpong --vs zmq --duration 1s");
+  arguments.note("  abuzz bench lanes --vs zmq-direct --duration 5s");
   arguments.note("Exit codes: 0 every run verified, 1 failed, 2 usage, 6 a run not verified.");
   if (const auto code = arguments.parse(typed)) return code;
   const bool is_all = words.scenario == "all";
@@ -152,6 +156,8 @@ std::optional<int> read_options(const std::vector<std::string>& typed,
     return complain(Error::bad_flag_value, "there is no scenario '" + words.scenario +
                                                "': " + bench::scenario_names() + " or all");
   }
+  if (words.scenario == "lanes") options.sizes = {std::size_t{1} << 20};
+  if (!words.sizes.empty()) options.sizes = words.sizes;
   using namespace std::chrono_literals;
   if (words.duration < 10ms || words.duration > 1h) {
     return complain(Error::bad_flag_value, "--duration is 10ms to 1h");

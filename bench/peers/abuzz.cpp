@@ -42,17 +42,22 @@ bool run_hub(const RoleOptions& options, RoleChannel& channel) {
   return true;
 }
 
+Lane lane_of(const RoleOptions& options) {
+  if (options.lane == "high") return Lane::high;
+  return options.lane == "bulk" ? Lane::bulk : Lane::normal;
+}
+
 class AbuzzDriver final : public Driver {
  public:
   explicit AbuzzDriver(const RoleOptions& options) : options_(options), ends_(ends_of(options)) {}
 
   bool open(const Sink& sink) override {
-    const std::string name = options_.role + "-" + std::to_string(options_.source);
+    const std::string name = options_.role + options_.lane + "-" + std::to_string(options_.source);
     auto agent = Agent::connect({.name = name, .kind = "bench"}, config_of(options_));
     if (!agent) return fail(agent.failure().message());
     agent_.emplace(std::move(agent).value());
     if (!ends_.out.empty()) {
-      auto publisher = agent_->publisher("bench." + ends_.out);
+      auto publisher = agent_->publisher("bench." + ends_.out, {.lane = lane_of(options_)});
       if (!publisher) return fail(publisher.failure().message());
       publisher_.emplace(std::move(publisher).value());
     }
