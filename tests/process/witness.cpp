@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -19,9 +20,11 @@
 // the bus counts. The payload of each message begins with its id: the writer's number (16 bits),
 // its stream (8 bits), its number in the stream from 1 (40 bits); then when it was to be sent.
 //
-//   witness pub NAME FILE WRITER BYTES TOPIC[/LANE]@RATE...   a stream for each; RATE a second, or
-//        as fast as it goes: max. FILE: id and intended time of each message that was, or is about
-//        to be, published.
+//   witness pub NAME FILE WRITER BYTES TOPIC[/LANE]@RATE[+EVERY]...   a stream for each; RATE a
+//        second, or as fast as it goes: max. FILE: id and intended time of each message that was,
+//        or is about to be, published. One in EVERY asks for a receipt. FILE.receipts: id of each
+//        receipt that came, and its word: when << 8 | subscriptions that handled it << 3 | outcome.
+//        One that was unknown stands there, and again once it was asked for anew.
 //   witness sub NAME FILE PATTERN POLICY QUEUE MICROSECONDS   that long for each message, on
 //        average. FILE: id and time since the intended one, of each message handed to its handler.
 //        POLICY: lossless[:STALL_MS], latest:N, drop_old, drop_new.
@@ -65,9 +68,16 @@ abuzz::Lane lane_of(std::string_view name) {
 
 // --- Publishing ---
 
+struct Asked {
+  std::uint64_t sequence, id;
+  bool was_unknown = false;
+};
+
 struct Stream {
   abuzz::Publisher publisher;
   std::atomic<std::int64_t> rate;
+  std::uint64_t receipt_every;   // 0: none
+  std::deque<Asked> asked = {};  // receipts that are to come
   std::int64_t rate_seen = 0;
   std::int64_t began = 0;       // of its schedule
   std::int64_t sent_since = 0;  // messages
@@ -78,11 +88,14 @@ struct Stream {
 class Source {
  public:
   Source(const char* path, std::uint64_t writer, std::size_t bytes)
-      : oracle_(path), writer_(writer), payload_(std::max(bytes, sizeof(Payload))) {
+      : oracle_(path),
+        receipts_((std::string(path) + ".receipts").c_str()),
+        writer_(writer),
+        payload_(std::max(bytes, sizeof(Payload))) {
     for (std::size_t index = 0; index < payload_.size(); ++index)
       payload_[index] = static_cast<std::byte>(index * 7);
   }
-  // TOPIC[/LANE]@RATE
+  // TOPIC[/LANE]@RATE[+EVERY]
   void add(abuzz::Agent& agent, const std::string& text) {
     const std::size_t at = text.find('@');
     std::string topic = text.substr(0, at);
@@ -90,8 +103,13 @@ class Source {
     const abuzz::Lane lane =
         slash == std::string::npos ? abuzz::Lane::normal : lane_of(topic.substr(slash + 1));
     topic = topic.substr(0, slash);
-    streams_.push_back(std::unique_ptr<Stream>(new Stream{
-        agent.publisher(topic, {.lane = lane}).value(), {rate_of(text.substr(at + 1))}}));
+    const std::size_t plus = text.find('+', at);
+    const std::uint64_t every =
+        plus == std::string::npos ? 0 : std::strtoull(text.c_str() + plus + 1, nullptr, 10);
+    streams_.push_back(
+        std::unique_ptr<Stream>(new Stream{agent.publisher(topic, {.lane = lane}).value(),
+                                           {rate_of(text.substr(at + 1, plus - at - 1))},
+                                           every}));
   }
   void set_rate(std::size_t stream, std::int64_t rate) {
     if (stream < streams_.size()) streams_[stream]->rate.store(rate, std::memory_order_relaxed);
@@ -102,6 +120,7 @@ class Source {
     std::int64_t next = now_ns() + second_ns / 1000;
     for (std::size_t index = 0; index < streams_.size(); ++index)
       has_moved = serve(index, next) || has_moved;
+    for (const auto& stream : streams_) take_receipts(*stream);
     if (has_moved) return;
     const std::int64_t rest = std::max<std::int64_t>(next - now_ns(), 20'000);
     std::this_thread::sleep_for(std::chrono::nanoseconds(rest));
@@ -110,6 +129,10 @@ class Source {
     abuzz::FlushReport sum;
     for (const auto& stream : streams_) {
       const abuzz::FlushReport one = stream->publisher.flush(10s);
+      for (int round = 0; round < 1000 && !stream->asked.empty(); ++round) {
+        take_receipts(*stream);
+        std::this_thread::sleep_for(10ms);
+      }
       sum.delivered += one.delivered;
       sum.no_subscriber += one.no_subscriber;
       sum.dropped += one.dropped;
@@ -156,16 +179,41 @@ class Source {
     std::memcpy(payload_.data(), &head, sizeof head);
     // Before it is: whatever is handled anywhere stands here.
     oracle_.append({id, static_cast<std::uint64_t>(intended)});
-    if (stream.publisher.try_publish(payload_) != abuzz::SendStatus::queued) {
+    abuzz::MessageOptions options;
+    options.receipt = stream.receipt_every > 0 && stream.number % stream.receipt_every == 0;
+    if (stream.publisher.try_publish(payload_, options) != abuzz::SendStatus::queued) {
       oracle_.take_back();
       return false;
     }
+    if (options.receipt) stream.asked.push_back({stream.publisher.last_sequence(), id});
     ++stream.number;
     ++stream.sent_since;
     return true;
   }
 
-  OracleFile oracle_;
+  // In the order in which they were asked for; what stands in front is waited for.
+  void take_receipts(Stream& stream) {
+    while (!stream.asked.empty()) {
+      Asked& asked = stream.asked.front();
+      abuzz::Receipt receipt = stream.publisher.receipt(asked.sequence);
+      if (receipt.outcome == abuzz::ReceiptOutcome::pending) return;
+      note(asked, receipt);
+      if (receipt.outcome == abuzz::ReceiptOutcome::unknown && !asked.was_unknown) {
+        asked.was_unknown = true;
+        receipt = stream.publisher.retry(asked.sequence);
+        if (receipt.outcome == abuzz::ReceiptOutcome::pending) return;
+        note(asked, receipt);
+      }
+      stream.asked.pop_front();
+    }
+  }
+  void note(const Asked& asked, const abuzz::Receipt& receipt) {
+    receipts_.append({asked.id, static_cast<std::uint64_t>(now_ns()) << 8 |
+                                    (receipt.delivered_count & 31u) << 3 |
+                                    static_cast<std::uint64_t>(receipt.outcome)});
+  }
+
+  OracleFile oracle_, receipts_;
   const std::uint64_t writer_;
   std::vector<std::byte> payload_;
   std::vector<std::unique_ptr<Stream>> streams_;
