@@ -305,9 +305,9 @@ Answer explain_reserved() {
   path.cause = Cause::reserved_topic;
   path.text = "reserved topic: agents cannot publish on a topic that begins with '$'";
   path.detail =
-      "of these only `$agents.NAME.STATE` is told, by the node, and a pattern that begins "
-      "with a wildcard never matches it";
-  path.advice = "choose a topic without '$', or subscribe to `$agents.>`";
+      "of these the node alone tells `$agents.NAME.STATE` and `$dead.TOPIC`, and a pattern that "
+      "begins with a wildcard never matches them";
+  path.advice = "choose a topic without '$', or subscribe to `$agents.>` or `$dead.>`";
   answer.paths.push_back(std::move(path));
   return answer;
 }

@@ -1,4 +1,4 @@
-"""Publishers and subscribers are killed under load, again and again, at any moment.
+"""Publishers, subscribers and workers of a group are killed under load, again and again, at any moment.
 
 The judges are what the programs wrote down themselves; `audit` must agree with them.
 """
@@ -18,12 +18,13 @@ KILLS = 300
 BUSY_SHARE_MIN = 0.9
 BYTES = 100
 # Streams of each publisher: an order of its own in each topic and lane.
-STREAMS = ("kill.one@3000", "kill.one/high@1000", "kill.two/bulk@4000")
+STREAMS = ("kill.one@3000", "kill.one/high@1000", "kill.two/bulk@4000", "kill.job@1000")
 PUBLISHERS = 3
 # (pattern, policy, microseconds for each message): too slow for what comes, so that something
 # always waits, with each of them and with the publishers.
 READERS = (("kill.one", "lossless", 200), ("kill.two", "lossless", 200),
-           ("kill.>", "drop_old", 400), ("kill.>", "latest:16", 400))
+           ("kill.>", "drop_old", 400), ("kill.>", "latest:16", 400),
+           *(("kill.job", "group:workers", 1500) for _ in range(3)))
 AUDIT_EVERY = 25
 WINDOW_MESSAGES = 16_384
 # Subscribers that are stopped before they are killed.
@@ -43,6 +44,10 @@ class Life:
     @property
     def is_lossless(self):
         return self.kind[1] == "lossless"
+
+    @property
+    def is_worker(self):
+        return self.kind[1].startswith("group:")
 
     def takes(self, stream):
         """Whether a subscriber's pattern matches the topic of this stream."""
@@ -104,7 +109,10 @@ class Kills(WitnessCase):
     def look_at_reader(self, life):
         """Its messages that are not settled, and those of them that were sent to it."""
         rows = self.node_counters()
-        index = self.subscription_row(rows, life.witness.name).index
+        row = self.subscription_row(rows, life.witness.name)
+        if life.is_worker:
+            return row["leased"], row["leased"]
+        index = row.index
         pairs = [row for row in rows[counter_file.PAIR] if row.ids[1] == index]
         in_flight = sum(row["in flight"] for row in pairs)
         return in_flight + sum(row["queued"] for row in pairs), in_flight
@@ -133,11 +141,12 @@ class Kills(WitnessCase):
             return unsettled > 0
         # Of one that runs it is not known to the message how many are in flight when it dies.
         in_flight = WINDOW_MESSAGES
-        if self.random.random() < STOPPED_SHARE:
+        if not victim.is_worker and self.random.random() < STOPPED_SHARE:
             in_flight = self.stop_reader(victim)
         unsettled = self.look_at_reader(victim)[0]
         self.kill(victim)
-        self.judge_departed(victim, in_flight)
+        if not victim.is_worker:
+            self.judge_departed(victim, in_flight)
         self.add_reader(victim.kind)
         return unsettled > 0
 
@@ -157,6 +166,7 @@ class Kills(WitnessCase):
                 self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.come_to_rest()
         handled = self.judge_readers()
+        handled["workers"] = self.judge_workers()
         self.judge_audit(handled)
         print(f"{kills} killed, {busy} ({100 * busy / kills:.0f} %) of them with something not "
               f"settled; {sum(handled.values()):,} messages handled; at most "
@@ -199,6 +209,8 @@ class Kills(WitnessCase):
         sent = {life: oracle.sent_of(life.witness.path) for life in self.publishers}
         handled = {}
         for reader in self.readers:
+            if reader.is_worker:
+                continue
             runs = oracle.runs_of(reader.witness.path)
             handled[reader] = sum(last - first + 1 for of in runs.values() for first, last in of)
             self.assertEqual(handled[reader], reader.witness.count())
@@ -233,6 +245,37 @@ class Kills(WitnessCase):
             self.assertGreaterEqual(runs[0][1], last_due, f"{what}: the last were lost")
         else:
             self.assertLess(last_due, first_due, f"{what}: all were lost")
+
+    def judge_workers(self):
+        """Each message that a worker had is acknowledged once, or was given to another one after
+        its holder had died; answers how many were acknowledged."""
+        tries, acked = {}, {}
+        for worker in self.readers:
+            if not worker.is_worker:
+                continue
+            for records, path in ((tries, worker.witness.path),
+                                  (acked, worker.witness.path + ".acked")):
+                for identity, attempt in zip(*oracle.read(path)):
+                    records.setdefault(identity, []).append((attempt, worker))
+        for identity, of_message in tries.items():
+            of_message.sort(key=lambda one: one[0])
+            what = f"{identity:#x}: {[(a, w.witness.name, w.is_dead) for a, w in of_message]}"
+            attempts = [attempt for attempt, _ in of_message]
+            self.assertEqual(len(set(attempts)), len(attempts), what)
+            self.assertTrue(all(worker.is_dead for _, worker in of_message[:-1]), what)
+            by_living = [one for one in acked.get(identity, []) if not one[1].is_dead]
+            self.assertLessEqual(len(by_living), 1, what)
+        for publisher in self.publishers:
+            stream = (publisher.witness.writer << 8) + len(STREAMS) - 1
+            due = publisher.accepted.get(stream, 0) if publisher.is_dead else oracle.sent_of(
+                publisher.witness.path).get(stream, 0)
+            base = stream << oracle.NUMBER_BITS
+            missing = [n for n in range(1, due + 1) if base + n not in acked]
+            self.assertEqual(missing, [], f"of {publisher.witness.name}: never acknowledged")
+        again = sum(len(of_message) > 1 for of_message in tries.values())
+        print(f"{len(acked):,} messages acknowledged by workers, {again:,} given out again",
+              flush=True)
+        return len(acked)
 
     def sent_before(self, publisher, records, stream):
         """The number of the stream's last message among the first `records`."""

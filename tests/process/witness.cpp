@@ -27,7 +27,9 @@
 //        One that was unknown stands there, and again once it was asked for anew.
 //   witness sub NAME FILE PATTERN POLICY QUEUE MICROSECONDS   that long for each message, on
 //        average. FILE: id and time since the intended one, of each message handed to its handler.
-//        POLICY: lossless[:STALL_MS], latest:N, drop_old, drop_new.
+//        POLICY: lossless[:STALL_MS], latest:N, drop_old, drop_new, or group:NAME, whose members
+//        acknowledge each message at the end of its time. Of those FILE has the attempt in place of
+//        the time, and FILE.acked the same of each that it acknowledged.
 //
 // Both say `ready` on stdout. On stdin a publisher takes `rate STREAM RATE`; a subscriber `pause
 // MICROSECONDS`. At its end a publisher flushes; then both say in a line of JSON what the library
@@ -245,15 +247,22 @@ int run_publisher(int argc, char** argv) {
 
 class Inbox {
  public:
-  Inbox(const char* path, std::int64_t pause_us) : oracle_(path), pause_ns_(pause_us * 1000) {}
+  Inbox(const char* path, std::int64_t pause_us)
+      : oracle_(path), acked_((std::string(path) + ".acked").c_str()), pause_ns_(pause_us * 1000) {}
   void handle(const abuzz::MessageView& message) {
     Payload head{};
     if (message.payload().size() < sizeof head) return;
     std::memcpy(&head, message.payload().data(), sizeof head);
-    oracle_.append({head.id, static_cast<std::uint64_t>(now_ns() - head.intended_ns)});
+    const std::uint32_t attempt = message.attempt();
+    const auto late_ns = static_cast<std::uint64_t>(now_ns() - head.intended_ns);
+    oracle_.append({head.id, attempt > 0 ? attempt : late_ns});
     // The number in the payload is also the bus's own.
     if ((head.id & ((std::uint64_t{1} << 40) - 1)) != message.sequence()) ++strange_;
     rest();
+    if (attempt == 0) return;
+    // Before it is: whatever counts as delivered stands here.
+    acked_.append({head.id, attempt});
+    if (message.ack() != abuzz::LeaseStatus::told) acked_.take_back();
   }
   void set_pause(std::int64_t microseconds) {
     pause_ns_.store(microseconds * 1000, std::memory_order_relaxed);
@@ -272,7 +281,7 @@ class Inbox {
     owed_ns_ -= now_ns() - began;
   }
 
-  OracleFile oracle_;
+  OracleFile oracle_, acked_;
   std::atomic<std::int64_t> pause_ns_;
   std::int64_t owed_ns_ = 0;
   std::uint64_t strange_ = 0;
@@ -284,7 +293,10 @@ abuzz::SubscribeOptions options_of(const std::string& policy, const char* queue)
   const std::size_t colon = policy.find(':');
   const std::string name = policy.substr(0, colon);
   const long number = colon == std::string::npos ? 0 : std::atol(policy.c_str() + colon + 1);
-  if (name == "latest") {
+  if (name == "group") {
+    options.group = policy.substr(colon + 1);
+    options.ack = abuzz::AckMode::manual;
+  } else if (name == "latest") {
     options.policy = abuzz::Policy::latest;
     options.latest_messages = static_cast<std::uint32_t>(number);
   } else if (name == "drop_old") {
