@@ -115,9 +115,6 @@ Result<Responder> Agent::reply(std::string_view pattern, RequestHandler handler)
     return Failure{Error::bad_pattern, std::string(pattern) + ": " + topic_fault_text(fault)};
   if (is_reserved(pattern)) return Failure{Error::reserved_topic, std::string(pattern)};
   state_->host->core().open_answers();
-  SubscribeOptions options;
-  // A handler may work for an hour on one; those behind it have time limits of their own.
-  options.stall_limit = std::chrono::hours(1);
   // Weak: the agent keeps the subscription, and so its handler.
   const std::weak_ptr<client::AgentCore> weak = state_->core();
   const Handler take = [weak, handler = std::move(handler)](const MessageView& message) {
@@ -129,7 +126,7 @@ Result<Responder> Agent::reply(std::string_view pattern, RequestHandler handler)
     handler(Request(self, std::move(answer)));
   };
   const std::string topics = std::string(request_prefix) + std::string(pattern);
-  auto subscription = state_->subscribe(topics, take, options);
+  auto subscription = state_->subscribe(topics, take, client::AnswerDesk::subscription());
   if (!subscription.ok()) return subscription.failure();
   return Responder(Subscription(std::move(subscription).value()));
 }

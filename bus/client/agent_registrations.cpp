@@ -10,12 +10,6 @@
 
 namespace abuzz::client {
 
-namespace {
-
-constexpr std::string_view responders_group = "$responders";
-
-}  // namespace
-
 // Opens; where no place is left but one is being given up, waits for that one.
 template <class Open>
 auto AgentCore::open_in_place(Open&& open, Error limit,
@@ -108,7 +102,7 @@ Status AgentCore::complete_group(SubscribeOptions& options) const {
     return is_manual ? Status(Failure{Error::bad_bound, "manual acknowledgement is for groups"})
                      : Status(Done{});
   // That of requests begins with a '$': nobody else's does.
-  if (options.group != responders_group && check_agent_name(options.group) != TopicFault::none)
+  if (options.group != AnswerDesk::group && check_agent_name(options.group) != TopicFault::none)
     return Failure{Error::bad_agent_name, "the group " + options.group};
   if (options.policy == Policy::latest)
     return Failure{Error::bad_bound, "the policy latest is not for groups"};

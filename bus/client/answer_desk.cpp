@@ -23,6 +23,15 @@ bool is_end(MessageKind kind) noexcept {
 
 }  // namespace
 
+SubscribeOptions AnswerDesk::subscription() {
+  SubscribeOptions options;
+  options.group = group;
+  options.attempts_max = 1;
+  // A handler may work for an hour on one; those that wait have time limits of their own.
+  options.stall_limit = std::chrono::hours(1);
+  return options;
+}
+
 std::shared_ptr<ReplyRoute> AnswerDesk::route_to(const std::shared_ptr<AgentCore>& self,
                                                  std::uint64_t requester, Lane lane) {
   const std::pair<std::uint64_t, Lane> key(requester, lane);

@@ -14,6 +14,7 @@
 #include "bus/client/publisher_core.hpp"
 #include "bus/client/request_mail.hpp"
 #include "bus/message.hpp"
+#include "bus/options.hpp"
 #include "bus/queue/combiner.hpp"
 
 namespace abuzz::client {
@@ -48,6 +49,11 @@ struct Answer {
 class AnswerDesk {
  public:
   static constexpr std::size_t open_max = 1024;
+
+  // The group that all responders to a pattern form: each request goes to one of them, once.
+  static constexpr std::string_view group = "$responders";
+  // What a responder subscribes with.
+  static SubscribeOptions subscription();
 
   explicit AnswerDesk(AgentCore& agent) noexcept : agent_(agent) {}
 

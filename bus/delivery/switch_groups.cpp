@@ -53,8 +53,10 @@ Group* Switch::add_group(const wire::Subscribe& item) {
   const std::uint64_t ids[] = {own_port_, handle};
   StatsRow* row = stats_.add_row(RowKind::subscription, ids, item.pattern, item.group);
   if (row == nullptr) return nullptr;
-  auto group = std::make_unique<Group>(std::string(item.group), terms_of(item),
-                                       config_.subscription.leased_max);
+  // Of what is tried once each member has one: it may work on it for long.
+  const std::uint32_t leased_max =
+      item.group.starts_with('$') ? 1 : config_.subscription.leased_max;
+  auto group = std::make_unique<Group>(std::string(item.group), terms_of(item), leased_max);
   auto own = std::make_unique<Subscription>();
   own->port = &port;
   own->handle = handle;

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "bus/delivery/group.hpp"
 #include "bus/delivery/switch.hpp"
 #include "bus/topic.hpp"
 
@@ -24,9 +25,16 @@ std::span<const PortId> Switch::readers_of(PortId port, const wire::RequestAct& 
   if (act.agent_id != 0) {
     readers_.push_back(act.agent_id);
   } else if (const Publication* publication = find_publication(port, act.publication)) {
-    const std::size_t count = std::min(publication->route.size(), readers_max);
-    for (std::size_t index = 0; index < count; ++index)
-      readers_.push_back(publication->route[index]->subscription->port->id);
+    for (const Pair* pair : publication->route) {
+      const Subscription& subscription = *pair->subscription;
+      if (subscription.group == nullptr) {
+        readers_.push_back(subscription.port->id);
+      } else {
+        subscription.group->dealer.for_each(
+            [&](const Member& member) { readers_.push_back(member.subscription->port->id); });
+      }
+      if (readers_.size() >= readers_max) break;
+    }
     std::sort(readers_.begin(), readers_.end());
     readers_.erase(std::unique(readers_.begin(), readers_.end()), readers_.end());
   }

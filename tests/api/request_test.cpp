@@ -159,6 +159,36 @@ TEST_F(Requests, OneThatWasCancelledBeforeItBeganIsDropped) {
   EXPECT_EQ(begun, 2);
 }
 
+TEST_F(Requests, EachRequestGoesToOneResponderThatHasNothingElseToDo) {
+  Agent other = connect("other");
+  std::atomic<bool> goes_on{false}, is_busy{false};
+  std::atomic<int> by_worker{0}, by_other{0};
+  const auto handler = [&](std::atomic<int>& count) {
+    return [&](Request request) {
+      ++count;
+      if (request.text() == "long") {
+        is_busy = true;
+        while (!goes_on) std::this_thread::sleep_for(1ms);
+      }
+      (void)request.finish(request.payload());
+    };
+  };
+  const Responder first = worker_->reply("work.*", handler(by_worker)).value();
+  const Responder second = other.reply("work.*", handler(by_other)).value();
+  PendingRequest long_one = asker_->request("work.any", "long").value();
+  while (!is_busy) std::this_thread::yield();
+  // The one that works is not given more, whatever the other has to do.
+  for (int count = 0; count < 20; ++count) {
+    RequestOptions options;
+    options.idle_timeout = 10s;
+    EXPECT_TRUE(asker_->request("work.any", "short", options).value().finish().ok());
+  }
+  goes_on = true;
+  EXPECT_TRUE(long_one.finish().ok());
+  EXPECT_EQ(by_worker + by_other, 21);
+  EXPECT_EQ(std::min<int>(by_worker, by_other), 1);
+}
+
 TEST_F(Requests, SilenceIsTimedOutAndItsResponderTold) {
   std::atomic<bool> saw_cancel{false};
   const Responder responder =

@@ -18,13 +18,13 @@ class RequestModel : public ::testing::Test {
     settle();
     worker_.core().open_answers();
     inbox_ = worker_.core()
-                 .open_subscription("$request.work.*",
-                                    [this](const MessageView& message) {
-                                      auto answer = worker_.core().answers().begin(
-                                          worker_.shared_core(), message);
-                                      if (answer) answers_.push_back(std::move(answer));
-                                    },
-                                    {})
+                 .open_subscription(
+                     "$request.work.*",
+                     [this](const MessageView& message) {
+                       auto answer = worker_.core().answers().begin(worker_.shared_core(), message);
+                       if (answer) answers_.push_back(std::move(answer));
+                     },
+                     client::AnswerDesk::subscription())
                  .value();
     EXPECT_TRUE(desk().listen().ok());
     settle();
