@@ -328,10 +328,6 @@ FlushReport PublisherCore::report() const noexcept {
   return report;
 }
 
-void PublisherCore::ask_outcomes() noexcept {
-  news_->flush_to.publish_fenced(pushed_);
-}
-
 FlushReport PublisherCore::flush(base::Nanos patience) {
   const base::Nanos deadline = base::moment_after(agent_->clock().now(), patience);
   news_->flush_to.publish_fenced(pushed_);

@@ -48,8 +48,6 @@ class PublisherCore {
 
   // The publication's, at this agent's nodes.
   std::uint32_t handle() const noexcept { return handle_; }
-  // Outcomes of all up to now are to be told, without waiting for them.
-  void ask_outcomes() noexcept;
 
   std::uint64_t pushed() const noexcept { return pushed_; }
   const StreamNews& news() const noexcept { return *news_; }

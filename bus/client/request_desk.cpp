@@ -95,7 +95,7 @@ std::vector<std::shared_ptr<RequestDesk::Route>> RequestDesk::idle_routes(base::
 }
 
 Result<std::uint64_t> RequestDesk::enter(const std::shared_ptr<Route>& route,
-                                         const RequestOptions& options) {
+                                         const RequestOptions& options, std::uint64_t sequence) {
   const base::Nanos now = agent_.clock().now();
   const std::lock_guard lock(mutex_);
   if (live_ >= open_max)
@@ -106,8 +106,7 @@ Result<std::uint64_t> RequestDesk::enter(const std::shared_ptr<Route>& route,
   Entry& entry = entries_.try_emplace(correlation, limits, now).first->second;
   entry.correlation = correlation;
   entry.route = route;
-  entry.no_subscriber = route->publisher->news().no_subscriber.read();
-  entry.dropped = route->publisher->news().dropped.read();
+  entry.sequence = sequence;
   ++live_;
   unanswered_.push_back(correlation);
   look_soon(entry.state.deadline());
@@ -123,11 +122,9 @@ Result<std::uint64_t> RequestDesk::try_open(const std::shared_ptr<Route>& route,
                                             std::span<const std::byte> payload,
                                             const RequestOptions& options) {
   if (agent_.is_closed()) return Error::closed;
-  Result<std::uint64_t> entered = enter(route, options);
-  if (!entered.ok()) return entered;
   MessageOptions message;
   message.key = options.key;
-  message.correlation = entered.value();
+  message.receipt = true;
   // Who has not begun by then will not be waited for.
   const auto patience = std::min(options.idle_timeout, options.hard_limit);
   message.time_to_live = std::min<std::chrono::milliseconds>(
@@ -135,9 +132,15 @@ Result<std::uint64_t> RequestDesk::try_open(const std::shared_ptr<Route>& route,
           std::chrono::milliseconds(1),
       std::chrono::hours(24 * 24));
   while (!route->sending.try_enter()) std::this_thread::yield();
-  const SendStatus status = route->publisher->try_publish(payload, message);
-  if (status == SendStatus::queued) route->publisher->ask_outcomes();
+  // Before it is published: its reply may come before that returns.
+  Result<std::uint64_t> entered = enter(route, options, route->publisher->pushed() + 1);
+  SendStatus status = SendStatus::back_pressured;
+  if (entered.ok()) {
+    message.correlation = entered.value();
+    status = route->publisher->try_publish(payload, message);
+  }
   route->sending.leave();
+  if (!entered.ok()) return entered;
   if (status == SendStatus::queued) {
     agent_.step_now();
     return entered;

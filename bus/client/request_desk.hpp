@@ -86,13 +86,15 @@ class RequestDesk {
   struct Entry;
   using Table = std::unordered_map<std::uint64_t, Entry>;
 
-  Result<std::uint64_t> enter(const std::shared_ptr<Route>& route, const RequestOptions& options);
+  Result<std::uint64_t> enter(const std::shared_ptr<Route>& route, const RequestOptions& options,
+                              std::uint64_t sequence);
   void forget(std::uint64_t correlation);
   std::size_t take_replies();
   void take_reply(const MessageView& message);
   void keep(Entry& entry, ReplyKind kind, const MessageView& message);
   void take_ends();
-  void look_at_outcomes();
+  void take_receipts();
+  void note_outcome(Entry& entry, const wire::Receipt& run);
   void fail_all(Error error);
   void look_at_clocks(base::Nanos now);
   bool push_acts();

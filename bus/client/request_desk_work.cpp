@@ -41,7 +41,7 @@ bool RequestDesk::do_work(base::Nanos now) {
     now_ = now;
     has_output = take_replies() > 0;
     take_ends();
-    look_at_outcomes();
+    take_receipts();
     if (replies_ && replies_->state.read() > SubscriptionState::live) fail_all(Error::stalled_out);
     const base::Nanos look = look_at_.hint();
     if (look >= 0 && now >= look) look_at_clocks(now);
@@ -154,19 +154,32 @@ void RequestDesk::fail_all(Error error) {
   for (auto& [correlation, entry] : entries_) entry.state.take_failure(error);
 }
 
-// Requests on which nobody works yet: whether anybody will.
-void RequestDesk::look_at_outcomes() {
-  std::erase_if(unanswered_, [&](std::uint64_t correlation) {
-    const auto found = entries_.find(correlation);
-    if (found == entries_.end()) return true;
-    Entry& entry = found->second;
-    if (!entry.route) return true;
-    const StreamNews& news = entry.route->publisher->news();
-    if (news.no_subscriber.read() > entry.no_subscriber) entry.state.note_no_responder();
-    if (news.dropped.read() > entry.dropped) entry.state.note_undelivered();
-    if (!entry.state.is_live()) look_soon(0);
-    return entry.state.phase() != RequestPhase::open;
-  });
+// What became of requests on which nobody works yet. That the node was lost says nothing: the next
+// one gets them again, and tells.
+void RequestDesk::take_receipts() {
+  RequestMail* mail = agent_.request_mail();
+  wire::Receipt run;
+  while (mail != nullptr && mail->arrived_receipts.pop(&run, 1) == 1) {
+    std::erase_if(unanswered_, [&](std::uint64_t correlation) {
+      const auto found = entries_.find(correlation);
+      if (found == entries_.end()) return true;
+      Entry& entry = found->second;
+      const bool is_its = entry.route && entry.route->publisher->handle() == run.publication &&
+                          entry.sequence >= run.first_seq &&
+                          entry.sequence - run.first_seq < run.count;
+      if (is_its) note_outcome(entry, run);
+      return is_its || entry.state.phase() != RequestPhase::open;
+    });
+  }
+}
+
+void RequestDesk::note_outcome(Entry& entry, const wire::Receipt& run) {
+  if (run.outcome == ReceiptOutcome::no_subscriber) entry.state.note_no_responder();
+  // What expired has run into its own time limit here.
+  const bool is_dropped =
+      run.outcome == ReceiptOutcome::dropped && run.reason != DropReason::expired;
+  if (is_dropped || run.outcome == ReceiptOutcome::unknown) entry.state.note_undelivered();
+  if (!entry.state.is_live()) look_soon(0);
 }
 
 void RequestDesk::look_at_clocks(base::Nanos now) {

@@ -24,10 +24,9 @@ struct RequestDesk::Entry {
   std::uint64_t parts_taken = 0;  // by its owner
   std::uint64_t parts_told = 0;   // of them, when the responder was last told to go on
   std::string failure_text;
-  // Of its publication when it was entered.
-  std::uint64_t no_subscriber = 0, dropped = 0;
-  bool end_given = false;   // the end was taken, or waits to be
-  bool is_dropped = false;  // its owner is gone
+  std::uint64_t sequence = 0;  // in its publication
+  bool end_given = false;      // the end was taken, or waits to be
+  bool is_dropped = false;     // its owner is gone
 };
 
 }  // namespace abuzz::client

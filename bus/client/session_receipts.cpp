@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "bus/client/session.hpp"
+#include "bus/topic.hpp"
 
 // Receipts of single messages: asked for at seal, told by the node, unknown where it is lost.
 
@@ -36,6 +37,7 @@ void Session::on(const wire::Receipt& item) {
   stream->receipts_seen = item.number;
   if (settle_at_ == 0) settle_at_ = now_ + confirm_delay;
   stream->receipts->settle(item, now_);
+  if (request_mail_ != nullptr && is_about_requests(stream->topic)) (void)request_mail_->note(item);
   changed();
 }
 

@@ -67,6 +67,19 @@ TEST_F(Requests, WhoOnlyListensIsNoResponderAndHearsNoRequest) {
   EXPECT_EQ(publisher.flush(5s).delivered, 1u);
 }
 
+TEST_F(Requests, OfManyAtOnceOnlyThoseWithoutAResponderFail) {
+  const Responder responder =
+      worker_->reply("work.a.*", [](Request request) { (void)request.finish("x"); }).value();
+  std::vector<PendingRequest> pending;
+  for (int count = 0; count < 60; ++count)
+    pending.push_back(asker_->request(count % 3 == 0 ? "work.b.one" : "work.a.one", "").value());
+  for (std::size_t index = 0; index < pending.size(); ++index) {
+    Result<Reply> reply = pending[index].finish();
+    EXPECT_EQ(reply.ok(), index % 3 != 0) << index;
+    if (!reply.ok()) EXPECT_EQ(reply.error(), Error::no_responder) << index;
+  }
+}
+
 TEST_F(Requests, AReplyMayHaveManyPartsAndProgress) {
   const Responder responder =
       worker_

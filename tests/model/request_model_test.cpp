@@ -39,7 +39,7 @@ class RequestModel : public ::testing::Test {
       for (int turn = 0; turn < 3; ++turn) {
         node_.step(1);
         asker_.step();
-        worker_.step();
+        if (!worker_stands_still_) worker_.step();
       }
     }
   }
@@ -77,6 +77,7 @@ class RequestModel : public ::testing::Test {
   SimulatedAgent worker_{node_, pool_, config_, "worker", 8, trace_};
   std::shared_ptr<client::SubscriptionCore> inbox_;
   std::vector<std::shared_ptr<client::Answer>> answers_;
+  bool worker_stands_still_ = false;
 };
 
 TEST_F(RequestModel, TenMinutesOfWorkWithProgressEveryFiveSecondsSucceedAtDefaults) {
@@ -136,6 +137,32 @@ TEST_F(RequestModel, AResponderThatIsGoneIsKnownWhenItsRepliesAreTaken) {
   worker_.core().abandon();
   settle(200);
   EXPECT_EQ(taken(request), "one ABZ-0906");
+}
+
+TEST_F(RequestModel, WhatNobodyBeganFailsWhenItsResponderIsGone) {
+  worker_stands_still_ = true;
+  const std::uint64_t dealt = ask();
+  const std::uint64_t waits = ask();
+  EXPECT_TRUE(answers_.empty());
+  EXPECT_EQ(taken(dealt) + taken(waits), "");
+  worker_.core().abandon();
+  settle();
+  EXPECT_EQ(taken(dealt), "ABZ-0906");
+  EXPECT_EQ(taken(waits), "ABZ-0906");
+}
+
+TEST_F(RequestModel, WhatANodeThatIsKilledHadIsGivenToTheNextOne) {
+  worker_stands_still_ = true;
+  const std::uint64_t request = ask();
+  node_.restart();
+  settle(3000);
+  EXPECT_EQ(taken(request), "");
+  worker_stands_still_ = false;
+  settle(5000);
+  ASSERT_EQ(answers_.size(), 1u);
+  EXPECT_EQ(say(MessageKind::last, "done"), SendStatus::queued);
+  settle();
+  EXPECT_EQ(taken(request), "|done");
 }
 
 TEST_F(RequestModel, WithoutAResponderItFailsAtOnce) {
