@@ -76,7 +76,9 @@ TEST_F(Requests, OfManyAtOnceOnlyThoseWithoutAResponderFail) {
   for (std::size_t index = 0; index < pending.size(); ++index) {
     Result<Reply> reply = pending[index].finish();
     EXPECT_EQ(reply.ok(), index % 3 != 0) << index;
-    if (!reply.ok()) EXPECT_EQ(reply.error(), Error::no_responder) << index;
+    if (!reply.ok()) {
+      EXPECT_EQ(reply.error(), Error::no_responder) << index;
+    }
   }
 }
 

@@ -1,5 +1,5 @@
-"""Group workers killed at random under load, hundreds of times: each message is done, once or marked
-as a repeat, and the ledger knows of no unknown."""
+"""Group workers killed at random under load, hundreds of times: each message is done, once or
+marked as a repeat, and the ledger knows of no unknown."""
 
 import unittest
 

@@ -1,4 +1,5 @@
-"""Publishers, subscribers and workers of a group are killed under load, again and again, at any moment.
+"""Publishers, subscribers and workers of a group are killed under load, again and again, at any
+moment.
 
 The judges are what the programs wrote down themselves; `audit` must agree with them.
 """

@@ -37,7 +37,7 @@ class ReceiptKills(WitnessCase):
         self.assertTrue(said["quiet"], said["verdict"])
         times.sort()
         told = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-        print(f"{kills} nodes killed, {sum(sent.values()):,} messages to {READERS} subscribers each; "
+        print(f"{kills} nodes killed, {sum(sent.values()):,} messages to {READERS} readers each; "
               f"receipts: {told}; all back after {times[kills // 2]:.2f} s (median), "
               f"{times[-1]:.2f} s (longest)", flush=True)
         self.assertLess(times[kills * 99 // 100 - 1], BACK_SECONDS * SLOW + 1)
