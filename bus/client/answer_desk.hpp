@@ -97,6 +97,7 @@ class AnswerDesk {
   std::mutex mutex_;  // all below
   std::map<Key, std::weak_ptr<Answer>> answers_;
   std::deque<Key> cancelled_early_;  // before they came; the oldest are forgotten
+  std::deque<Key> begun_;            // the latest open_max, so that none is begun twice
   std::deque<Ending> endings_;       // that found no room
   std::map<std::pair<std::uint64_t, Lane>, std::shared_ptr<ReplyRoute>> routes_;
   base::Nanos routes_look_at_ = 0;

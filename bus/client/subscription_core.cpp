@@ -62,7 +62,9 @@ SubscriptionCore::StreamMemory& SubscriptionCore::remember(const wire::Envelope&
 
 // Counters start over with each registration at a node.
 void SubscriptionCore::take_generation(const Delivery& delivery) noexcept {
-  if (delivery.generation == counted_generation.hint()) return;
+  // One of an earlier registration may have waited behind a higher lane: it is handled, and counts
+  // for nobody now.
+  if (delivery.generation <= counted_generation.hint()) return;
   row_->add(SubscriptionCounter::done_before, row_->get(SubscriptionCounter::done_no));
   row_->set(SubscriptionCounter::done_no, 0);
   for (auto& number : done_no) number.publish(0);
@@ -71,7 +73,15 @@ void SubscriptionCore::take_generation(const Delivery& delivery) noexcept {
   counted_generation.publish(delivery.generation);
 }
 
+bool SubscriptionCore::is_of_earlier() const noexcept {
+  return current_.generation != counted_generation.hint();
+}
+
 void SubscriptionCore::consume(std::uint64_t messages, std::uint64_t bytes) noexcept {
+  if (!is_of_earlier()) give_back(messages, bytes);
+}
+
+void SubscriptionCore::give_back(std::uint64_t messages, std::uint64_t bytes) noexcept {
   consumed_messages.publish(consumed_messages.hint() + messages);
   consumed_bytes.publish(consumed_bytes.hint() + bytes);
 }
@@ -236,7 +246,7 @@ void SubscriptionCore::pass_over(const StreamMemory& stream, std::uint64_t first
 
 void SubscriptionCore::drop_train(StreamMemory& stream) {
   if (stream.train_charge > 0 && stream.train_generation == counted_generation.hint())
-    consume(0, stream.train_charge);
+    give_back(0, stream.train_charge);
   stream.train.reset();
   stream.train_charge = 0;
 }
@@ -330,12 +340,14 @@ void SubscriptionCore::note_handled() noexcept {
 }
 
 void SubscriptionCore::finish() noexcept {
+  if (is_of_earlier()) row_->add(SubscriptionCounter::done_before, current_.count);
   if (current_.count > 0) set_done(current_.lane, current_.first_delivery + current_.count - 1);
   leave_batch();
 }
 
 // The counter first: it is never behind what the node is told. It is of all lanes.
 void SubscriptionCore::set_done(Lane lane, std::uint64_t number) noexcept {
+  if (is_of_earlier()) return;
   auto& done = done_no[wire::lane_index(lane)];
   row_->add(SubscriptionCounter::done_no, number - done.hint());
   done.publish(number);

@@ -158,7 +158,10 @@ class SubscriptionCore {
   bool begin_train(StreamMemory& stream);
   void end_train(const Delivery& delivery);
   void drop_train(StreamMemory& stream);
+  // What is begun was sent by an earlier node, or to an earlier registration.
+  bool is_of_earlier() const noexcept;
   void consume(std::uint64_t messages, std::uint64_t bytes) noexcept;
+  void give_back(std::uint64_t messages, std::uint64_t bytes) noexcept;
   void finish() noexcept;
   void set_done(Lane lane, std::uint64_t number) noexcept;
   void leave_batch() noexcept;
