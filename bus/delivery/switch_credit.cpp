@@ -98,8 +98,10 @@ bool Switch::grant_front(Subscription& subscription, Line& line) {
   const Amount half{free.messages / 2, std::min(free.bytes / 2, memory_left() / 8)};
   pair.target = is_active ? most(subscription.share, half) : subscription.share;
   const Amount missing = monus(most(pair.target, pair.want), outstanding);
+  // What it has of an earlier grant is no hindrance: its publisher may have come to want more.
+  const Amount own = outstanding - pair.excess;
   const bool may_pass = pair.want.messages > bound.messages && subscription.backlog.messages == 0 &&
-                        subscription.granted.fits(subscription.bound);
+                        (subscription.granted - own).fits(subscription.bound);
   const Amount given = least(missing, may_pass ? most(free, missing) : free);
   if (given.messages > 0 || given.bytes > 0) {
     pair.limit = pair.limit + given;

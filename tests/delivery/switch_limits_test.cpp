@@ -130,5 +130,26 @@ TEST_F(SwitchRows, ThatAreUsedUpRefuseAPublicationThatASubscriberWouldNotHear) {
   EXPECT_EQ(switch_->publication_count(), 1u);
 }
 
+// A batch may be larger than the bound of a subscription, and grow while it waits for credit.
+TEST_F(SwitchLimits, ABatchBeyondTheBoundThatGrewGetsItsCreditStill) {
+  wire::Subscribe item;
+  item.subscription = 1;
+  item.pattern = "topic";
+  item.bound_messages = 96;
+  item.window_messages = 1024;
+  item.bound_bytes = item.window_bytes = 8u << 20;
+  ASSERT_EQ(switch_.subscribe(1, item, 0).error, 0);
+  ASSERT_EQ(advertise(2, 1, 1), 0);
+  for (const std::uint64_t wanted : {146u, 217u}) {
+    switch_.want(2, {1, wanted, 100'000});
+    switch_.finish_cycle(base::millisecond);
+    drain();
+    std::uint64_t limit = 0;
+    for (const RowSnapshot& row : stats_->snapshot().rows)
+      if (row.kind == RowKind::publication) limit = row.get(PublicationCounter::limit_messages);
+    EXPECT_GE(limit, wanted);
+  }
+}
+
 }  // namespace
 }  // namespace abuzz::delivery

@@ -39,6 +39,8 @@ void RestCheck::describe_unrest() {
   std::string all = "it does not come to rest:";
   for (auto& actor : bus_.actors()) {
     if (!actor->is_present(bus_.now())) all += " " + actor->name + " is not there;";
+    if (actor->core().session().stream_count() != actor->pubs.size())
+      all += " a publisher that " + actor->name + " gave up is still there;";
     for (const RandomActor::Pub& pub : actor->pubs) {
       const FlushReport report = pub.core->report();
       const client::StreamNews& news = pub.core->news();
@@ -49,6 +51,10 @@ void RestCheck::describe_unrest() {
              text(news.accepted_seq.read()) + ", held by " + text(news.held_by.read()) + ";";
     }
   }
+  for (const tools::PairLedger& pair : tools::make_ledger(counters_of(bus_)).pairs)
+    if (pair.queued + pair.in_flight > 0)
+      all += " " + pair.name() + " has " + text(pair.queued) + " queued and " +
+             text(pair.in_flight) + " in flight;";
   complain(all);
 }
 
