@@ -57,8 +57,9 @@ struct PublisherOptions {
 
 // Optional facts of one message.
 struct MessageOptions {
-  // The message is dropped, counted as expired, when this has passed before a handler got it;
-  // 0: never. At most 24 days. Messages in a row with different ones do not share a batch.
+  // The message is dropped, counted as expired, when this has passed (it may be 1 ms less) before a
+  // handler got it; 0 or less: never; more than 24 days count as 24. Messages in a row with
+  // different ones do not share a batch.
   std::chrono::milliseconds time_to_live{0};
   std::uint64_t key = 0;
   std::uint64_t correlation = 0;

@@ -80,7 +80,8 @@ class ABUZZ_EXPORT Request {
   SendStatus part(std::string_view payload, std::chrono::nanoseconds patience);
   // Work goes on: gives it another idle_timeout. Whoever works for longer says so, now and then.
   SendStatus progress(std::string_view text = {});
-  // The last reply. Waits for room for at most ten seconds; then it may be tried again.
+  // The last reply. Waits for room for at most ten seconds; then it may be tried again. Also said
+  // to who has cancelled: then it is `queued`, and heard by nobody.
   SendStatus finish(std::span<const std::byte> payload);
   SendStatus finish(std::string_view payload);
   // The requester's failure is `error` with this text, of which 512 bytes are sent. Never waits.

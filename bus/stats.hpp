@@ -34,6 +34,7 @@ enum class RowKind : std::uint16_t {
   departed = 7,  // a subscription that ended because its agent was gone; only the latest few
   thread = 8,    // of a node
   retained = 9,  // what is retained of a topic; without a name: of all that are and were
+  owed = 10,     // a lossless subscription of the earlier node that is not back yet
 };
 inline constexpr std::size_t row_counters_max = 64;
 // Room in the file, the terminating zero included.
@@ -212,6 +213,7 @@ enum class TopicCounter : std::uint16_t {
   unknown_node_lost,
   void_after_join,
   dropped_dead,
+  abandoned,  // published, and not taken by the node before the publisher's agent was gone
 };
 enum class DepartedCounter : std::uint16_t { at_ns, stalled, delivered, dropped, unknown };
 enum class ThreadCounter : std::uint16_t {
@@ -361,6 +363,8 @@ class ABUZZ_EXPORT StatsFile {
 // Reads a file of this or another process. Each row is consistent in ids and text; counters are
 // single reads.
 ABUZZ_EXPORT Result<StatsSnapshot> read_stats(const std::string& path);
+// The same of a file that is open already, perhaps removed meanwhile; `path` is for error texts.
+Result<StatsSnapshot> read_stats(int descriptor, const std::string& path);
 
 // Ids by row kind, as node and agent write them:
 //   process:      {pid, start_ticks}, by StatsFile::create
@@ -371,6 +375,7 @@ ABUZZ_EXPORT Result<StatsSnapshot> read_stats(const std::string& path);
 //   pair:         {row index of the publication, row index of the subscription}
 //   topic:        {}                     text topic; empty: of all topics that have no row
 //   departed:     {agent_id, handle}     text pattern, text2 name of the agent
+//   owed:         {agent_id, handle, pid, start_ticks}                  text pattern, text2 group
 //   thread:       {}                     text name, text2 its processors, text3 why
 
 }  // namespace abuzz

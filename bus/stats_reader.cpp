@@ -95,10 +95,7 @@ const char* check_header(const FileHeader& header, std::size_t file_bytes, Claim
 }
 
 // Fills everything of the snapshot but its rows.
-Result<Claims> open_stats(const std::string& path, OpenFile& file, StatsSnapshot& snapshot) {
-  // O_NONBLOCK: opening a fifo must not hang.
-  file.fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-  if (file.fd < 0) return system_failure("open", path, errno);
+Result<Claims> read_header(const std::string& path, const OpenFile& file, StatsSnapshot& snapshot) {
   struct stat status {};
   if (::fstat(file.fd, &status) != 0) return system_failure("fstat", path, errno);
   if (!S_ISREG(status.st_mode)) return unreadable(path, "not a counter file");
@@ -213,12 +210,9 @@ class RowReader {
   std::vector<std::size_t> unsteady_;
 };
 
-}  // namespace
-
-Result<StatsSnapshot> read_stats(const std::string& path) {
-  OpenFile file;
+Result<StatsSnapshot> read_all(const std::string& path, const OpenFile& file) {
   StatsSnapshot snapshot;
-  Result<Claims> claims = open_stats(path, file, snapshot);
+  Result<Claims> claims = read_header(path, file, snapshot);
   if (!claims) return claims.failure();
   if (!read_descriptors(file, claims.value(), snapshot) ||
       !RowReader(file, claims.value()).read(snapshot.rows)) {
@@ -228,6 +222,23 @@ Result<StatsSnapshot> read_stats(const std::string& path) {
     return unreadable(path, "counter file without a process row");
   }
   return snapshot;
+}
+
+}  // namespace
+
+Result<StatsSnapshot> read_stats(const std::string& path) {
+  OpenFile file;
+  // O_NONBLOCK: opening a fifo must not hang.
+  file.fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  if (file.fd < 0) return system_failure("open", path, errno);
+  return read_all(path, file);
+}
+
+Result<StatsSnapshot> read_stats(int descriptor, const std::string& path) {
+  OpenFile file;
+  file.fd = ::fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+  if (file.fd < 0) return system_failure("fcntl", path, errno);
+  return read_all(path, file);
 }
 
 }  // namespace abuzz

@@ -219,6 +219,7 @@ constexpr CounterInfo counters[] = {
     counter(topic, T::unknown_node_lost, "unknown_node_lost", "unknown, node lost", "messages"),
     counter(topic, T::void_after_join, "void_after_join", "void of pairs", "messages"),
     counter(topic, T::dropped_dead, "dropped_dead", "dropped, dead", "messages"),
+    counter(topic, T::abandoned, "abandoned", "void, publisher gone", "messages"),
 
     gauge(departed, D::at_ns, "at_ns", "ended", "at ns"),
     gauge(departed, D::stalled, "stalled", "stood still", "1"),

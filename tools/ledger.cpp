@@ -167,10 +167,10 @@ class Builder {
     EndedLedger ended;
     ended.topic = row.text;
     TopicLedger& topic = topic_of(row.text);
-    topic.published += row.get(T::accepted);
+    topic.published += row.get(T::accepted) + row.get(T::abandoned);
     topic.routed += row.get(T::routed);
     topic.no_subscriber += row.get(T::no_subscriber);
-    topic.voided += row.get(T::voided);
+    topic.voided += row.get(T::voided) + row.get(T::abandoned);
     topic.matched += row.get(T::matched);
     topic.delivered += row.get(T::delivered);
     add_reasons(topic.dropped, dropped_of(row));

@@ -170,8 +170,9 @@ class AgentCore {
   template <class Open>
   auto open_in_place(Open&& open, Error limit, bool (Session::*is_departing)() const noexcept,
                      base::Nanos deadline);
-  Result<SubscribeOptions> complete(const SubscribeOptions& options) const;
-  Status complete_group(SubscribeOptions& options) const;
+  Result<SubscribeOptions> complete(std::string_view pattern,
+                                    const SubscribeOptions& options) const;
+  Status complete_group(std::string_view pattern, SubscribeOptions& options) const;
   // agent_calls.cpp
   Failure refusal();
   // agent_requests.cpp

@@ -95,14 +95,18 @@ Result<std::shared_ptr<PublisherCore>> AgentCore::add_publisher(std::shared_ptr<
   }
 }
 
-Status AgentCore::complete_group(SubscribeOptions& options) const {
+Status AgentCore::complete_group(std::string_view pattern, SubscribeOptions& options) const {
   const SubscriptionConfig& defaults = parts_.config.subscription;
   const bool is_manual = options.ack == AckMode::manual;
-  if (options.group.empty())
-    return is_manual ? Status(Failure{Error::bad_bound, "manual acknowledgement is for groups"})
-                     : Status(Done{});
+  if (options.group.empty()) {
+    if (is_manual) return Failure{Error::bad_bound, "manual acknowledgement is for groups"};
+    if (options.ack_timeout.count() != 0)
+      return Failure{Error::bad_bound, "ack_timeout is for groups"};
+    return Done{};
+  }
   // That of requests begins with a '$': nobody else's does.
-  if (options.group != AnswerDesk::group && check_agent_name(options.group) != TopicFault::none)
+  const bool is_of_responders = options.group == AnswerDesk::group && is_about_requests(pattern);
+  if (!is_of_responders && check_agent_name(options.group) != TopicFault::none)
     return Failure{Error::bad_agent_name, "the group " + options.group};
   if (options.policy == Policy::latest)
     return Failure{Error::bad_bound, "the policy latest is not for groups"};
@@ -115,7 +119,8 @@ Status AgentCore::complete_group(SubscribeOptions& options) const {
   return Done{};
 }
 
-Result<SubscribeOptions> AgentCore::complete(const SubscribeOptions& options) const {
+Result<SubscribeOptions> AgentCore::complete(std::string_view pattern,
+                                             const SubscribeOptions& options) const {
   const SubscriptionConfig& defaults = parts_.config.subscription;
   SubscribeOptions full = options;
   if (full.stall_limit.count() == 0) full.stall_limit = defaults.stall_limit;
@@ -124,7 +129,7 @@ Result<SubscribeOptions> AgentCore::complete(const SubscribeOptions& options) co
                               ? defaults.queue_messages
                               : std::max(defaults.drop_queue_messages, full.latest_messages);
   if (full.queue_bytes == 0) full.queue_bytes = defaults.queue_bytes;
-  if (Status fine = complete_group(full); !fine.ok()) return fine.failure();
+  if (Status fine = complete_group(pattern, full); !fine.ok()) return fine.failure();
   const std::uint64_t least = parts_.config.limits.payload_bytes_max + 64 * base::kib;
   if (full.policy > Policy::latest) return Failure{Error::bad_bound, "policy"};
   if (full.policy != Policy::latest && full.latest_messages != 0)
@@ -151,7 +156,7 @@ Result<std::shared_ptr<SubscriptionCore>> AgentCore::open_subscription(
     return Failure{Error::bad_pattern, std::string(pattern) + ": " + topic_fault_text(fault)};
   if (is_reserved(pattern) && !is_told_by_nodes(pattern) && !is_about_requests(pattern))
     return Failure{Error::reserved_topic, std::string(pattern)};
-  Result<SubscribeOptions> full = complete(options);
+  Result<SubscribeOptions> full = complete(pattern, options);
   if (!full.ok()) return full.failure();
   const std::shared_ptr<SubscriptionCore> core =
       make_subscription(pattern, std::move(handler), full.value(), use);
@@ -225,7 +230,12 @@ void AgentCore::remove_subscription(SubscriptionCore& subscription) {
   const bool is_handler = executor_.is_inside() && executor_.running() == &subscription;
   if (subscription.queue || is_handler) subscription.note_handled();
   if (!is_closed() || session_.state.read() != SessionState::closed)
-    inside([&](Session& session) { session.remove_subscription(subscription); });
+    inside([&](Session& session) {
+      session.remove_subscription(subscription);
+      if (!subscription.queue) return;
+      subscription.queue->clear();
+      subscription.return_verdicts();
+    });
 }
 
 void AgentCore::release_stream(Stream& stream, StagedIntake::Producer producer) {

@@ -34,7 +34,7 @@ Result<std::shared_ptr<SubscriptionCore>> AgentCore::open_reply_subscription() {
   if (id == 0) return Error::no_node;
   std::array<char, reply_topic_bytes> bytes;
   const std::string_view topic = write_reply_topic(id, bytes.data());
-  Result<SubscribeOptions> full = complete({});
+  Result<SubscribeOptions> full = complete(topic, {});
   if (!full.ok()) return full.failure();
   auto core = make_subscription(topic, {}, full.value(),
                                 {.is_for_desk = true, .asked_key = {}, .leases = {}});

@@ -71,7 +71,8 @@ std::shared_ptr<Answer> AnswerDesk::begin(const std::shared_ptr<AgentCore>& self
     const std::lock_guard lock(mutex_);
     const Key key(answer->requester, answer->correlation);
     // What a lost node had is given to the next one, which may deal it again: once is enough.
-    if (std::find(begun_.begin(), begun_.end(), key) != begun_.end()) return nullptr;
+    if (message.is_redelivery() && std::find(begun_.begin(), begun_.end(), key) != begun_.end())
+      return nullptr;
     if (begun_.size() >= open_max) begun_.pop_front();
     begun_.push_back(key);
     is_cancelled = std::erase(cancelled_early_, key) > 0;

@@ -51,6 +51,11 @@ class DeliveryQueue {
   // How many were pushed, in all.
   std::uint64_t pushed() const noexcept { return pushed_; }
   std::size_t pop(Delivery* output, std::size_t max) noexcept { return intake_.pop(output, max); }
+  // Inside the combiner, and by the consumer.
+  void clear() noexcept {
+    while (!overflow_.is_empty()) overflow_.pop_front();
+    for (Delivery dropped; pop(&dropped, 1) == 1;) dropped = {};
+  }
 
  private:
   static constexpr std::size_t quota = 512;

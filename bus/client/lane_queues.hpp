@@ -70,6 +70,13 @@ class LaneQueues {
     turn_.note_served(chosen_, bytes);
     return chosen_;
   }
+  // Inside the combiner, and by the consumer: drops what nobody will take any more, and its memory.
+  void clear() noexcept {
+    for (std::size_t lane = 0; lane < wire::data_lanes; ++lane) {
+      heads_[lane] = {};
+      if (owned_[lane]) owned_[lane]->clear();
+    }
+  }
 
  private:
   // The combiner's; each stays once it is there.

@@ -17,8 +17,20 @@ base::Nanos LeaseDesk::deadline() const noexcept {
   return base::moment_after(agent_.clock().now(), timeout_);
 }
 
+bool LeaseDesk::is_same(const Place& left, const Place& right) noexcept {
+  return left.delivery == right.delivery && left.lane == right.lane &&
+         left.generation == right.generation;
+}
+
+// The lease of a message in its handler, who may have extended it.
+bool LeaseDesk::has_lapsed(const Place& place) const noexcept {
+  const base::Nanos deadline = is_same(place, extended_) ? extended_.deadline : place.deadline;
+  return agent_.clock().now() >= deadline;
+}
+
 // HOT: consumer, once a message.
 LeaseStatus LeaseDesk::ack(const Place& place) {
+  if (has_lapsed(place)) return LeaseStatus::not_leased;
   const bool follows = count_ > 0 && place.delivery == first_.delivery + count_ &&
                        place.lane == first_.lane && place.generation == first_.generation;
   if (!follows) {
@@ -35,7 +47,13 @@ void LeaseDesk::flush() {
 }
 
 LeaseStatus LeaseDesk::say(const Place& place, wire::LeaseWord word, std::uint32_t delay_ms) {
-  return tell(agent_, place, word, delay_ms, 1);
+  if (has_lapsed(place)) return LeaseStatus::not_leased;
+  const LeaseStatus status = tell(agent_, place, word, delay_ms, 1);
+  if (status == LeaseStatus::told && word == wire::LeaseWord::in_progress) {
+    extended_ = place;
+    extended_.deadline = deadline();
+  }
+  return status;
 }
 
 LeaseStatus LeaseDesk::say_later(const Place& place, wire::LeaseWord word, std::uint32_t delay_ms) {

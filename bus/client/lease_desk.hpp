@@ -37,6 +37,8 @@ class LeaseDesk : public std::enable_shared_from_this<LeaseDesk> {
   base::Nanos timeout() const noexcept { return timeout_; }
 
  private:
+  static bool is_same(const Place& left, const Place& right) noexcept;
+  bool has_lapsed(const Place& place) const noexcept;
   LeaseStatus tell(AgentCore& agent, const Place& place, wire::LeaseWord word,
                    std::uint32_t delay_ms, std::uint32_t count);
 
@@ -44,9 +46,10 @@ class LeaseDesk : public std::enable_shared_from_this<LeaseDesk> {
   const std::weak_ptr<AgentCore> owner_;
   const std::weak_ptr<SubscriptionCore> subscription_;
   const base::Nanos timeout_;
-  // Consumer: acknowledged in a row, not told yet.
+  // Consumer: acknowledged in a row, not told yet; and the lease that was extended last.
   Place first_;
   std::uint32_t count_ = 0;
+  Place extended_;
 };
 
 // What a Lease holds.

@@ -21,6 +21,8 @@ constexpr std::uint64_t staged_bytes_max = 2 * base::mib;
 constexpr std::size_t chunk_bytes = 64 * base::kib;
 // The longest time to live: 24 days, so that it fits into 32 bits of milliseconds with room.
 constexpr std::int64_t ttl_ms_max = std::int64_t{24} * 24 * 3600 * 1000;
+// A message may lose so much of its time to the oldest of its batch.
+constexpr base::Nanos life_slack = base::millisecond;
 
 // A batch of bulk is no longer than a chunk: so little stands in front of a higher lane.
 std::size_t batch_bytes_of(const AgentCore& agent, Lane lane) noexcept {
@@ -145,20 +147,29 @@ SendStatus PublisherCore::try_publish(std::span<const std::byte> payload,
   return finish_commit(space, options);
 }
 
-// Messages of one batch have one time to live, and all of them ask for receipts, or none.
+// In milliseconds; 0: none.
+std::uint32_t PublisherCore::life_of(const MessageOptions& options) noexcept {
+  return static_cast<std::uint32_t>(
+      std::clamp<std::int64_t>(options.time_to_live.count(), 0, ttl_ms_max));
+}
+
+// Messages of one batch have one time to live, which ends at one time, and all of them ask for
+// receipts, or none.
 bool PublisherCore::admits(const MessageOptions& options) const noexcept {
   const Segment& segment = Segment::of(block_);
-  return (segment.ttl_ms == options.time_to_live.count() &&
-          segment.asks_receipts == options.receipt) ||
-         segment.builder.count() == 0;
+  if (segment.builder.count() == 0) return true;
+  if (segment.ttl_ms != life_of(options) || segment.asks_receipts != options.receipt) return false;
+  if (segment.ttl_ms == 0) return true;
+  const base::Nanos ends_at = agent_->clock().now() + segment.ttl_ms * base::millisecond;
+  return ends_at - segment.expires_at <= life_slack;
 }
 
 void PublisherCore::begin_life(Segment& segment, const MessageOptions& options) noexcept {
   if (segment.builder.count() > 0) return;
   segment.asks_receipts = options.receipt;
-  const auto ttl_ms = std::clamp<std::int64_t>(options.time_to_live.count(), 0, ttl_ms_max);
-  segment.ttl_ms = static_cast<std::uint32_t>(ttl_ms);
-  segment.expires_at = ttl_ms == 0 ? 0 : agent_->clock().now() + ttl_ms * base::millisecond;
+  segment.ttl_ms = life_of(options);
+  segment.expires_at =
+      segment.ttl_ms == 0 ? 0 : agent_->clock().now() + segment.ttl_ms * base::millisecond;
 }
 
 // Makes a written payload part of the stream, or moves it on if its segment was taken meanwhile.

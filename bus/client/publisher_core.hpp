@@ -55,6 +55,7 @@ class PublisherCore {
 
  private:
   bool is_closed() const noexcept;
+  static std::uint32_t life_of(const MessageOptions& options) noexcept;
   bool admits(const MessageOptions& options) const noexcept;
   void begin_life(Segment& segment, const MessageOptions& options) noexcept;
   bool open_segment(std::size_t payload_bytes);

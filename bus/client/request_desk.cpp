@@ -98,7 +98,12 @@ Result<std::uint64_t> RequestDesk::enter(const std::shared_ptr<Route>& route,
                                          const RequestOptions& options, std::uint64_t sequence) {
   const base::Nanos now = agent_.clock().now();
   const std::lock_guard lock(mutex_);
-  if (live_ >= open_max)
+  // Those whose reply is here, and was not taken yet, need nothing more from anybody.
+  const auto is_open = [](const auto& item) { return item.second.state.is_live(); };
+  const auto open_count = [&] {
+    return static_cast<std::size_t>(std::count_if(entries_.begin(), entries_.end(), is_open));
+  };
+  if (live_ >= open_max && open_count() >= open_max)
     return Failure{Error::back_pressured, std::to_string(open_max) + " requests are open"};
   std::uint64_t correlation = 0;
   while (correlation == 0 || entries_.contains(correlation)) correlation = random_.next();

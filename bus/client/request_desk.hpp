@@ -29,9 +29,9 @@ class AgentCore;
 // Threads: any. `mutex_` is held for moments and nothing of the agent is called meanwhile; who
 // publishes is inside the publisher's own combiner and takes the mutex behind it, never before.
 // Ownership: part of the agent core.
-// Invariants: at most open_max requests are open; each keeps at most parts_max parts that its owner
-// has not taken, all together kept_bytes_max bytes. Who sends more than it was allowed, or than
-// there is room for, has its request failed; nobody else is held.
+// Invariants: at most open_max requests wait for a reply; each keeps at most parts_max parts that
+// its owner has not taken, all together kept_bytes_max bytes. Who sends more than it was allowed,
+// or than there is room for, has its request failed; nobody else is held.
 // Cost: a table by correlation; each reply is copied once and allocated. A step with no request
 // open costs one load.
 class RequestDesk {

@@ -121,8 +121,11 @@ void Session::add_subscription(std::shared_ptr<SubscriptionCore> subscription) {
   if (index == subscriptions_.size()) subscriptions_.emplace_back();
   subscription->handle = static_cast<std::uint32_t>(index + 1);
   subscription->generation = 1;
-  subscription->verdicts = subscription->handler ? &executor_verdicts_ : &polling_verdicts_;
-  if (subscription->is_for_desk) subscription->verdicts = &desk_verdicts_;
+  if (subscription->handler) {
+    subscription->verdicts = &executor_verdicts_;
+  } else {
+    subscription->lend_verdicts(verdicts_);
+  }
   registrations_changed_ = true;
   ++subscription_count_;
   subscriptions_[index] = std::move(subscription);

@@ -229,6 +229,7 @@ class Session final : private wire::ControlSink {
   void collect_control(base::Nanos now);
   void collect_registrations();
   bool collect_verdicts();
+  static std::uint64_t window_of(const SubscribeOptions& options) noexcept;
   wire::Subscribe subscribe_of(const SubscriptionCore& subscription) const;
   void collect_settles(base::Nanos now);
   bool collect_lease_words();
@@ -238,6 +239,7 @@ class Session final : private wire::ControlSink {
                      const wire::Settle& told) const noexcept;
   bool is_all_settled() const noexcept;
   wire::Settle settle_of(const SubscriptionCore& subscription, std::size_t lane) const noexcept;
+  bool has_mute_reply() const noexcept;
   bool tell_settles(SubscriptionCore& subscription);
   void collect_departed();
 
@@ -280,10 +282,10 @@ class Session final : private wire::ControlSink {
     LaneQueues::Counts pushed;
   };
   std::vector<Departed> departed_;
-  VerdictIntake verdicts_{3};
-  VerdictIntake::Producer executor_verdicts_{verdicts_.producer()};
-  VerdictIntake::Producer polling_verdicts_{verdicts_.producer()};
-  VerdictIntake::Producer desk_verdicts_{verdicts_.producer()};
+  // Shared with subscriptions that are polled, each by a thread of its own: they may live longer.
+  const std::shared_ptr<VerdictIntake> verdicts_ =
+      std::make_shared<VerdictIntake>(1 + std::size_t{2} * parts_.config.agent.subscriptions_max);
+  VerdictIntake::Producer executor_verdicts_{verdicts_->producer()};
   RequestMail* request_mail_ = nullptr;
   // What was refused lately, oldest first, of the present node: what was told may have been lost
   // with the link, and is told again on the next one.

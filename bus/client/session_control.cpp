@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "bus/client/session.hpp"
+#include "bus/topic.hpp"
 
 // Control items going out: registrations, settles, questions. They ride on the frame that leaves
 // anyway where there is one.
@@ -122,6 +123,19 @@ void Session::collect_registrations() {
   }
 }
 
+std::uint64_t Session::window_of(const SubscribeOptions& options) noexcept {
+  switch (options.policy) {
+    case Policy::lossless:
+      break;
+    case Policy::drop_new:
+    case Policy::drop_old:
+      return options.queue_messages;
+    case Policy::latest:
+      return options.latest_messages;
+  }
+  return 16'384;
+}
+
 wire::Subscribe Session::subscribe_of(const SubscriptionCore& subscription) const {
   wire::Subscribe item;
   item.subscription = subscription.handle;
@@ -129,9 +143,9 @@ wire::Subscribe Session::subscribe_of(const SubscriptionCore& subscription) cons
   item.policy = static_cast<std::uint8_t>(subscription.options.policy);
   item.bound_messages = subscription.options.queue_messages;
   item.bound_bytes = subscription.options.queue_bytes;
-  // What was sent cannot be replaced by what is newer: little of it is under way.
-  item.window_messages =
-      subscription.options.policy == Policy::latest ? subscription.options.latest_messages : 16'384;
+  // What was sent cannot be dropped, or replaced by what is newer: little of it is under way. Of
+  // who drops nothing the bound holds both.
+  item.window_messages = window_of(subscription.options);
   item.window_bytes = 2 * base::mib + (parts_.config.limits.payload_bytes_max > base::mib
                                            ? 2 * parts_.config.limits.payload_bytes_max
                                            : 0);
@@ -201,7 +215,7 @@ bool Session::is_settle_due(const SubscriptionCore& subscription, const wire::Se
 // lost, or to a subscription that is, concerns nobody now.
 bool Session::collect_verdicts() {
   Refusal refused;
-  while (verdicts_.pop(&refused, 1) == 1) {
+  while (verdicts_->pop(&refused, 1) == 1) {
     if (refusals_.count() == refusals_max) refusals_.pop_front();
     refusals_.push_back(std::move(refused));
     refusals_untold_ = std::min(refusals_untold_ + 1, refusals_.count());
@@ -257,20 +271,35 @@ void Session::collect_settles(base::Nanos now) {
   (void)collect_verdicts();
 }
 
-// Adds what is new of each lane. True when all that arrived is handled and told.
+// A reply was begun on a stream that the node has not met, so that its first word is not there yet.
+bool Session::has_mute_reply() const noexcept {
+  return std::any_of(streams_.begin(), streams_.end(), [](const auto& stream) {
+    return stream && stream->news->state.hint() == StreamState::advertising &&
+           is_reply_topic(stream->topic);
+  });
+}
+
+// Adds what is new of each lane. True when all that arrived is handled and told. Who has taken a
+// request says so after its first word to the requester: should it die in between, the node still
+// knows that the request was in hand, and tells.
 bool Session::tell_settles(SubscriptionCore& subscription) {
+  if (subscription.is_of_responders && !is_leaving_ && has_mute_reply()) return false;
   const bool is_known =
       subscription.state.hint() == SubscriptionState::live || subscription.needs_unsubscribe;
   bool is_over = true;
   for (std::size_t lane = 0; lane < wire::data_lanes; ++lane) {
     if ((subscription.lanes_used >> lane & 1) == 0) continue;
     SubscriptionCore::Line& line = subscription.lines[lane];
+    // Before the numbers are read: a chunk and an abort have no delivery number, but they give
+    // credit back when they are begun.
+    const bool are_begun = subscription.begun_no[lane].read() == line.received_no &&
+                           subscription.counted_generation.read() == subscription.generation;
     const wire::Settle settle = settle_of(subscription, lane);
     if (is_news(settle, line.told) && !subscription.needs_subscribe && is_known) {
       control_.add(settle);
       line.told = settle;
     }
-    is_over = is_over && settle.done_no == line.last_delivery &&
+    is_over = is_over && are_begun && settle.done_no == line.last_delivery &&
               settle.received_no == line.told.received_no;
   }
   return is_over;

@@ -284,6 +284,11 @@ void Session::on(const wire::Subscribed& item) {
   } else if (item.error == 0) {
     subscription->resumes = subscription->returns = false;
     subscription->state.publish(SubscriptionState::live);
+  } else if (item.error == static_cast<std::uint16_t>(Error::stalled_out) &&
+             subscription->state.hint() == SubscriptionState::live) {
+    subscription->resumes = false;
+    subscription->error.publish(item.error);
+    subscription->state.publish(SubscriptionState::gone);
   } else if (subscription->resumes) {
     // The node no longer has it: register it afresh.
     subscription->resumes = false;

@@ -68,6 +68,7 @@ void SubscriptionCore::take_generation(const Delivery& delivery) noexcept {
   row_->add(SubscriptionCounter::done_before, row_->get(SubscriptionCounter::done_no));
   row_->set(SubscriptionCounter::done_no, 0);
   for (auto& number : done_no) number.publish(0);
+  for (auto& number : begun_no) number.publish(0);
   consumed_messages.publish(0);
   consumed_bytes.publish(0);
   counted_generation.publish(delivery.generation);
@@ -96,6 +97,14 @@ void SubscriptionCore::end_train(const Delivery& delivery) {
 }
 
 bool SubscriptionCore::begin(Delivery& delivery) {
+  const std::uint32_t registration = delivery.generation;
+  auto& begun = begun_no[wire::lane_index(delivery.lane)];
+  if (!open(delivery)) return false;
+  if (registration == counted_generation.hint()) begun.publish(begun.hint() + 1);
+  return true;
+}
+
+bool SubscriptionCore::open(Delivery& delivery) {
   next_ = end_ = 0;
   // It may have to be refused, and that must be told before the next Settle.
   if (verdicts != nullptr && !verdicts->has_room()) return false;

@@ -7,6 +7,7 @@
 #include <string>
 #include <thread>
 #include <unordered_map>
+#include <utility>
 
 #include "bus/base/clock.hpp"
 #include "bus/base/position.hpp"
@@ -108,6 +109,7 @@ class SubscriptionCore {
   bool needs_unsubscribe = false;
   bool is_unsettled = false;  // stands in the session's list
   bool is_for_desk = false;   // replies to requests; set before the session knows it
+  const bool is_of_responders = options.group.starts_with('$');
   base::Position<SubscriptionState> state{SubscriptionState::joining};
   base::Position<std::uint16_t> error{0};
 
@@ -118,9 +120,19 @@ class SubscriptionCore {
   // change.
   base::Position<std::uint32_t> counted_generation{0};
   std::array<base::Position<std::uint64_t>, wire::data_lanes> done_no;  // by lane
+  // Deliveries that were begun, by lane; what they gave back stands in the numbers below.
+  std::array<base::Position<std::uint64_t>, wire::data_lanes> begun_no;
   base::Position<std::uint64_t> consumed_messages{0}, consumed_bytes{0};
-  // Where refused deliveries are told; set by the session before the first delivery.
+  // Where refused deliveries are told; set by the session before the first delivery. That of one
+  // that is polled is its own.
   VerdictIntake::Producer* verdicts = nullptr;
+  void lend_verdicts(std::shared_ptr<VerdictIntake> intake) {
+    lent_ = std::move(intake);
+    own_verdicts_ = lent_->producer();
+    verdicts = &own_verdicts_;
+  }
+  // By the consumer, when it consumes no more.
+  void return_verdicts() noexcept { own_verdicts_ = {}; }
 
  private:
   struct StreamKey {
@@ -151,6 +163,7 @@ class SubscriptionCore {
   };
 
   StreamMemory& remember(const wire::Envelope& envelope);
+  bool open(Delivery& delivery);
   void take_generation(const Delivery& delivery) noexcept;
   void begin_batch(StreamMemory& stream);
   void note_taken(StreamMemory& stream, std::uint64_t first_seq, std::uint64_t last_seq);
@@ -183,6 +196,9 @@ class SubscriptionCore {
   std::uint32_t next_ = 0, end_ = 0;
   std::uint32_t train_misses_ = 0;  // in a row
   std::uint64_t deliveries_ = 0;    // begun; for forgetting streams
+  // With a handler: nothing.
+  std::shared_ptr<VerdictIntake> lent_;
+  VerdictIntake::Producer own_verdicts_;
 };
 
 }  // namespace abuzz::client

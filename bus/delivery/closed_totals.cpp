@@ -34,9 +34,12 @@ constexpr std::array<std::pair<Pr, T>, 15> pair_terms{{
 
 }  // namespace
 
-// What the node tells about agents is one sum: every name would be a topic, or several.
+// What the node tells about agents is one sum, and so are replies: every agent would be a topic, or
+// several, and take the place of those that people named.
 StatsRow* ClosedTotals::row_of(const std::string& ended) {
-  const std::string topic = is_about_agents(ended) ? "$agents.>" : ended;
+  const std::string topic = is_about_agents(ended)  ? "$agents.>"
+                            : is_reply_topic(ended) ? "$reply.>"
+                                                    : ended;
   const bool is_full = topics_.size() >= topics_max && !topics_.contains(topic);
   const auto [found, is_new] = topics_.try_emplace(is_full ? std::string() : topic, nullptr);
   if (found->second == nullptr) found->second = stats_.add_row(RowKind::topic, {}, found->first);
@@ -51,6 +54,10 @@ void ClosedTotals::add_publication(const std::string& topic, const StatsRow& pub
   row->add(T::routed, publication.get(Pub::routed));
   row->add(T::no_subscriber, publication.get(Pub::no_subscriber));
   row->add(T::voided, publication.get(Pub::voided));
+}
+
+void ClosedTotals::add_abandoned(const std::string& topic, std::uint64_t messages) {
+  if (StatsRow* row = row_of(topic)) row->add(T::abandoned, messages);
 }
 
 void ClosedTotals::add_pair(const std::string& topic, const StatsRow& pair) {

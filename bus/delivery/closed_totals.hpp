@@ -28,6 +28,7 @@ class ClosedTotals {
 
   // Call just before the row is removed.
   void add_publication(const std::string& topic, const StatsRow& publication);
+  void add_abandoned(const std::string& topic, std::uint64_t messages);
   void add_pair(const std::string& topic, const StatsRow& pair);
   struct Departed {
     std::uint64_t agent_id;

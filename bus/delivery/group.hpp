@@ -8,6 +8,7 @@
 #include "bus/base/units.hpp"
 #include "bus/delivery/dealer.hpp"
 #include "bus/delivery/delays.hpp"
+#include "bus/delivery/lane_turn.hpp"
 #include "bus/delivery/leases.hpp"
 #include "bus/delivery/records.hpp"
 
@@ -81,6 +82,7 @@ struct Group {
   const GroupTerms terms;
   Subscription* own = nullptr;
   Dealer dealer;
+  LaneTurn turn;  // whose turn it is to be dealt
   Leases leases;
   Delays delays;
   std::vector<std::unique_ptr<Train>> trains;

@@ -45,6 +45,9 @@ struct Lot {
   bool is_timed = false;  // stands in the list by deadline
 };
 
+constexpr std::uint32_t count_of(std::uint64_t bits) noexcept {
+  return static_cast<std::uint32_t>(std::popcount(bits));
+}
 // Bits of `count` messages from the one at `first`. Requires: first + count <= 64.
 constexpr std::uint64_t bits_of(std::uint32_t first, std::uint32_t count) noexcept {
   if (count == 0) return 0;

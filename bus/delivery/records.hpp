@@ -256,6 +256,7 @@ struct Port {
     DropReason reason;
   };
   std::vector<GoneItem> gone;              // to tell
+  std::vector<std::uint32_t> ended;        // told, but the word may be lost with the link
   std::vector<wire::ReplyEnd> reply_ends;  // to tell
   bool has_output = false;                 // stands in Switch's list of ports with output
 };

@@ -18,9 +18,11 @@
 #include "bus/delivery/dead_store.hpp"
 #include "bus/delivery/failure_log.hpp"
 #include "bus/delivery/group.hpp"
+#include "bus/delivery/left_behind.hpp"
 #include "bus/delivery/records.hpp"
 #include "bus/delivery/retained_intake.hpp"
 #include "bus/delivery/retained_store.hpp"
+#include "bus/delivery/returns.hpp"
 #include "bus/delivery/routed_store.hpp"
 #include "bus/error.hpp"
 #include "bus/mem/buffer.hpp"
@@ -78,6 +80,8 @@ class Switch {
   void suspend_port(PortId id, base::Nanos now);
   // The agent is leaving: what it does not say to have handled by now, it did not handle.
   void note_goodbye(PortId id) noexcept;
+  // The agent is gone, and had published this; before close_port.
+  void note_left_behind(PortId id, const LeftBehind& item);
   // The agent is gone: its queues are dropped for `reason`. Where it said no goodbye, what was in
   // flight to it and not settled is unknown.
   void close_port(PortId id, DropReason reason);
@@ -110,6 +114,8 @@ class Switch {
   // --- Of the node itself (switch_presence.cpp). ---
   // Where it publishes from; no agent has this id.
   void open_own_port(PortId id);
+  // Whom the node before this one owed messages. Once, before anything registers.
+  void expect_returns(std::vector<Owed>&& owed) { returns_.expect(std::move(owed)); }
   // Publishes one message on a reserved topic. Nobody is waited for: a subscription without room
   // misses it, and counts it. While the pool has no buffer it is put off, not lost.
   void announce(std::string&& topic, std::string&& payload, base::Nanos now, base::Nanos wall_now);
@@ -202,6 +208,7 @@ class Switch {
   Publication* add_publication(Port& port, const wire::Advertise& item);
   std::uint16_t check_subscribe(const Port& port, const wire::Subscribe& item) const;
   void resume_publication(Publication& publication);
+  std::uint16_t refuse_resume(Port& port, const wire::Subscribe& item) const;
   bool resume_subscription(Subscription& subscription, const wire::Subscribe& item);
   void take_back(Subscription& subscription, Line& line);
   bool join_all(Subscription& subscription);
@@ -262,7 +269,7 @@ class Switch {
   void take_off(Subscription& subscription, Amount amount);
   static void forget_place(Subscription& subscription, Entry& entry) noexcept;
   static void count_dropped(Pair& pair, std::uint64_t count, DropReason reason) noexcept;
-  static void count_unknown(Pair& pair, std::uint64_t count) noexcept;
+  static void count_unknown(Pair& pair, std::uint64_t count, PairCounter reason) noexcept;
   void expire(Subscription& subscription);
   bool is_expired(const Entry& entry) const noexcept;
 
@@ -273,7 +280,8 @@ class Switch {
   void end_group(Group& group, DropReason reason);
   void deal_later(Group& group);
   void deal_groups();
-  bool deal_line(Group& group, Line& line);
+  void deal(Group& group);
+  std::uint64_t deal_some(Group& group, Line& line);
   Lot& take_lot(Group& group, Entry& entry, std::uint32_t count);
   static void copy_facts(const Lot& from, Lot& to) noexcept;
   void deal_to(Group& group, Member& member, Entry& entry, std::uint32_t count);
@@ -295,7 +303,6 @@ class Switch {
   static void hold(Pair& pair, Routed& routed, bool owes) noexcept;
   void release_hold(Pair& pair, Routed& routed, bool owes = true);
   void relieve_publisher(Lot& lot) noexcept;
-  bool is_stopped(Group& group, Member& member) noexcept;
   void end_lot(Group& group, Lot& lot);
   Ended end_lease(Group& group, Lot& lot, std::uint64_t bits);
   void give_back(Subscription& own, Amount amount);
@@ -307,6 +314,8 @@ class Switch {
   void split_off(Group& group, Lot& lot, const Ended& ended, Use&& use);
   void fail(Group& group, Lot& lot, std::uint64_t bits, FailureCause cause, base::Nanos delay);
   void return_untried(Group& group, Lot& lot, std::uint64_t bits);
+  // switch_members.cpp
+  bool is_stopped(Group& group, Member& member) noexcept;
   void settle_member(Subscription& subscription, Line& line, std::uint64_t done_no);
   void note_handled(Subscription& subscription);
   static void retire(Subscription& subscription, Line& line);
@@ -328,11 +337,11 @@ class Switch {
   void open_receipts(Publication& publication, Routed& routed, std::uint32_t skip,
                      std::uint32_t takers);
   void note_receipts(Publication& publication);
-  void note_delivered(Pair& pair, Routed& routed, std::uint32_t first, std::uint32_t count,
-                      bool is_certain);
+  void note_delivered(Pair& pair, Routed& routed, std::uint32_t first, std::uint32_t count);
   void note_dropped(Pair& pair, Routed& routed, std::uint32_t first, std::uint32_t count,
                     DropReason reason);
-  void note_unknown(Pair& pair, Routed& routed, std::uint32_t first, std::uint32_t count);
+  void note_unknown(Pair& pair, Routed& routed, std::uint32_t first, std::uint32_t count,
+                    PairCounter reason);
   static void count_outcome(Publication& publication, const Routed& routed);
   static void count_dropped_by_all(Publication& publication, std::uint64_t count,
                                    DropReason reason) noexcept;
@@ -370,6 +379,7 @@ class Switch {
   std::uint64_t memory_left() const noexcept;
   bool is_over_budget(const Subscription& subscription) const noexcept;
   bool awaits_returns(Publication& publication) const noexcept;
+  void go_on_after_returns();
   void update_limit(Publication& publication);
 
   // switch_news.cpp
@@ -394,6 +404,7 @@ class Switch {
   Ring<PortId> outputs_;
   RoutedStore routed_;
   ClosedTotals closed_;
+  Returns returns_{stats_};
   wire::BatchView keys_;                // of the batch that is routed now, where keys decide
   std::vector<std::uint64_t> tickets_;  // scratch
   std::vector<PortId> readers_;         // scratch

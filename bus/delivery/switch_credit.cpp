@@ -69,8 +69,11 @@ Amount Switch::part_of(const Subscription& subscription, Amount whole,
 }
 
 // Serves hungry pairs, the higher lanes first, those of a lane in turn. The first that cannot be
-// served whole gets what there is and waits at the head, so that partial grants never spread.
+// served whole gets what there is and waits at the head of its lane, so that partial grants do not
+// spread. Nor does it hold other lanes: what it lacks may be what the head of one of them has, and
+// cannot use before it gets the rest.
 void Switch::grant(Subscription& subscription) {
+  LaneTurn::Waiting allowed = LaneTurn::all;
   while (!is_over_budget(subscription)) {
     LaneTurn::Waiting waiting = 0;
     for (std::size_t lane = 0; lane < wire::data_lanes; ++lane) {
@@ -78,10 +81,14 @@ void Switch::grant(Subscription& subscription) {
       while (!hungry.is_empty() && hungry.front() == nullptr) hungry.pop_front();
       if (!hungry.is_empty()) waiting |= LaneTurn::bit(lane);
     }
+    waiting &= allowed;
     if (waiting == 0) return;
     const std::size_t lane = subscription.grants.next(waiting, now_);
     const std::uint64_t granted = subscription.granted.bytes;
-    if (!grant_front(subscription, subscription.lines[lane])) return;
+    if (!grant_front(subscription, subscription.lines[lane])) {
+      allowed &= static_cast<LaneTurn::Waiting>(~LaneTurn::bit(lane));
+      continue;
+    }
     subscription.grants.note_served(lane, subscription.granted.bytes - granted);
   }
 }
@@ -165,6 +172,7 @@ bool Switch::is_over_budget(const Subscription& subscription) const noexcept {
 // A publisher may be back from a lost node before those who are owed its messages: what it sent
 // meanwhile would find nobody.
 bool Switch::awaits_returns(Publication& publication) const noexcept {
+  if (returns_.is_owed(publication.topic)) return true;
   if (publication.awaits_returns == 0) return false;
   const auto returned =
       std::count_if(publication.route.begin(), publication.route.end(), [](const Pair* pair) {
@@ -174,6 +182,13 @@ bool Switch::awaits_returns(Publication& publication) const noexcept {
                      now_ < publication.awaits_until;
   if (!waits) publication.awaits_returns = 0;
   return waits;
+}
+
+// Somebody was waited for, and is no more.
+void Switch::go_on_after_returns() {
+  for (auto& [id, port] : ports_)
+    for (auto& publication : port->publications)
+      if (publication && id != own_port_) update_limit(*publication);
 }
 
 void Switch::update_limit(Publication& publication) {

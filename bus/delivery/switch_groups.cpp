@@ -12,6 +12,8 @@ namespace {
 
 // Of a queue in which keys wait for their members, so many places are looked at in one go.
 constexpr std::size_t places_looked_at_max = 1024;
+// Dealt before another lane may have its turn.
+constexpr std::size_t entries_a_turn = 16;
 
 bool is_group_name(std::string_view name) noexcept {
   if (name.starts_with('$')) name.remove_prefix(1);
@@ -119,18 +121,39 @@ void Switch::deal_groups() {
     Group& group = *dealing_[index];
     group.wants_dealing = false;
     if (group.dealer.count() == 0) continue;
-    for (Line& line : group.own->lines)
-      if (!deal_line(group, line)) break;
+    deal(group);
   }
   dealing_.clear();
 }
 
-// False when nobody has room for what comes next.
-bool Switch::deal_line(Group& group, Line& line) {
+// The higher lanes first, but none starves.
+void Switch::deal(Group& group) {
+  LaneTurn::Waiting allowed = LaneTurn::all;
+  while (true) {
+    LaneTurn::Waiting waiting = 0;
+    for (std::size_t lane = 0; lane < wire::data_lanes; ++lane)
+      if (!group.own->lines[lane].queue.is_empty()) waiting |= LaneTurn::bit(lane);
+    waiting &= allowed;
+    if (waiting == 0) return;
+    const std::size_t lane = group.turn.next(waiting, now_);
+    const std::uint64_t bytes = deal_some(group, group.own->lines[lane]);
+    if (bytes > 0) {
+      group.turn.note_served(lane, bytes);
+    } else if (!group.own->lines[lane].queue.is_empty()) {
+      // Who has room for less is kept for what comes next, but for keys of others.
+      if (!group.dealer.is_sticky()) return;
+      allowed &= static_cast<LaneTurn::Waiting>(~LaneTurn::bit(lane));
+    }
+  }
+}
+
+// Deals a few entries of a line. Returns their bytes; 0 when nobody has room for what comes next.
+std::uint64_t Switch::deal_some(Group& group, Line& line) {
   SendQueue<Entry>& queue = line.queue;
   Subscription& own = *group.own;
-  std::size_t place = 0;
-  while (place < queue.places() && place < places_looked_at_max) {
+  std::uint64_t bytes = 0;
+  std::size_t entries = 0, place = 0;
+  while (place < queue.places() && place < places_looked_at_max && entries < entries_a_turn) {
     Entry& entry = queue.at(place);
     if (SendQueue<Entry>::is_hole(entry)) {
       ++place;
@@ -143,19 +166,21 @@ bool Switch::deal_line(Group& group, Line& line) {
       Dealer::Offer offer{0, entry.charge, false};
       if (entry.lot != nullptr) offer = {entry.lot->key, entry.charge, entry.lot->is_suspect};
       Member* member = group.dealer.choose(offer, random_, now_);
-      if (member == nullptr && !group.dealer.is_sticky()) return false;
+      if (member == nullptr && !group.dealer.is_sticky()) return bytes;
       if (member == nullptr) {
         ++place;
         continue;
       }
       const std::uint32_t most =
           offer.is_suspect ? 1 : group.dealer.run_length(*member, own.queued.messages);
+      bytes += std::max<std::uint64_t>(entry.charge, 1);
+      ++entries;
       deal_to(group, *member, entry, std::min(entry.count, most));
     }
     // Places may have moved.
     if (queue.places() != places) place = 0;
   }
-  return true;
+  return bytes;
 }
 
 // Takes the first `count` messages of an entry that waits, as a lot.

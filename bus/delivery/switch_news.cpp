@@ -200,6 +200,7 @@ void Switch::do_timers(base::Nanos now) {
   if (now < slow_news_at_) return;
   slow_news_at_ = now + slow_news_interval;
   announce_waiting();
+  if (returns_.expire(now)) go_on_after_returns();
   look_at_groups();
   if (retained_.is_expiring()) retained_.expire(now);
   std::vector<PortId> over;

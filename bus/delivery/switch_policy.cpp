@@ -49,9 +49,10 @@ void Switch::count_dropped(Pair& pair, std::uint64_t count, DropReason reason) n
   pair.subscription->row->add(subscription_counters[index], count);
 }
 
-void Switch::count_unknown(Pair& pair, std::uint64_t count) noexcept {
-  pair.row->add(PairCounter::unknown_peer_gone, count);
-  pair.subscription->row->add(SubscriptionCounter::unknown_peer_gone, count);
+void Switch::count_unknown(Pair& pair, std::uint64_t count, PairCounter reason) noexcept {
+  pair.row->add(reason, count);
+  if (reason == PairCounter::unknown_peer_gone)
+    pair.subscription->row->add(SubscriptionCounter::unknown_peer_gone, count);
 }
 
 // HOT: shard thread, once a batch and subscription.

@@ -21,19 +21,13 @@ void Switch::note_receipts(Publication& publication) {
   if (book.has_untold()) note(publication);
 }
 
-// `is_certain`: not passed over as seen, by who cannot say that it handled it.
-void Switch::note_delivered(Pair& pair, Routed& routed, std::uint32_t first, std::uint32_t count,
-                            bool is_certain) {
+void Switch::note_delivered(Pair& pair, Routed& routed, std::uint32_t first, std::uint32_t count) {
   if (count == 0) return;
   pair.row->add(PairCounter::delivered, count);
   pair.subscription->row->add(SubscriptionCounter::delivered, count);
   routed.handled.add(first, count);
   if (routed.receipts == nullptr) return;
-  ReceiptBook& book = *routed.publication->receipts;
-  if (is_certain)
-    book.delivered(routed.receipts, first, count);
-  else
-    book.unknown(routed.receipts, first, count);
+  routed.publication->receipts->delivered(routed.receipts, first, count);
   note_receipts(*routed.publication);
 }
 
@@ -47,9 +41,10 @@ void Switch::note_dropped(Pair& pair, Routed& routed, std::uint32_t first, std::
   note_receipts(*routed.publication);
 }
 
-void Switch::note_unknown(Pair& pair, Routed& routed, std::uint32_t first, std::uint32_t count) {
+void Switch::note_unknown(Pair& pair, Routed& routed, std::uint32_t first, std::uint32_t count,
+                          PairCounter reason) {
   if (count == 0) return;
-  count_unknown(pair, count);
+  count_unknown(pair, count, reason);
   if (!routed.is_reported) routed.losses.add_unknown(first, count);
   if (routed.receipts == nullptr) return;
   routed.publication->receipts->unknown(routed.receipts, first, count);

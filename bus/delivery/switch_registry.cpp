@@ -84,6 +84,21 @@ void Switch::suspend_port(PortId id, base::Nanos now) {
   port->dirty.clear();
 }
 
+// Of a publication that this node has not met nobody else can say what an earlier one took: there
+// only what never left the agent counts.
+void Switch::note_left_behind(PortId id, const LeftBehind& item) {
+  const StreamKey key{id, item.publisher_id, item.publisher_epoch};
+  std::uint64_t taken = item.sealed;
+  for (const Tombstone& tombstone : tombstones_)
+    if (tombstone.key == key) taken = tombstone.accepted_seq;
+  if (Port* port = find_port(id))
+    for (const auto& publication : port->publications)
+      if (publication && publication->publisher_id == item.publisher_id &&
+          publication->publisher_epoch == item.publisher_epoch)
+        taken = publication->accepted_seq;
+  if (item.pushed > taken) closed_.add_abandoned(item.topic, item.pushed - taken);
+}
+
 void Switch::close_port(PortId id, DropReason reason) {
   Port* port = find_port(id);
   if (port == nullptr) return;
@@ -92,6 +107,7 @@ void Switch::close_port(PortId id, DropReason reason) {
   for (auto& publication : port->publications)
     if (publication) end_publication(*publication);
   ports_.erase(id);
+  if (returns_.note_gone(id)) go_on_after_returns();
 }
 
 std::uint16_t Switch::advertise(PortId id, const wire::Advertise& item) {
@@ -245,8 +261,7 @@ wire::Subscribed Switch::subscribe(PortId id, const wire::Subscribe& item, base:
     answer.matched_publications = static_cast<std::uint32_t>(joined.pairs.size());
     return answer;
   }
-  // What it would resume is gone: the agent registers it afresh, with numbers of its own.
-  answer.error = item.resumes ? number(Error::closed) : check_subscribe(*port, item);
+  answer.error = item.resumes ? refuse_resume(*port, item) : check_subscribe(*port, item);
   if (answer.error == 0) answer.error = check_snapshot(item);
   if (answer.error != 0) return answer;
   auto subscription = std::make_unique<Subscription>();
@@ -276,6 +291,7 @@ wire::Subscribed Switch::subscribe(PortId id, const wire::Subscribe& item, base:
   auto& slot = port->subscriptions[item.subscription - 1];
   slot = std::move(subscription);
   ++subscription_count_;
+  std::erase(port->ended, item.subscription);
   if (is_about_node) ++reserved_subscriptions_;
   stats_.process().set(ProcessCounter::subscriptions_now, subscription_count_);
   answer.generation = ++generation_;
@@ -287,9 +303,22 @@ wire::Subscribed Switch::subscribe(PortId id, const wire::Subscribe& item, base:
     return answer;
   }
   give_snapshot(*slot);
+  if (returns_.note_subscribed(id, item.subscription, item.pattern, item.group))
+    go_on_after_returns();
   const Subscription& joined = slot->group != nullptr ? *slot->group->own : *slot;
   answer.matched_publications = static_cast<std::uint32_t>(joined.pairs.size());
   return answer;
+}
+
+// What it would resume is not there: the agent registers it afresh, with numbers of its own; but if
+// it was ended, and the word of it was lost with the link, then it is told again.
+std::uint16_t Switch::refuse_resume(Port& port, const wire::Subscribe& item) const {
+  const bool was_ended =
+      std::find(port.ended.begin(), port.ended.end(), item.subscription) != port.ended.end();
+  if (!was_ended) return number(Error::closed);
+  std::erase_if(port.gone,
+                [&](const auto& gone) { return gone.subscription == item.subscription; });
+  return number(Error::stalled_out);
 }
 
 // What was in flight and did not arrive goes out again first, under its old delivery numbers.

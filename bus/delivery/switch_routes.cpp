@@ -112,6 +112,7 @@ void Switch::end_subscription(Subscription& subscription, DropReason reason, boo
   for (Port::Ready& ready : port.ready) std::erase(ready.subscriptions, &subscription);
   if (tell) {
     port.gone.push_back({subscription.handle, reason});
+    if (reason == DropReason::peer_gone) port.ended.push_back(subscription.handle);
     note_output(port);
   }
   ++generation_;

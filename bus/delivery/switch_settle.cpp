@@ -238,8 +238,8 @@ void Switch::settle_entries(Line& line, std::uint64_t done_no) {
   }
 }
 
-// The subscriber did not handle these deliveries; they count as dropped, not as delivered. What it
-// passed over counts as delivered, but no receipt says so.
+// The subscriber did not handle these deliveries; they count as dropped, not as delivered. Of what
+// it passed over nobody knows.
 bool Switch::refuse(PortId port, const wire::Verdict& item) {
   Subscription* found = find_subscription(port, item.subscription);
   if (found == nullptr) return true;
@@ -291,10 +291,11 @@ void Switch::complete(Entry& entry, std::uint32_t handled, DropReason reason) {
   const auto say = [&](std::uint32_t from, std::uint32_t to) {  // indexes in the entry
     const std::uint32_t middle = std::clamp(handled, from, to);
     const std::uint32_t passed = std::clamp(entry.passed_count, from, middle);
-    note_delivered(pair, routed, entry.first + from, passed - from, false);
-    note_delivered(pair, routed, entry.first + passed, middle - passed, true);
+    // An earlier node delivered these, and did not live to hear what became of them.
+    note_unknown(pair, routed, entry.first + from, passed - from, PairCounter::unknown_node_lost);
+    note_delivered(pair, routed, entry.first + passed, middle - passed);
     if (is_unknown)
-      note_unknown(pair, routed, entry.first + middle, to - middle);
+      note_unknown(pair, routed, entry.first + middle, to - middle, PairCounter::unknown_peer_gone);
     else
       note_dropped(pair, routed, entry.first + middle, to - middle, reason);
   };

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "bus/node/descriptors.hpp"
 #include "bus/node/process_watch.hpp"
@@ -104,6 +105,21 @@ bool SystemHost::is_process_gone(SessionId session) noexcept {
   const auto found = beats_.find(session);
   if (found == beats_.end() || found->second.start_ticks == 0) return false;
   return !is_process_alive(found->second.pid, found->second.start_ticks);
+}
+
+std::vector<delivery::LeftBehind> SystemHost::read_publications(SessionId session) {
+  std::vector<delivery::LeftBehind> all;
+  const auto found = beats_.find(session);
+  if (found == beats_.end()) return all;
+  Result<StatsSnapshot> snapshot = read_stats(found->second.fd, found->second.path);
+  if (!snapshot.ok()) return all;
+  for (RowSnapshot& row : snapshot.value().rows) {
+    const std::uint64_t pushed = row.get(PublicationCounter::pushed);
+    if (row.kind != RowKind::publication || pushed == 0) continue;
+    all.push_back({static_cast<std::uint32_t>(row.ids[1]), static_cast<std::uint32_t>(row.ids[2]),
+                   std::move(row.text), pushed, row.get(PublicationCounter::last_seq)});
+  }
+  return all;
 }
 
 void SystemHost::close_beat(SessionId session) {

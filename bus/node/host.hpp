@@ -10,6 +10,7 @@
 #include "bus/base/file_lock.hpp"
 #include "bus/base/random.hpp"
 #include "bus/base/runtime_paths.hpp"
+#include "bus/delivery/left_behind.hpp"
 #include "bus/node/shard_mail.hpp"
 
 namespace abuzz::node {
@@ -31,6 +32,8 @@ class Host {
   virtual std::uint64_t read_beat(SessionId session) noexcept = 0;
   // Whether the process has ended although its door is open: a child that it forked holds the door.
   virtual bool is_process_gone(SessionId session) noexcept = 0;
+  // What the agent's counters say that it published, if they can be read.
+  virtual std::vector<delivery::LeftBehind> read_publications(SessionId session) = 0;
   virtual void close_beat(SessionId session) = 0;
   // Removes closed counter files whose processes have ended. True while some are left.
   virtual bool sweep_beat_files() = 0;
@@ -54,6 +57,7 @@ class SystemHost final : public Host {
   bool open_beat(SessionId session, const std::string& file_name, std::uint32_t pid) override;
   std::uint64_t read_beat(SessionId session) noexcept override;
   bool is_process_gone(SessionId session) noexcept override;
+  std::vector<delivery::LeftBehind> read_publications(SessionId session) override;
   void close_beat(SessionId session) override;
   bool sweep_beat_files() override;
   bool try_take_start_lock() noexcept override;
@@ -93,6 +97,7 @@ class LoopHost final : public Host {
   }
   std::uint64_t read_beat(SessionId session) noexcept override { return beats[names_[session]]; }
   bool is_process_gone(SessionId) noexcept override { return false; }
+  std::vector<delivery::LeftBehind> read_publications(SessionId) override { return {}; }
   void close_beat(SessionId session) override { names_.erase(session); }
   bool sweep_beat_files() override { return false; }
   bool try_take_start_lock() noexcept override { return !is_starting; }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "bus/base/position.hpp"
 #include "bus/base/units.hpp"
@@ -38,6 +39,7 @@ class NodeCore {
     std::unique_ptr<StatsFile> stats;
     bool managed = false;
     LogSink log = {};
+    std::vector<delivery::Owed> owed = {};  // by the node before this one
   };
   // How many rows the counters of a node may need; memory is taken where they are used.
   static std::size_t stats_rows_max(const Config& config) noexcept;

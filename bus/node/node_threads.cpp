@@ -93,7 +93,7 @@ Status NodeThreads::open(bool managed, LogSink&& log) {
   door_ = std::move(door).value();
   core_ = std::make_unique<NodeCore>(
       NodeCore::Parts{config_, directory_.identity(), *door_, *hub_, *pool_, host_,
-                      std::move(stats).value(), managed, std::move(log)},
+                      std::move(stats).value(), managed, std::move(log), directory_.take_owed()},
       clock_.now());
   return Done{};
 }

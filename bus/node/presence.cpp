@@ -18,15 +18,17 @@ PeerState Presence::state_of(const AgentFacts& facts) noexcept {
   return facts.is_busy ? PeerState::busy : PeerState::ready;
 }
 
-// Every change of the state.
+// Every change of the state, and of whether it makes progress.
 void Presence::update(PresenceCause cause, const Moment& moment) {
   if (row_ != nullptr) {
     row_->set(AgentCounter::responsive, facts_.is_responsive ? 1 : 0);
     row_->set(AgentCounter::progressing, facts_.is_progressing ? 1 : 0);
   }
   const PeerState next = state_of(facts_);
-  if (next == state_ || state_ == PeerState::gone) return;
+  const bool is_told = next == state_ && facts_.is_progressing == told_progressing_;
+  if (is_told || state_ == PeerState::gone) return;
   state_ = next;
+  told_progressing_ = facts_.is_progressing;
   if (row_ != nullptr) row_->set(AgentCounter::state, static_cast<std::uint64_t>(state_));
   if (!deliveries_.has_listeners()) return deliveries_.skip_announcement();
   const PresenceEvent event{agent_, state_, cause, facts_, node_epoch_, moment.wall_now};
@@ -62,6 +64,7 @@ void Presence::look(const Moment& moment) {
   if (!facts_.is_attached || !facts_.is_alive) return;
   const delivery::Switch::Load load = deliveries_.load_of(agent_.id);
   if (load.unsettled == 0 || load.settled != seen_.settled) progress_at_ = moment.now;
+  const bool was_progressing = facts_.is_progressing;
   facts_.is_progressing = moment.now - progress_at_ < stalled_after_;
   const bool is_behind = load.unsettled > 0 && load.settled < seen_.settled + seen_.unsettled;
   looks_against_ = is_behind == facts_.is_busy ? 0 : looks_against_ + 1;
@@ -74,12 +77,15 @@ void Presence::look(const Moment& moment) {
     row_->set(AgentCounter::unsettled, load.unsettled);
     row_->set(AgentCounter::progress_ns, static_cast<std::uint64_t>(progress_at_));
   }
-  update(is_behind ? PresenceCause::backlog : PresenceCause::caught_up, moment);
+  PresenceCause cause = is_behind ? PresenceCause::backlog : PresenceCause::caught_up;
+  if (facts_.is_progressing != was_progressing)
+    cause = was_progressing ? PresenceCause::no_progress : PresenceCause::progress;
+  update(cause, moment);
 }
 
 void Presence::end(PresenceCause cause, const Moment& moment) {
   if (cause == PresenceCause::goodbye && facts_.is_attached) note_leaving(moment);
-  facts_.is_alive = false;
+  facts_.is_alive = facts_.is_responsive = facts_.is_progressing = false;
   update(cause, moment);
   retire_topics();
 }

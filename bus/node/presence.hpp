@@ -68,6 +68,7 @@ class Presence {
 
   AgentFacts facts_;
   PeerState state_ = PeerState::none;
+  bool told_progressing_ = true;
   std::uint32_t looks_against_ = 0;  // in a row that contradict is_busy
   delivery::Switch::Load seen_;      // at the last look
   base::Nanos progress_at_ = 0;      // when it last had handled some, or had none to handle

@@ -8,11 +8,11 @@
 namespace abuzz::node {
 namespace {
 
-constexpr std::array<const char*, 16> cause_names{
-    "arrived",    "returned", "attached",   "backlog",  "caught_up",     "no_beat",
-    "beat",       "closing",  "goodbye",    "hung_up",  "process_ended", "lifeless",
-    "struck_out", "late",     "node_stops", "link_lost"};
-static_assert(cause_names.size() == static_cast<std::size_t>(PresenceCause::link_lost) + 1);
+constexpr std::array<const char*, 18> cause_names{
+    "arrived",    "returned", "attached",   "backlog",   "caught_up",     "no_beat",
+    "beat",       "closing",  "goodbye",    "hung_up",   "process_ended", "lifeless",
+    "struck_out", "late",     "node_stops", "link_lost", "no_progress",   "progress"};
+static_assert(cause_names.size() == static_cast<std::size_t>(PresenceCause::progress) + 1);
 
 }  // namespace
 

@@ -27,6 +27,8 @@ enum class PresenceCause : std::uint8_t {
   late,           // it did not finish its handshake
   node_stops,     // it had to look for the next node
   link_lost,      // its link lost frames, and it did not come back
+  no_progress,    // it has handled none of its deliveries for node.stalled_after
+  progress,       // it handles them again
 };
 const char* presence_cause_name(PresenceCause cause) noexcept;
 

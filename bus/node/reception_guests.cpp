@@ -94,6 +94,8 @@ void Reception::end(Guest& guest, Why why) {
   order.session = guest.id;
   order.agent_gone = why != Why::superseded && why != Why::late;
   order.cause = cause_of(why);
+  if (order.agent_gone && guest.has_beat)
+    order.left_behind = parts_.host.read_publications(guest.id);
   post(std::move(order));
   if (is_awaited(guest.state)) --awaited_;
   if (guest.has_beat) {

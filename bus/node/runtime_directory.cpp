@@ -57,6 +57,7 @@ Result<RuntimeDirectory> RuntimeDirectory::occupy(const std::string& directory, 
   if (!prepared.ok()) return prepared.failure();
   Status locked = occupied.take_lock();
   if (!locked.ok()) return locked.failure();
+  occupied.read_earlier_counters();
   Status cleared = occupied.clear_remains();
   if (!cleared.ok()) return cleared.failure();
   Result<NodeIdentity> identity = begin_node_life(occupied.paths_.state, managed);
@@ -84,6 +85,16 @@ Status RuntimeDirectory::take_lock() {
   }
   lock_.write_note("pid " + std::to_string(getpid()) + "\n");
   return Done{};
+}
+
+// Requires: the node that wrote its counters has ended.
+void RuntimeDirectory::read_earlier_counters() {
+  Result<StatsSnapshot> earlier = read_stats(paths_.counters);
+  if (!earlier.ok()) return;
+  owed_ = delivery::read_owed(earlier.value());
+  std::erase_if(owed_, [](const delivery::Owed& owed) {
+    return owed.pid != 0 && !is_process_alive(owed.pid, owed.start_ticks);
+  });
 }
 
 Status RuntimeDirectory::clear_remains() {

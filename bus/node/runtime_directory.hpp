@@ -2,9 +2,12 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "bus/base/file_lock.hpp"
 #include "bus/base/runtime_paths.hpp"
+#include "bus/delivery/returns.hpp"
 #include "bus/error.hpp"
 #include "bus/node/state_file.hpp"
 
@@ -26,6 +29,9 @@ class RuntimeDirectory {
   const NodeIdentity& identity() const noexcept { return identity_; }
   std::string shard_endpoint(std::uint32_t index) const;
 
+  // What the node before this one owed to agents that live, as far as its counters tell. Once.
+  std::vector<delivery::Owed> take_owed() noexcept { return std::move(owed_); }
+
   // Removes door, sockets and counters, then lets go of the lock. Nothing must use them any more.
   void vacate() noexcept;
 
@@ -33,11 +39,13 @@ class RuntimeDirectory {
   explicit RuntimeDirectory(const std::string& directory) : paths_(directory) {}
 
   Status take_lock();
+  void read_earlier_counters();
   Status clear_remains();
 
   base::RuntimePaths paths_;
   base::FileLock lock_;
   NodeIdentity identity_;
+  std::vector<delivery::Owed> owed_;
 };
 
 }  // namespace abuzz::node

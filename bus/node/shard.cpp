@@ -26,7 +26,10 @@ Shard::State::State(const Parts& given)
   blocked.reserve(1024);
 }
 
-Shard::Shard(const Parts& parts) : state_(std::make_unique<State>(parts)) {}
+Shard::Shard(const Parts& parts, std::vector<delivery::Owed>&& owed)
+    : state_(std::make_unique<State>(parts)) {
+  state_->deliveries.expect_returns(std::move(owed));
+}
 Shard::~Shard() = default;
 
 bool Shard::post(ShardOrder&& order) {
@@ -122,6 +125,8 @@ void Shard::State::dismiss(const ShardOrder& order, base::Nanos now) {
   if (find_agent(session->agent_id) == session) {
     if (session->said_goodbye) deliveries.note_goodbye(session->agent_id);
     if (order.agent_gone) {
+      for (const delivery::LeftBehind& item : order.left_behind)
+        deliveries.note_left_behind(session->agent_id, item);
       deliveries.close_port(session->agent_id, DropReason::peer_gone);
     } else {
       deliveries.suspend_port(session->agent_id, now);

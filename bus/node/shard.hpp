@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "bus/base/units.hpp"
 #include "bus/config.hpp"
+#include "bus/delivery/returns.hpp"
 #include "bus/link/link.hpp"
 #include "bus/mem/pool.hpp"
 #include "bus/node/shard_mail.hpp"
@@ -29,7 +31,8 @@ class Shard {
     std::uint64_t node_id;
     std::uint32_t node_epoch;
   };
-  explicit Shard(const Parts& parts);
+  // `owed`: whom the node before this one owed messages.
+  explicit Shard(const Parts& parts, std::vector<delivery::Owed>&& owed = {});
   ~Shard();
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;

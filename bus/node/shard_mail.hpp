@@ -2,8 +2,10 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "bus/base/units.hpp"
+#include "bus/delivery/left_behind.hpp"
 #include "bus/link/link.hpp"
 #include "bus/node/presence_event.hpp"
 
@@ -40,8 +42,10 @@ struct ShardOrder {
   link::Secret secret{};
   std::string name;
   std::string agent_kind, description;
-  // dismiss: whether the agent itself is gone (else it may come back with a new session)
+  // dismiss: whether the agent itself is gone (else it may come back with a new session), and what
+  // it had published then
   bool agent_gone = false;
+  std::vector<delivery::LeftBehind> left_behind;
   PresenceCause cause = PresenceCause::goodbye;
   // stop: goodbye is said when everything is settled, or then
   base::Nanos goodbye_at = 0;

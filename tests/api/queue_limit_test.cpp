@@ -122,11 +122,15 @@ TEST_F(QueueLimit, ASmallQueueDoesNotGoByTheClock) {
   options.queue_messages = 1;
   Subscription inbox = reader.subscribe("brisk", options).value();
   Publisher publisher = writer.publisher("brisk").value();
-  const std::uint64_t sent = fill(publisher, std::string(64, 'x'), 2500);
-  const auto start = steady_clock::now();
-  EXPECT_EQ(drain(inbox, sent), sent);
-  // At 2 ms each it would be 5 s.
-  EXPECT_LT(steady_clock::now() - start, 3s + 2 * needed);
+  // At 2 ms each it would be 5 s. Where others have the processor, one of three will do.
+  auto least = steady_clock::duration::max();
+  for (int attempt = 0; attempt < 3 && least >= 3s + 2 * needed; ++attempt) {
+    const std::uint64_t sent = fill(publisher, std::string(64, 'x'), 2500);
+    const auto start = steady_clock::now();
+    EXPECT_EQ(drain(inbox, sent), sent);
+    least = std::min(least, steady_clock::now() - start);
+  }
+  EXPECT_LT(least, 3s + 2 * needed);
 }
 
 // In batches, as fast as it goes.

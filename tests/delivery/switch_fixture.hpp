@@ -219,7 +219,8 @@ class SwitchTest : public ::testing::Test {
           pair.get(PairCounter::dropped_dead);
       EXPECT_EQ(pair.get(PairCounter::matched),
                 pair.get(PairCounter::delivered) + dropped + pair.get(PairCounter::queued) +
-                    pair.get(PairCounter::unknown_peer_gone) + pair.get(PairCounter::in_flight) +
+                    pair.get(PairCounter::unknown_peer_gone) +
+                    pair.get(PairCounter::unknown_node_lost) + pair.get(PairCounter::in_flight) +
                     pair.get(PairCounter::void_after_join))
           << pair.text;
     }

@@ -44,9 +44,10 @@ struct RandomActor {
     std::shared_ptr<client::SubscriptionCore> core;
     Reference::Sink* sink = nullptr;
     bool is_polled = false;
-    // At the last rest, of each pair: in which node's life, and how much it had counted.
+    // At the last rest, of each pair: in which node's life, by which registration of the
+    // subscription there, and how much it had counted.
     struct Told {
-      std::uint32_t node_epoch = 0;
+      std::uint32_t node_epoch = 0, generation = 0;
       std::uint64_t delivered = 0, handled = 0;
     };
     std::map<std::uint64_t, Told> told;  // by the source's number

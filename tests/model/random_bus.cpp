@@ -14,7 +14,7 @@ namespace {
 // How long somebody may be away while links were lost, and still be owed everything: queues are
 // kept for three seconds, and a node waits as long for those who come back.
 constexpr base::Nanos absence_max = 2'300 * base::millisecond;
-constexpr base::Nanos rest_max = 60 * base::second;
+constexpr base::Nanos rest_max = 20 * base::second;
 
 }  // namespace
 
@@ -342,13 +342,15 @@ void RandomBus::pass(base::Nanos span) {
   }
 }
 
-// False when it does not.
+// False when it does not. A long queue may go through a narrow window: only standing still counts.
 bool RandomBus::come_to_rest() {
-  const base::Nanos until = now() + rest_max;
-  std::uint64_t still = 0;
+  base::Nanos until = now() + rest_max;
+  std::uint64_t still = 0, handled = 0;
   for (std::uint64_t round = 0; still < 40 && now() < until && !has_failed(); ++round) {
     advance(round < 300 ? base::millisecond : 10 * base::millisecond);
     if (round % 4 == 0) poll_all();
+    if (reference_.handled() != handled) until = now() + rest_max;
+    handled = reference_.handled();
     still = is_quiet() ? still + 1 : 0;
     if (still == 40 && !is_settled()) still = 0;
     if (still > 20) node_.clock().advance(10 * base::millisecond);  // slow news come in between

@@ -141,7 +141,8 @@ void Reference::miss(Flow& flow, std::uint64_t from, std::uint64_t to, base::Nan
   for (std::uint64_t sequence = std::max(from, flow.source->first); sequence <= to; ++sequence) {
     const Message& message = flow.source->at(sequence);
     ++missed_;
-    if (message.expires_at != 0 && now >= message.expires_at) {
+    // The times of a batch end together, with the first of them.
+    if (message.expires_at != 0 && now + base::millisecond >= message.expires_at) {
       ++expired_;
       continue;
     }

@@ -145,16 +145,17 @@ void RestCheck::check_pair(const RowSnapshot& row) {
   expect(
       sub->sink->options.policy == Policy::latest || row.get(PairCounter::dropped_conflated) == 0,
       name + "conflated");
-  // In one life of a node it counts what was handled; what is sent again to the next node may be
-  // counted there as well.
+  // One registration at one node counts what was handled; what is sent again to the next node may
+  // be counted there as well. Who was away for too long is registered afresh.
   RandomActor::Sub::Told& told = sub->told[source->number];
   const std::uint32_t epoch = bus_.node().identity().node_epoch;
-  const bool is_new = told.node_epoch == 0 && bus_.is_first_life();
-  if (told.node_epoch == epoch || is_new)
+  const std::uint32_t generation = sub->core->generation;
+  const bool is_new = told.node_epoch == 0 && generation == 1 && bus_.is_first_life();
+  if ((told.node_epoch == epoch && told.generation == generation) || is_new)
     expect(delivered - told.delivered == flow->handled - told.handled,
            name + text(delivered - told.delivered) + " counted as delivered, but " +
                text(flow->handled - told.handled) + " handled");
-  told = {epoch, delivered, flow->handled};
+  told = {epoch, generation, delivered, flow->handled};
 }
 
 }  // namespace abuzz::testing

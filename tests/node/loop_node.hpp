@@ -123,10 +123,12 @@ class LoopNode {
     auto stats = StatsFile::create("", {identity_.node_id, identity_.node_epoch, 0}, 16'384);
     core_ = std::make_unique<NodeCore>(
         NodeCore::Parts{config_, identity_, *door_, *hub_, pool_, host, std::move(stats).value(),
-                        managed, [this](std::string_view line) { log.emplace_back(line); }},
+                        managed, [this](std::string_view line) { log.emplace_back(line); },
+                        std::move(owed_)},
         clock_.now());
   }
   void end_life() {
+    owed_ = delivery::read_owed(core_->stats().snapshot());
     core_.reset();
     door_.reset();
     hub_.reset();
@@ -138,6 +140,7 @@ class LoopNode {
   mem::Pool pool_;
   link::LoopNetwork network_;
   NodeIdentity identity_;
+  std::vector<delivery::Owed> owed_;  // by the node that ended
   std::unique_ptr<link::Hub> hub_;
   std::unique_ptr<link::DoorListener> door_;
 

@@ -178,9 +178,12 @@ TEST_F(PresenceTest, an_agent_with_deliveries_for_half_a_second_is_busy_until_it
   EXPECT_EQ(agent_count("worker", AgentCounter::progressing), 1u);
   pass(4 * second);
   EXPECT_EQ(agent_count("worker", AgentCounter::progressing), 0u) << "busy, and stands still";
+  EXPECT_THAT(events(), ElementsAre("worker.busy"));
+  EXPECT_THAT(payloads_.back(), HasSubstr(R"("cause":"no_progress")"));
+  EXPECT_THAT(payloads_.back(), HasSubstr(R"("responsive":true,"progressing":false)"));
   asleep_ = nullptr;
   pass(second);
-  EXPECT_THAT(events(), ElementsAre("worker.ready"));
+  EXPECT_THAT(events(), ElementsAre("worker.busy", "worker.ready"));
   EXPECT_THAT(payloads_.back(), HasSubstr(R"("cause":"caught_up")"));
   EXPECT_EQ(agent_count("worker", AgentCounter::progressing), 1u);
 }
