@@ -120,6 +120,7 @@ void Session::add_subscription(std::shared_ptr<SubscriptionCore> subscription) {
   while (index < subscriptions_.size() && subscriptions_[index]) ++index;
   if (index == subscriptions_.size()) subscriptions_.emplace_back();
   subscription->handle = static_cast<std::uint32_t>(index + 1);
+  subscription->serial = ++last_subscription_serial_;
   subscription->generation = 1;
   if (subscription->handler) {
     subscription->verdicts = &executor_verdicts_;

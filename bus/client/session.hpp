@@ -282,6 +282,7 @@ class Session final : private wire::ControlSink {
     LaneQueues::Counts pushed;
   };
   std::vector<Departed> departed_;
+  std::uint64_t last_subscription_serial_ = 0;
   // Shared with subscriptions that are polled, each by a thread of its own: they may live longer.
   const std::shared_ptr<VerdictIntake> verdicts_ =
       std::make_shared<VerdictIntake>(1 + std::size_t{2} * parts_.config.agent.subscriptions_max);

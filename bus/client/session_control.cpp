@@ -224,7 +224,7 @@ bool Session::collect_verdicts() {
   for (std::size_t added = 0; refusals_untold_ > 0; --refusals_untold_) {
     const Refusal& next = refusals_.at(refusals_.count() - refusals_untold_);
     const SubscriptionCore* subscription = find_subscription(next.verdict.subscription);
-    if (subscription == nullptr || subscription != next.subscription ||
+    if (subscription == nullptr || subscription->serial != next.serial ||
         subscription->generation != next.generation)
       continue;
     if (++added > verdicts_per_frame) return false;

@@ -126,7 +126,9 @@ bool Session::take_delivery(const wire::FrameView& view, const wire::Record& rec
 }
 
 // A node that has just met this publication counts outcomes from here. It counts again what is sent
-// again; what was settled here and has no outcome is unknown.
+// again; what was settled here and has no outcome is unknown. How many of the outcomes that were
+// told are of what is sent again, is known where there was one subscription: it handles in order.
+// With several, as many as there can be, so that nothing counts as delivered twice.
 void Session::begin_outcomes(Stream& stream, std::uint64_t accepted_seq) {
   StreamNews& told = *stream.news;
   Stream::Outcomes& past = stream.past;
@@ -138,25 +140,25 @@ void Session::begin_outcomes(Stream& stream, std::uint64_t accepted_seq) {
     past.dropped_by[reason] = told.dropped_by[reason].hint();
   const std::uint64_t known =
       past.delivered + past.no_subscriber + past.dropped + past.unknown + stream.unknown;
-  if (accepted_seq >= known) {
-    stream.unknown += accepted_seq - known;
-  } else {
-    std::uint64_t again = known - accepted_seq;
-    const auto take = [](std::uint64_t& term, std::uint64_t& amount) {
-      const std::uint64_t taken = std::min(term, amount);
-      term -= taken;
-      amount -= taken;
-      return taken;
-    };
-    (void)take(past.delivered, again);
-    std::uint64_t undropped = take(past.dropped, again);
-    for (std::uint64_t& dropped : past.dropped_by) (void)take(dropped, undropped);
-    (void)take(past.no_subscriber, again);
-    (void)take(past.unknown, again);
-    (void)take(stream.unknown, again);
-    for (std::size_t reason = 0; reason < drop_reason_count; ++reason)
-      told.dropped_by[reason].publish(past.dropped_by[reason]);
-  }
+  const std::uint64_t open = std::max(stream.accepted_seq, accepted_seq) - accepted_seq;
+  std::uint64_t again = known - std::min(known, accepted_seq);
+  if (stream.match_max > 1) again = std::max(again, std::min(known, open));
+  stream.match_max = 0;
+  stream.unknown += accepted_seq - std::min(known - again, accepted_seq);
+  const auto take = [](std::uint64_t& term, std::uint64_t& amount) {
+    const std::uint64_t taken = std::min(term, amount);
+    term -= taken;
+    amount -= taken;
+    return taken;
+  };
+  (void)take(past.delivered, again);
+  std::uint64_t undropped = take(past.dropped, again);
+  for (std::uint64_t& dropped : past.dropped_by) (void)take(dropped, undropped);
+  (void)take(past.no_subscriber, again);
+  (void)take(past.unknown, again);
+  (void)take(stream.unknown, again);
+  for (std::size_t reason = 0; reason < drop_reason_count; ++reason)
+    told.dropped_by[reason].publish(past.dropped_by[reason]);
   tell_outcomes(stream, {});
   if (stream.row != nullptr) stream.row->set(PublicationCounter::unknown, stream.unknown);
 }
@@ -259,6 +261,7 @@ void Session::on(const wire::Drops& item) {
 void Session::on(const wire::Interest& item) {
   if (Stream* stream = find_stream(item.publication)) {
     stream->news->match_count.publish(item.match_count);
+    stream->match_max = std::max(stream->match_max, item.match_count);
     stream->news->batch_messages_max.publish(item.queue_messages);
     stream->lossless_told = item.lossless_count;
     if (!stream->awaits_returns) stream->lossless_count = item.lossless_count;

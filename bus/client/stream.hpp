@@ -105,7 +105,8 @@ struct Stream {
     std::uint64_t delivered = 0, no_subscriber = 0, dropped = 0, unknown = 0;
     std::array<std::uint64_t, drop_reason_count> dropped_by{};
   } past;
-  std::uint64_t unknown = 0;  // accepted by earlier nodes, which did not tell
+  std::uint64_t unknown = 0;    // accepted by earlier nodes, which did not tell
+  std::uint32_t match_max = 0;  // subscriptions at one time, at the present node
   // Of messages that asked for one; from the first that did.
   std::unique_ptr<ReceiptWindow> receipts;
   std::uint64_t receipts_seen = 0;  // the number of the last item, from the present node

@@ -282,7 +282,7 @@ void SubscriptionCore::refuse(std::uint64_t first_delivery, std::uint32_t count,
 void SubscriptionCore::tell(std::uint16_t reason, std::uint64_t first_delivery,
                             std::uint64_t count) {
   if (count == 0 || verdicts == nullptr) return;
-  Refusal refusal{this, current_.generation, {}};
+  Refusal refusal{serial, current_.generation, {}};
   refusal.verdict.subscription = handle;
   refusal.verdict.reason = reason;
   refusal.verdict.lane = current_.lane;

@@ -35,7 +35,7 @@ class SubscriptionCore;
 
 // Deliveries that were refused. Their numbers mean something to the node of that registration only.
 struct Refusal {
-  const SubscriptionCore* subscription = nullptr;  // compared, never looked into
+  std::uint64_t serial = 0;  // of the subscription
   std::uint32_t generation = 0;
   wire::Verdict verdict;
 };
@@ -85,6 +85,7 @@ class SubscriptionCore {
 
   // Session (inside the combiner)
   std::uint32_t handle = 0;
+  std::uint64_t serial = 0;      // of the agent's subscriptions: handles are used again
   std::uint32_t generation = 0;  // rises with each fresh registration
   // By lane. One of which nothing came costs nothing: `lanes_used` names the others.
   struct Line {

@@ -109,9 +109,12 @@ class Presence(BusCase):
         stuck = lambda: next(a for a in self.ls()["agents"]
                              if a["name"] == "slow")["progressing"] is False
         self.wait_until(stuck, 10 * SLOW, "it makes no progress")
+        event = self.expect("$agents.slow.busy")[1]
+        self.assertEqual((event["cause"], event["progressing"]), ("no_progress", False))
         self.assertRegex(self.abuzz("ls", "agents").stdout, r"slow .* busy, no progress ")
         reader = threading.Thread(target=slow.stdout.read, daemon=True)
         reader.start()
+        self.assertEqual(self.expect("$agents.slow.busy")[1]["cause"], "progress")
         self.assertEqual(self.expect("$agents.slow.ready")[1]["cause"], "caught_up")
         self.assertEqual(self.finish(publisher)[0], 0)
 
