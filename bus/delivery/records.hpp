@@ -236,6 +236,7 @@ struct Port {
   PortId id = 0;
   std::uint64_t agent_id = 0;
   std::string name;                                          // of the agent
+  std::uint32_t shard = 0;                                   // in whose list it stands
   bool said_goodbye = false;                                 // what it handled is told in full
   base::Nanos suspended_since = 0;                           // 0: its link is up
   base::Nanos resumed_at = 0;                                // when it came up last
@@ -258,6 +259,7 @@ struct Port {
   std::vector<GoneItem> gone;              // to tell
   std::vector<std::uint32_t> ended;        // told, but the word may be lost with the link
   std::vector<wire::ReplyEnd> reply_ends;  // to tell
+  std::vector<wire::RequestAct> acts;      // of other agents; to tell
   bool has_output = false;                 // stands in Switch's list of ports with output
 };
 

@@ -75,7 +75,8 @@ class Switch {
 
   // --- Ports. One for each agent, named by its id. ---
   // A new port, or a suspended one of the same agent, whose subscriptions may then be resumed.
-  void open_port(PortId id, std::string_view agent_name = {});
+  // `shard`: whose next_output() names it.
+  void open_port(PortId id, std::string_view agent_name = {}, std::uint32_t shard = 0);
   // The link is lost, the agent may come back: queues are kept inside their bounds.
   void suspend_port(PortId id, base::Nanos now);
   // The agent is leaving: what it does not say to have handled by now, it did not handle.
@@ -107,9 +108,9 @@ class Switch {
   void ask_flush(PortId port, const wire::FlushAsk& item);
 
   // --- Requests (switch_requests.cpp). ---
-  // Whom an act of `port` is for: its responder, or where that is not known all whose subscriptions
-  // match the publication it asked on. Ids of agents, each once; valid until the next call.
-  std::span<const PortId> readers_of(PortId port, const wire::RequestAct& act);
+  // An act of `port` goes, in its name, to its responder, or where that is not known to all whose
+  // subscriptions match the publication it asked on. Who is away misses it: requesters repeat.
+  void pass_on(PortId port, wire::RequestAct act);
 
   // --- Of the node itself (switch_presence.cpp). ---
   // Where it publishes from; no agent has this id.
@@ -143,8 +144,11 @@ class Switch {
   // --- What is to be sent. ---
   // Does what was put off in this cycle: grants credit. Call before collecting.
   void finish_cycle(base::Nanos now);
-  // Takes the next port that has something to send, 0 for none.
-  PortId next_output();
+  // Takes the next port of the shard that has something to send, 0 for none.
+  PortId next_output(std::uint32_t shard = 0);
+  bool has_output(std::uint32_t shard) const noexcept {
+    return shard < outputs_.size() && !outputs_[shard].is_empty();
+  }
   struct Outgoing {
     const Routed* routed = nullptr;
     std::uint32_t subscription = 0;
@@ -202,6 +206,7 @@ class Switch {
                        base::Nanos wall_now);
 
   // switch_requests.cpp
+  void find_readers(PortId port, const wire::RequestAct& act);
   void tell_requester(const Publication& publication);
 
   // switch_registry.cpp
@@ -401,7 +406,7 @@ class Switch {
   std::unordered_map<PortId, std::unique_ptr<Port>> ports_;
   std::vector<std::unique_ptr<Publication>> departed_;  // withdrawn, their messages still queued
   std::vector<Subscription*> hungry_;                   // to be served by finish_cycle
-  Ring<PortId> outputs_;
+  std::vector<Ring<PortId>> outputs_{1};                // by shard
   RoutedStore routed_;
   ClosedTotals closed_;
   Returns returns_{stats_};

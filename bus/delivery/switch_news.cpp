@@ -42,7 +42,7 @@ void Switch::ask_flush(PortId port, const wire::FlushAsk& item) {
 void Switch::note_output(Port& port) {
   if (port.has_output) return;
   port.has_output = true;
-  outputs_.push_back(PortId{port.id});
+  outputs_[port.shard].push_back(PortId{port.id});
 }
 
 void Switch::note(Publication& publication) {
@@ -125,7 +125,9 @@ void Switch::tell(Publication& publication, wire::ControlBuilder& control) {
 bool Switch::collect_control(PortId id, wire::ControlBuilder& control) {
   Port* port = find_port(id);
   if (port == nullptr) return false;
-  bool added = false;
+  bool added = !port->acts.empty();
+  for (const wire::RequestAct& act : port->acts) control.add(act);
+  port->acts.clear();
   while (!port->gone.empty() && control.bytes_estimate() < wire::control_bytes_max) {
     const Port::GoneItem item = port->gone.back();
     port->gone.pop_back();

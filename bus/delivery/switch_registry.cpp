@@ -50,7 +50,8 @@ Subscription* Switch::find_subscription(PortId id, std::uint32_t handle) noexcep
   return port->subscriptions[handle - 1].get();
 }
 
-void Switch::open_port(PortId id, std::string_view agent_name) {
+void Switch::open_port(PortId id, std::string_view agent_name, std::uint32_t shard) {
+  if (shard >= outputs_.size()) outputs_.resize(shard + std::size_t{1});
   auto& port = ports_[id];
   if (!port) {
     port = std::make_unique<Port>();
@@ -58,6 +59,9 @@ void Switch::open_port(PortId id, std::string_view agent_name) {
     port->agent_id = id;
   }
   port->name = agent_name;
+  // What it has to send stands in the list of one shard.
+  if (port->shard != shard && port->has_output) outputs_[shard].push_back(PortId{id});
+  port->shard = shard;
   port->said_goodbye = false;
   port->resumed_at = now_;
   port->suspended_since = 0;
@@ -82,6 +86,7 @@ void Switch::suspend_port(PortId id, base::Nanos now) {
   }
   for (Publication* publication : port->dirty) publication->is_dirty = false;
   port->dirty.clear();
+  port->acts.clear();
 }
 
 // Of a publication that this node has not met nobody else can say what an earlier one took: there

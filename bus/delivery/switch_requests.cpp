@@ -17,10 +17,25 @@ constexpr std::size_t reply_ends_max = 4096;
 // Subscriptions that are looked at for an act whose responder is not known: one agent does not make
 // work for all.
 constexpr std::size_t readers_max = 64;
+// Acts that wait for the next frame to an agent. What is over is lost.
+constexpr std::size_t acts_max = 512;
 
 }  // namespace
 
-std::span<const PortId> Switch::readers_of(PortId port, const wire::RequestAct& act) {
+void Switch::pass_on(PortId from, wire::RequestAct act) {
+  find_readers(from, act);
+  act.agent_id = from;
+  act.publication = 0;
+  for (const PortId reader : readers_) {
+    Port* port = find_port(reader);
+    if (port == nullptr || port->suspended_since != 0 || port->acts.size() >= acts_max) continue;
+    port->acts.push_back(act);
+    note_output(*port);
+  }
+}
+
+// Each once.
+void Switch::find_readers(PortId port, const wire::RequestAct& act) {
   readers_.clear();
   if (act.agent_id != 0) {
     readers_.push_back(act.agent_id);
@@ -38,7 +53,6 @@ std::span<const PortId> Switch::readers_of(PortId port, const wire::RequestAct& 
     std::sort(readers_.begin(), readers_.end());
     readers_.erase(std::unique(readers_.begin(), readers_.end()), readers_.end());
   }
-  return readers_;
 }
 
 // All that the publication sent was settled: who listens there may conclude from what it has.

@@ -8,12 +8,12 @@
 
 namespace abuzz::delivery {
 
-PortId Switch::next_output() {
-  while (!outputs_.is_empty()) {
-    const PortId id = outputs_.front();
-    outputs_.pop_front();
+PortId Switch::next_output(std::uint32_t shard) {
+  while (has_output(shard)) {
+    const PortId id = outputs_[shard].front();
+    outputs_[shard].pop_front();
     Port* port = find_port(id);
-    if (port == nullptr) continue;
+    if (port == nullptr || port->shard != shard) continue;  // it ended, or has moved
     port->has_output = false;
     if (port->suspended_since == 0) return id;
   }

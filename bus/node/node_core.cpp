@@ -34,11 +34,12 @@ std::size_t NodeCore::stats_rows_max(const Config& config) noexcept {
 NodeCore::NodeCore(Parts&& parts, base::Nanos now)
     : parts_(std::move(parts)),
       log_(parts_.config.log, std::move(parts_.log)),
-      shard_({parts_.hub, parts_.pool, *parts_.stats, parts_.config, parts_.identity.node_id,
-              parts_.identity.node_epoch},
-             std::move(parts_.owed)),
-      reception_({parts_.door, shard_, parts_.host, log_, parts_.stats->process(), parts_.config,
-                  parts_.identity, parts_.hub.endpoint(), parts_.managed},
+      junction_({parts_.pool, *parts_.stats, parts_.config, parts_.identity.node_id,
+                 parts_.identity.node_epoch},
+                std::move(parts_.owed)),
+      shard_({junction_, parts_.hub, parts_.pool, parts_.config, parts_.identity.node_epoch}),
+      reception_({parts_.door, junction_, shard_, parts_.host, log_, parts_.stats->process(),
+                  parts_.config, parts_.identity, parts_.hub.endpoint(), parts_.managed},
                  now),
       tend_at_(now),
       maintain_earliest_(now) {}

@@ -13,6 +13,7 @@
 #include "bus/link/link.hpp"
 #include "bus/mem/pool.hpp"
 #include "bus/node/host.hpp"
+#include "bus/node/junction.hpp"
 #include "bus/node/peer_log.hpp"
 #include "bus/node/reception.hpp"
 #include "bus/node/shard.hpp"
@@ -60,11 +61,14 @@ class NodeCore {
   const Reception& reception() const noexcept { return reception_; }
   Shard& shard() noexcept { return shard_; }
   const Shard& shard() const noexcept { return shard_; }
+  Junction& junction() noexcept { return junction_; }
+  const Junction& junction() const noexcept { return junction_; }
   StatsFile& stats() noexcept { return *parts_.stats; }
 
  private:
   Parts parts_;
   PeerLog log_;
+  Junction junction_;
   Shard shard_;
   Reception reception_;
   base::Nanos tend_at_;

@@ -127,7 +127,7 @@ NodeThreads::Departure NodeThreads::stop(std::chrono::nanoseconds patience) {
     has_door_thread_ = false;
   }
   if (core_ == nullptr) return {};
-  return {core_->reception().agents_at_stop(), core_->shard().undelivered_messages()};
+  return {core_->reception().agents_at_stop(), core_->junction().undelivered_messages()};
 }
 
 void NodeThreads::drain() noexcept {
@@ -245,7 +245,7 @@ void NodeThreads::run_shard() {
     shard_bell_.arm();
     // Orders that come from now on ring; those that came before, and frames, are seen here. A hub's
     // descriptor is edge-triggered: it must be asked itself.
-    if (!shard.has_orders() && !hub_->has_input() && !shard_end_.read()) {
+    if (shard.may_sleep() && !hub_->has_input() && !shard_end_.read()) {
       note_sleep(awake_since);
       sleep_on(hub_->wait_descriptor(), shard_bell_.fd(), now, shard.next_deadline());
       awake_since = clock_.now();

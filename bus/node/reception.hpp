@@ -39,6 +39,7 @@ class Reception {
  public:
   struct Parts {
     link::DoorListener& door;
+    const Junction& junction;
     Shard& shard;
     Host& host;
     PeerLog& log;

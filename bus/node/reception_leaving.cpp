@@ -52,7 +52,7 @@ std::size_t Reception::consider_leaving() {
                        now_ >= empty_since_ + idle_exit_ && now_ >= leave_attempt_;
   if (!is_idle) return 0;
   leave_attempt_ = now_ + leave_retry;
-  if (parts_.shard.holds_messages()) return 0;       // for who comes later
+  if (parts_.junction.holds_messages()) return 0;    // for who comes later
   if (!parts_.host.try_take_start_lock()) return 0;  // somebody counts on finding a node
   // Who came in before the lock was taken may stay. Who comes now finds the door shut, waits for
   // the lock and starts the next node.

@@ -3,36 +3,33 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <string>
-#include <vector>
 
 #include "bus/base/units.hpp"
 #include "bus/config.hpp"
-#include "bus/delivery/returns.hpp"
 #include "bus/link/link.hpp"
 #include "bus/mem/pool.hpp"
+#include "bus/node/junction.hpp"
 #include "bus/node/shard_mail.hpp"
-#include "bus/stats.hpp"
 
 namespace abuzz::node {
 
-// One worker of a node: the links placed on it, and the switch that serves them.
+// One worker of a node: the links placed on it. It receives and checks frames, takes them through
+// the node's junction in turns, and writes and sends what comes out there for its own agents.
 //
-// Threads: do_work, is_idle and the constructor by the shard's thread; post and try_next_report by
-// reception's. Ownership: hub, pool and stats outlive it. It is the only one that adds rows to the
-// node's StatsFile. Everything else is reached through do_work(now).
+// Threads: do_work, may_sleep and the constructor by the shard's thread; post and try_next_report
+// by reception's. Ownership: everything in Parts outlives it. Everything else is reached through
+// do_work(now).
 class Shard {
  public:
   struct Parts {
+    Junction& junction;
     link::Hub& hub;
     mem::Pool& pool;
-    StatsFile& stats;
     const Config& config;
-    std::uint64_t node_id;
     std::uint32_t node_epoch;
+    std::uint32_t index = 0;  // among the shards of the junction
   };
-  // `owed`: whom the node before this one owed messages.
-  explicit Shard(const Parts& parts, std::vector<delivery::Owed>&& owed = {});
+  explicit Shard(const Parts& parts);
   ~Shard();
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;
@@ -48,17 +45,11 @@ class Shard {
   std::size_t do_work(base::Nanos now, base::Nanos wall_now);
   // When do_work must be called again although nothing arrives; negative: no such time.
   base::Nanos next_deadline() const noexcept;
-  // Orders wait in the intake (asked before sleeping, after Doorbell::arm).
-  bool has_orders() const noexcept;
+  // Whether nothing is to be done but what the hub or a deadline announces; asked after
+  // Doorbell::arm. What comes from now on rings: orders, and calls of the junction.
+  bool may_sleep() const noexcept;
   // Reports wait for try_next_report.
   bool has_reports() const noexcept;
-  // It keeps something for who comes later: what is retained, dead letters, or the queue of a
-  // group. Any thread.
-  bool holds_messages() const noexcept;
-  // Messages that agents did not confirm to have handled: when goodbye was said to them, or now.
-  // The shard's thread, or after it ended.
-  std::uint64_t undelivered_messages() const noexcept;
-
   // The private parts, for the files of this class only.
   struct State;  // shard_state.hpp
 

@@ -3,29 +3,27 @@
 #include <array>
 #include <cstdint>
 #include <memory>
-#include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "bus/base/position.hpp"
 #include "bus/delivery/link_flow.hpp"
 #include "bus/delivery/link_probe.hpp"
-#include "bus/delivery/switch.hpp"
 #include "bus/link/link.hpp"
-#include "bus/node/presence.hpp"
+#include "bus/node/arrivals.hpp"
+#include "bus/node/junction.hpp"
+#include "bus/node/parcel.hpp"
 #include "bus/node/shard.hpp"
 #include "bus/queue/intake.hpp"
 #include "bus/wire/control.hpp"
-#include "bus/wire/frame.hpp"
 
 namespace abuzz::node {
 
-// The shard's end of one session.
+// The shard's end of one session: its link. What the agent has in the node is its seat.
 struct Session {
   SessionId id = 0;
   std::uint64_t agent_id = 0;
   std::uint32_t session_epoch = 0;
-  std::string name;
   delivery::LinkFlow flow;
   delivery::LinkProbe probe;
   bool is_attached = false;
@@ -37,25 +35,25 @@ struct Session {
   // Answers to control items, told with the next frame.
   std::vector<wire::Subscribed> subscribed;
   std::vector<wire::Advertised> advertised;
-  std::vector<wire::RequestAct> request_acts;  // of other agents, for this one
-  link::Frame unsent;                          // built, refused by the link for now
-  StatsRow* row = nullptr;
-  Presence presence;
+  std::vector<link::Frame> unsent;  // written, refused by the link for now
 
-  Session(std::array<std::uint32_t, 3> window_bytes, StatsRow* counters, const Presence& begun)
-      : flow(window_bytes), row(counters), presence(begun) {}
+  explicit Session(std::array<std::uint32_t, 3> window_bytes) : flow(window_bytes) {}
 };
 
 inline constexpr std::uint32_t strikes_max = 3;
 
-// A shard's private parts, split by direction: shard_input.cpp, shard_output.cpp, shard.cpp.
+// A shard's private parts, split by what is done where:
+//   shard_input.cpp   outside: frames are received and checked
+//   shard_turn.cpp    inside: what came is applied, what is to go is collected
+//   shard_output.cpp  outside: frames are written and sent
+//   shard.cpp         the cycle of these, orders and reports
 struct Shard::State {
   static constexpr std::size_t orders_max = 4096;
+  static constexpr std::size_t parcels_max = 16;  // collected in one turn
 
   explicit State(const Parts& given);
 
   Parts parts;
-  delivery::Switch deliveries;
   queue::Intake<ShardOrder, orders_max> orders{1};
   queue::Intake<ShardOrder, orders_max>::Producer order_producer{orders.producer()};
   queue::Intake<ShardReport, orders_max> reports{1};
@@ -63,74 +61,69 @@ struct Shard::State {
 
   std::unordered_map<SessionId, std::unique_ptr<Session>> sessions;
   std::unordered_map<std::uint64_t, Session*> by_agent;  // the current session of each agent
-  std::vector<SessionId> owing;                          // an acknowledgement or an answer is due
-  std::vector<SessionId> blocked;                        // have output, their link has no room
-  mem::Buffer reserve;                                   // for a head when the pool has none
-  link::Frame incoming, outgoing;                        // reused
-  wire::ControlBuilder control;                          // reused
+  Arrivals arrivals;                                     // wait for the turn
+  std::array<Parcel, parcels_max> parcels;
+  std::size_t parcel_count = 0, parcels_sent = 0;  // collected, and of these done with
+  std::vector<SessionId> owing;                    // an acknowledgement or an answer is due
+  std::vector<SessionId> blocked;                  // have output, their link has no room
+  mem::Buffer reserve;                             // for a head when the pool has none
+  link::Frame incoming;                            // reused
+  wire::ControlBuilder control;                    // reused
   std::vector<std::byte> control_scratch;
-  // Storage of the frame under construction.
-  std::array<wire::Record, 256> records;
-  std::array<wire::Target, 256> targets;
-  std::array<std::span<const std::byte>, 256> slices;
-  wire::FrameBuilder builder{{records, targets, slices}};
-  base::Nanos timers_at = 0;
-  base::Nanos goodbye_at = 0;              // while it stops
-  bool says_goodbye = false;               // in every frame from now on
-  std::uint64_t undelivered = 0;           // messages that were not settled when it said goodbye
-  base::Nanos look_at = 0;                 // when presence looks next
-  base::Nanos wall_now = 0, cycle_at = 0;  // of the present cycle
+  base::Nanos probes_at = 0;        // when links may have to be asked, 0: never
+  base::Nanos cycle_at = 0;         // of the present cycle
+  std::uint64_t memory_misses = 0;  // not counted yet
+  link::HubCounters hub_counted;    // of the hub's counters
   // How many were posted, told to the other thread; how many were taken is the taker's own.
   base::Position<std::uint64_t> orders_posted, reports_posted;
-  base::Position<bool> holds_messages{false};
   std::uint64_t orders_taken = 0;               // the shard's thread
   base::Position<std::uint64_t> reports_taken;  // reception's thread
-  const char* fault = "";                       // of the frame that is refused; static
-  bool may_have_input = true;  // the hub was not found empty since it was last noted
-  bool is_draining = false;
-  bool is_stopping = false;
-  bool told_drained = false;
+  bool may_have_input = true;     // the hub was not found empty since it was last noted
+  bool wants_more = false;        // the last turn left something to collect
+  bool is_in_vain = false;        // it could not have the turn when it needed it last
+  bool must_retry = false;        // there was no memory, or a link took nothing
+  bool has_said_goodbye = false;  // its sessions were told to
 
   // shard.cpp
-  std::size_t take_orders(base::Nanos now);
-  void apply(ShardOrder& order, base::Nanos now);
-  void admit(const ShardOrder& order, base::Nanos now);
-  void end_session(SessionId id);
-  void dismiss(const ShardOrder& order, base::Nanos now);
-  void do_timers(base::Nanos now);
+  bool needs_turn(base::Nanos now) const noexcept;
   void report(ShardReport::Kind kind, SessionId session, const char* fault = "");
-  void strike(Session& session);
-  void lose_link(Session& session, base::Nanos now);
   Session* find(SessionId id) noexcept;
   Session* find_agent(std::uint64_t agent_id) noexcept;
   void owe(Session& session);
+  void block(Session& session);
+  void look_at_probes(base::Nanos now);
 
   // shard_input.cpp
   std::size_t receive(base::Nanos now);
-  void take_frame(Session& session, base::Nanos now);
-  bool take_records(Session& session, const wire::FrameView& view, base::Nanos now);
-  bool take_batch(Session& session, const wire::FrameView& view, const wire::Record& record,
-                  base::Nanos now);
-  bool is_fine(delivery::Verdict verdict) noexcept;
-  bool take_control(Session& session, const wire::FrameView& view, const wire::Record& record,
-                    base::Nanos now);
+  void check_frame(Session& session, base::Nanos now);
+  void check_records(const wire::FrameView& view, base::Nanos now);
 
-  void pass_on(const Session& from, wire::RequestAct act);
-  void consider_goodbye(base::Nanos now);
+  // shard_turn.cpp; all inside a turn
+  std::size_t take_turn(base::Nanos now);
+  std::size_t take_orders();
+  void apply(const ShardOrder& order);
+  void admit(const ShardOrder& order);
+  void dismiss(const ShardOrder& order);
+  void end_session(SessionId id);
+  void apply(const Arrival& arrival, base::Nanos now);
+  const char* apply(Session& session, Junction::Seat& seat, const Arrival& arrival,
+                    const CheckedRecord& checked, base::Nanos now);
+  const char* apply_control(Session& session, Junction::Seat& seat, const Arrival& arrival,
+                            const wire::Record& record, base::Nanos now);
+  void strike(Session& session, const char* fault);
+  void count_outside();
 
-  // shard_output.cpp
-  std::size_t send_all(base::Nanos now);
-  bool serve(Session& session);
-  void block(Session& session);
-  bool send_frame(Session& session, bool& has_more);
-  void add_control(Session& session, delivery::LinkFlow::Load& load, bool& has_more);
-  std::size_t add_deliveries(Session& session, delivery::LinkFlow::Load& load, bool& has_more);
-  void add_record(const delivery::Switch::Outgoing& next);
-  void add_target(const delivery::Switch::Outgoing& next);
-  static bool is_same_record(const delivery::Switch::Outgoing& next,
-                             const delivery::Switch::Outgoing& last) noexcept;
-  void note_bulk_ahead(const Session& session);
-  bool finish_frame(Session& session, delivery::LinkFlow::Load& load);
+  // shard_output.cpp; collecting inside a turn, sending outside
+  std::size_t collect_all();
+  bool has_room() const noexcept { return parcel_count < parcels_max; }
+  void collect(Session& session);
+  bool collect_frame(Session& session, Junction::Seat& seat, bool& has_more);
+  void add_control(Session& session, Parcel& parcel, bool& has_more);
+  void add_deliveries(Session& session, Parcel& parcel, bool& has_more);
+  void stamp(Session& session, Junction::Seat& seat, Parcel& parcel);
+  std::size_t send_all();
+  bool send_next();
+  void send_unsent();
 };
 
 }  // namespace abuzz::node

@@ -15,11 +15,13 @@ std::string reply_topic(PortId agent_id) {
   return std::string(write_reply_topic(agent_id, bytes));
 }
 
-// What a port is told of reply ends.
-class Ends final : public wire::ControlSink {
+// What a port is told of requests.
+class Told final : public wire::ControlSink {
  public:
-  void on(const wire::ReplyEnd& item) override { items.push_back(item); }
-  std::vector<wire::ReplyEnd> items;
+  void on(const wire::ReplyEnd& item) override { ends.push_back(item); }
+  void on(const wire::RequestAct& item) override { acts.push_back(item); }
+  std::vector<wire::ReplyEnd> ends;
+  std::vector<wire::RequestAct> acts;
 };
 
 class SwitchRequests : public SwitchTest {
@@ -39,15 +41,16 @@ class SwitchRequests : public SwitchTest {
     item.topic = topic;
     return switch_.advertise(publisher_port, item);
   }
-  std::vector<wire::ReplyEnd> ends_of(PortId port) {
+  Told told_to(PortId port) {
     wire::ControlBuilder control;
     switch_.collect_control(port, control);
-    if (control.is_empty()) return {};
+    Told told;
+    if (control.is_empty()) return told;
     std::vector<std::byte> scratch(wire::control_bytes_read_max);
-    Ends ends;
-    EXPECT_EQ(wire::read_control(control.finish(), scratch, ends), wire::Reject::none);
-    return ends.items;
+    EXPECT_EQ(wire::read_control(control.finish(), scratch, told), wire::Reject::none);
+    return told;
   }
+  std::vector<wire::ReplyEnd> ends_of(PortId port) { return told_to(port).ends; }
 };
 
 TEST_F(SwitchRequests, an_agent_listens_to_its_own_replies_and_to_nobody_elses) {
@@ -111,14 +114,28 @@ TEST_F(SwitchRequests, an_act_goes_to_its_responder_or_to_all_who_hear_the_topic
   subscribe({.handle = 1, .pattern = "t.*"});
   subscribe({.handle = 2, .pattern = "t.one"});
   subscribe({.handle = 3, .pattern = "other.>"});
-  const auto known = switch_.readers_of(publisher_port, {.correlation = 1, .agent_id = 55});
+  switch_.open_port(55);
+  switch_.pass_on(publisher_port, {.correlation = 1, .agent_id = 55});
+  const auto known = told_to(55).acts;
   ASSERT_EQ(known.size(), 1u);
-  EXPECT_EQ(known[0], 55u);
-  const auto all = switch_.readers_of(publisher_port, {.correlation = 1, .publication = 1});
+  EXPECT_EQ(known[0].agent_id, publisher_port);
+  EXPECT_TRUE(told_to(subscriber_port).acts.empty());
+  switch_.pass_on(publisher_port, {.correlation = 2, .publication = 1});
+  const auto all = told_to(subscriber_port).acts;
   ASSERT_EQ(all.size(), 1u);
-  EXPECT_EQ(all[0], subscriber_port);
-  EXPECT_TRUE(switch_.readers_of(publisher_port, {.correlation = 1, .publication = 2}).empty());
-  EXPECT_TRUE(switch_.readers_of(77, {.correlation = 1, .publication = 1}).empty());
+  EXPECT_EQ(all[0].correlation, 2u);
+  EXPECT_EQ(all[0].publication, 0u);
+  switch_.pass_on(publisher_port, {.correlation = 3, .publication = 2});
+  switch_.pass_on(77, {.correlation = 4, .publication = 1});
+  EXPECT_TRUE(told_to(subscriber_port).acts.empty());
+}
+
+TEST_F(SwitchRequests, an_act_for_an_agent_that_is_away_is_lost) {
+  switch_.pass_on(publisher_port, {.correlation = 1, .agent_id = subscriber_port});
+  switch_.suspend_port(subscriber_port, now_);
+  switch_.pass_on(publisher_port, {.correlation = 2, .agent_id = subscriber_port});
+  switch_.open_port(subscriber_port);
+  EXPECT_TRUE(told_to(subscriber_port).acts.empty());
 }
 
 }  // namespace

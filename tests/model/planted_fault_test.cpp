@@ -2,7 +2,6 @@
 
 #include <cstdio>
 
-#include "bus/node/shard_state.hpp"
 #include "tests/campaign.hpp"
 #include "tests/model/random_bus.hpp"
 #include "tests/model/rest_check.hpp"
@@ -19,11 +18,6 @@ template <class Tag, typename Tag::Type Member>
 struct Reach {
   friend typename Tag::Type reach(Tag) { return Member; }
 };
-struct StateOfShard {
-  using Type = std::unique_ptr<node::Shard::State> node::Shard::*;
-  friend Type reach(StateOfShard);
-};
-template struct Reach<StateOfShard, &node::Shard::state_>;
 struct PortsOfSwitch {
   using Type =
       std::unordered_map<delivery::PortId, std::unique_ptr<delivery::Port>> delivery::Switch::*;
@@ -35,8 +29,8 @@ enum class Fault : std::uint8_t { discards, doubles };
 
 // Of the first queue that has a batch; false where none has.
 bool plant(RandomBus& bus, Fault fault) {
-  const auto& state = bus.node().core().shard().*reach(StateOfShard{});
-  for (auto& [id, port] : state->deliveries.*reach(PortsOfSwitch{})) {
+  delivery::Switch& deliveries = bus.node().core().junction().deliveries();
+  for (auto& [id, port] : deliveries.*reach(PortsOfSwitch{})) {
     for (auto& subscription : port->subscriptions) {
       if (!subscription) continue;
       for (delivery::Line& line : subscription->lines) {

@@ -1,0 +1,177 @@
+#include "bus/node/junction.hpp"
+
+#include <bit>
+#include <chrono>
+#include <utility>
+
+namespace abuzz::node {
+
+namespace {
+
+constexpr base::Nanos timer_interval = 50 * base::millisecond;
+
+}  // namespace
+
+Junction::Junction(Parts parts, std::vector<delivery::Owed>&& owed)
+    : parts_(std::move(parts)),
+      deliveries_(parts_.stats, parts_.config, parts_.node_id, parts_.pool),
+      calls_(parts_.shards) {
+  deliveries_.open_own_port(own_agent_id(parts_.node_epoch));
+  deliveries_.expect_returns(std::move(owed));
+}
+
+// --- Turns ---
+
+bool Junction::try_enter(std::uint32_t shard, base::Nanos now, base::Nanos wall_now) {
+  if (!turn_.try_enter(shard)) return false;
+  inside_ = shard;
+  now_ = now;
+  wall_now_ = wall_now;
+  calls_[shard].is_up.publish(false);
+  deliveries_.note_wall(wall_now);
+  return true;
+}
+
+// What was put off is done by the shard that is inside: it takes what its own agents get of it.
+void Junction::finish() {
+  if (now_ >= timers_at_.hint()) do_timers();
+  deliveries_.finish_cycle(now_);
+  consider_goodbye();
+}
+
+void Junction::leave() {
+  holds_messages_.publish(deliveries_.holds_messages());
+  base::Nanos due = -1;
+  if (!seats_.empty() || deliveries_.has_groups())
+    due = timers_at_.hint();
+  else if (deliveries_.has_expiring())
+    due = timers_at_.hint() + base::second;
+  // The timers are shard 0's: it must hear that there are some.
+  if (due >= 0 && timers_deadline_.hint() < 0) call(0);
+  timers_deadline_.publish(due);
+  for (std::uint32_t shard = 0; shard < calls_.size(); ++shard)
+    if (calls_all_ || deliveries_.has_output(shard)) call(shard);
+  calls_all_ = false;
+  // Only who is inside may touch them.
+  const queue::Turn::Members called = std::exchange(called_, 0);
+  queue::Turn::Members woken = turn_.leave() | called;
+  for (; woken != 0; woken &= woken - 1)
+    if (parts_.wake) parts_.wake(static_cast<std::uint32_t>(std::countr_zero(woken)));
+}
+
+// Once until it has come in: others may have something for it in every turn.
+void Junction::call(std::uint32_t shard) {
+  if (shard == inside_ || calls_[shard].is_up.hint()) return;
+  calls_[shard].is_up.publish_fenced(true);
+  called_ |= queue::Turn::bit(shard);
+}
+
+// --- Agents ---
+
+void Junction::seat(const ShardOrder& order, std::uint32_t shard) {
+  if (const auto old = seats_.find(order.agent_id); old != seats_.end()) {
+    deliveries_.suspend_port(order.agent_id, now_);
+    remove(*old->second);
+  }
+  const std::uint64_t ids[] = {order.agent_id, order.pid, order.start_ticks, order.session_epoch};
+  StatsRow* row =
+      parts_.stats.add_row(RowKind::agent, ids, order.name, order.agent_kind, order.description);
+  if (row != nullptr) {
+    row->set(AgentCounter::session_epoch, order.session_epoch);
+    row->set(AgentCounter::connected_at_ns, static_cast<std::uint64_t>(now_));
+    row->set(AgentCounter::reconnects, order.session_epoch - 1);
+  }
+  const AgentIdentity identity{order.agent_id, order.pid, order.name, order.agent_kind,
+                               order.description};
+  const base::Nanos stalled_after =
+      std::chrono::nanoseconds(parts_.config.node.stalled_after).count();
+  auto seat = std::make_unique<Seat>(
+      row, Presence(deliveries_, row, identity, parts_.node_epoch, stalled_after));
+  seat->agent_id = order.agent_id;
+  seat->session = order.session;
+  seat->presence.begin(order.session_epoch > 1, moment());
+  deliveries_.open_port(order.agent_id, order.name, shard);
+  seats_[order.agent_id] = std::move(seat);
+  process().add(ProcessCounter::sessions_opened);
+  process().set(ProcessCounter::agents_now, seats_.size());
+}
+
+Junction::Seat* Junction::find(std::uint64_t agent_id, SessionId session) noexcept {
+  const auto found = seats_.find(agent_id);
+  const bool is_there = found != seats_.end() && found->second->session == session;
+  return is_there ? found->second.get() : nullptr;
+}
+
+void Junction::suspend(const Seat& seat) {
+  process().add(ProcessCounter::links_broken);
+  deliveries_.suspend_port(seat.agent_id, now_);
+}
+
+void Junction::dismiss(Seat& seat, const ShardOrder& order, bool said_goodbye) {
+  if (said_goodbye) deliveries_.note_goodbye(seat.agent_id);
+  if (order.agent_gone) {
+    for (const delivery::LeftBehind& item : order.left_behind)
+      deliveries_.note_left_behind(seat.agent_id, item);
+    deliveries_.close_port(seat.agent_id, DropReason::peer_gone);
+  } else {
+    deliveries_.suspend_port(seat.agent_id, now_);
+  }
+  // One that came back is not gone: its next session tells the rest.
+  if (order.cause != PresenceCause::returned) seat.presence.end(order.cause, moment());
+  remove(seat);
+}
+
+void Junction::remove(Seat& seat) {
+  parts_.stats.remove_row(seat.row);
+  seats_.erase(std::uint64_t{seat.agent_id});
+  process().add(ProcessCounter::sessions_closed);
+  process().set(ProcessCounter::agents_now, seats_.size());
+}
+
+// --- Time ---
+
+void Junction::do_timers() {
+  timers_at_.publish(now_ + timer_interval);
+  deliveries_.do_timers(now_);
+  process().set(ProcessCounter::queued_messages, deliveries_.queued().messages);
+  process().set(ProcessCounter::queued_bytes, deliveries_.queued().bytes);
+  if (now_ < look_at_) return;
+  look_at_ = now_ + Presence::look_interval;
+  for (auto& [id, seat] : seats_) seat->presence.look(moment());
+}
+
+void Junction::start_draining() {
+  is_draining_ = true;
+  told_drained_ = false;
+  deliveries_.start_draining();
+}
+
+void Junction::start_stopping(base::Nanos goodbye_at) {
+  is_stopping_ = true;
+  goodbye_at_ = goodbye_at;
+  start_draining();
+}
+
+// Said once everything that was accepted is settled and will be told, so that it is the last word.
+void Junction::consider_goodbye() {
+  if (!is_stopping_ || says_goodbye_) return;
+  const bool is_late = now_ >= goodbye_at_;
+  if (!is_late && deliveries_.queued().messages > 0) return;
+  undelivered_ = deliveries_.unsettled_messages();
+  if (!is_late && undelivered_ > 0) return;
+  says_goodbye_ = true;
+  deliveries_.tell_all();
+  calls_all_ = true;
+}
+
+bool Junction::take_drained() {
+  if (!is_draining_ || told_drained_ || deliveries_.queued().messages > 0) return false;
+  told_drained_ = true;
+  return true;
+}
+
+std::uint64_t Junction::undelivered_messages() const noexcept {
+  return says_goodbye_ ? undelivered_ : deliveries_.unsettled_messages();
+}
+
+}  // namespace abuzz::node
