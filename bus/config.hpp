@@ -31,7 +31,6 @@ struct NodeConfig {
   std::uint32_t subscriptions_max = 65'536;          // 1..1048576, of the whole node
   std::uint32_t publications_max = 65'536;           // 1..1048576, of the whole node
   std::uint64_t memory_budget_bytes = 512ull << 20;  // 16MiB..1TiB
-  std::uint32_t shards = 1;                          // 1 for now
 };
 
 struct AgentConfig {
@@ -68,6 +67,7 @@ struct SubscriptionConfig {
 
 struct PlaceConfig {
   std::string pin = "auto";  // auto, on, off: whether the node pins its threads to processors
+  std::uint32_t shards = 0;  // 0 (as planned) ..64: threads of the node that switch
 };
 
 struct LogConfig {

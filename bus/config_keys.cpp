@@ -73,8 +73,6 @@ constexpr ConfigKey keys[] = {
      "Publishers of the whole node; further ones are refused.", ""},
     {"node", "memory_budget", bytes, node<&N::memory_budget_bytes>, 16 * mib, 1 * tib, false,
      "Memory of the node for messages; at the budget new work is refused.", ""},
-    {"node", "shards", count, node<&N::shards>, 1, 1, false,
-     "Worker threads that switch. One is all that this version has.", ""},
 
     {"agent", "start_node", flag, agent<&A::start_node>, 0, 0, false,
      "Start a node when none is running.", ""},
@@ -122,6 +120,8 @@ constexpr ConfigKey keys[] = {
 
     {"place", "pin", text, place<&Pl::pin>, 0, 0, false,
      "Whether the node pins its threads to processors; auto: where that can win.", "auto on off"},
+    {"place", "shards", count, place<&Pl::shards>, 0, 64, false,
+     "Threads of the node that switch. 0: as many as `abuzz topo --plan` says.", ""},
 
     {"log", "level", text, log<&Lo::level>, 0, 0, false,
      "The least important line that is printed.", "error warn info debug"},

@@ -110,6 +110,7 @@ struct PlannedThread {
   std::uint32_t index = 0;                // among those of its role
   std::vector<std::uint32_t> processors;  // where it belongs; one for shards and workers
   std::string reason;
+  std::uint32_t cache = 0;  // of a shard or a worker, where it is pinned
 
   ABUZZ_EXPORT std::string name() const;  // "shard 0"
 };

@@ -35,6 +35,7 @@ enum class RowKind : std::uint16_t {
   thread = 8,    // of a node
   retained = 9,  // what is retained of a topic; without a name: of all that are and were
   owed = 10,     // a lossless subscription of the earlier node that is not back yet
+  move = 11,     // an agent that went from one shard to another; only the latest few
 };
 inline constexpr std::size_t row_counters_max = 64;
 // Room in the file, the terminating zero included.
@@ -87,6 +88,7 @@ enum class ProcessCounter : std::uint16_t {
   links_broken,    // a frame was missing: the link was given up, and the session goes on without it
   dead_letters,    // kept
   dead_forgotten,  // that were kept, and made room for others
+  moves,           // of agents from shard to shard
 };
 enum class AgentCounter : std::uint16_t {
   state,
@@ -106,6 +108,8 @@ enum class AgentCounter : std::uint16_t {
   unsettled,         // deliveries, queued or in flight
   progress_ns,       // it settled some, or had none
   bulk_ahead_bytes,  // of the process row, on the link to this agent
+  shard,             // of a node: which one has its link
+  moves,             // from shard to shard
 };
 enum class PublicationCounter : std::uint16_t {
   pushed,
@@ -222,7 +226,15 @@ enum class ThreadCounter : std::uint16_t {
   pinned,
   refused,     // pins that the kernel refused
   processors,  // that it may run on
+  // Of shards:
+  busy_ns,
+  wakeups,
+  turns,      // that it had at the node's switch
+  in_vain,    // times that another one had it
+  waited_ns,  // for those
+  turn_ns,    // inside turns, which is what does not scale; an estimate
 };
+enum class MoveCounter : std::uint16_t { at_ns, from, to };
 // kept = messages + replaced + evicted + expired
 enum class RetainedCounter : std::uint16_t {
   messages,           // now
@@ -376,6 +388,7 @@ Result<StatsSnapshot> read_stats(int descriptor, const std::string& path);
 //   topic:        {}                     text topic; empty: of all topics that have no row
 //   departed:     {agent_id, handle}     text pattern, text2 name of the agent
 //   owed:         {agent_id, handle, pid, start_ticks}                  text pattern, text2 group
+//   move:         {agent_id}             text name of the agent, text2 why
 //   thread:       {}                     text name, text2 its processors, text3 why
 
 }  // namespace abuzz

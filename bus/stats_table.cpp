@@ -12,6 +12,7 @@ constexpr RowKind process = RowKind::process, agent = RowKind::agent;
 constexpr RowKind publication = RowKind::publication, subscription = RowKind::subscription;
 constexpr RowKind pair = RowKind::pair, topic = RowKind::topic, departed = RowKind::departed;
 constexpr RowKind thread = RowKind::thread, retained = RowKind::retained;
+constexpr RowKind move = RowKind::move;
 
 template <class Id>
 constexpr CounterInfo counter(RowKind kind, Id id, const char* key, const char* label,
@@ -41,6 +42,7 @@ using T = TopicCounter;
 using D = DepartedCounter;
 using Th = ThreadCounter;
 using R = RetainedCounter;
+using M = MoveCounter;
 
 // Ids of one kind are consecutive and ascending. The unit "at ns": a moment of the monotonic clock.
 constexpr CounterInfo counters[] = {
@@ -88,6 +90,7 @@ constexpr CounterInfo counters[] = {
     counter(process, P::links_broken, "links_broken", "links broken", "links"),
     gauge(process, P::dead_letters, "dead_letters", "dead letters kept", "messages"),
     counter(process, P::dead_forgotten, "dead_forgotten", "dead letters forgotten", "messages"),
+    counter(process, P::moves, "moves", "moves between shards", "1"),
 
     gauge(agent, A::state, "state", "state", "state"),
     gauge(agent, A::session_epoch, "session_epoch", "session epoch", "1"),
@@ -106,6 +109,8 @@ constexpr CounterInfo counters[] = {
     gauge(agent, A::unsettled, "unsettled", "deliveries to handle", "messages"),
     gauge(agent, A::progress_ns, "progress_ns", "last progress", "at ns"),
     gauge(agent, A::bulk_ahead_bytes, "bulk_ahead_bytes", "most bulk ahead on its link", "bytes"),
+    gauge(agent, A::shard, "shard", "shard", "1"),
+    counter(agent, A::moves, "moves", "moves between shards", "1"),
 
     of_agent(counter(publication, Pub::pushed, "pushed", "published", "messages")),
     of_agent(gauge(publication, Pub::last_seq, "last_seq", "last sequence", "1")),
@@ -232,6 +237,12 @@ constexpr CounterInfo counters[] = {
     gauge(thread, Th::pinned, "pinned", "pinned", "yes or no"),
     counter(thread, Th::refused, "refused", "pins refused", "1"),
     gauge(thread, Th::processors, "processors", "processors it may use", "1"),
+    counter(thread, Th::busy_ns, "busy_ns", "busy time", "ns"),
+    counter(thread, Th::wakeups, "wakeups", "wake-ups", "1"),
+    counter(thread, Th::turns, "turns", "turns at the switch", "1"),
+    counter(thread, Th::in_vain, "in_vain", "turns not had at once", "1"),
+    counter(thread, Th::waited_ns, "waited_ns", "time waited for turns", "ns"),
+    counter(thread, Th::turn_ns, "turn_ns", "time inside turns", "ns"),
 
     gauge(retained, R::messages, "messages", "retained now", "messages"),
     gauge(retained, R::bytes, "bytes", "bytes kept alive", "bytes"),
@@ -245,6 +256,10 @@ constexpr CounterInfo counters[] = {
     counter(retained, R::snapshots, "snapshots", "snapshots given", "1"),
     counter(retained, R::snapshot_messages, "snapshot_messages", "messages in snapshots",
             "messages"),
+
+    gauge(move, M::at_ns, "at_ns", "moved", "at ns"),
+    gauge(move, M::from, "from", "from shard", "1"),
+    gauge(move, M::to, "to", "to shard", "1"),
 };
 
 constexpr bool fits(const CounterInfo& info) {

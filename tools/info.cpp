@@ -63,6 +63,11 @@ class Search {
     for (const RowSnapshot& row : stats_.rows) {
       if (row.kind == RowKind::thread) {
         add("thread", row.text + " on " + row.text2 + ": " + row.text3, &row);
+      } else if (row.kind == RowKind::move) {
+        add("move",
+            row.text + " from shard " + std::to_string(row.get(MoveCounter::from)) + " to shard " +
+                std::to_string(row.get(MoveCounter::to)) + ": " + row.text2,
+            &row);
       }
     }
   }

@@ -43,7 +43,7 @@ std::optional<int> parse(const Words& words, TopoFlags& flags) {
                  "XML file of hwloc",
                  "TEXT");
   arguments.value("--shards", count_reader(flags.shards),
-                  "Plan so many; default: node.shards here, auto on another machine", "N|auto");
+                  "Plan so many; default: place.shards here, auto on another machine", "N|auto");
   arguments.value("--workers", count_reader(flags.workers),
                   "Plan a pool of so many workers in an agent, too", "N|auto");
   arguments.flag("--share-cores", flags.share_cores,
@@ -74,7 +74,7 @@ std::optional<Measures> find_measures(const TopoFlags& flags, const Config& conf
 PlanWishes wishes_of(const TopoFlags& flags, const Config& config, const Topology& topology) {
   PlanWishes wishes;
   wishes.pin = pin_wish(config);
-  wishes.shards = flags.shards.value_or(topology.is_this_machine ? config.node.shards : 0);
+  wishes.shards = flags.shards.value_or(topology.is_this_machine ? config.place.shards : 0);
   wishes.pool_workers = flags.workers;
   wishes.may_share_cores = flags.share_cores;
   return wishes;

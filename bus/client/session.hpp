@@ -41,6 +41,7 @@ namespace abuzz::client {
 // |          | hang-up, 2 s             | down                                                  |
 // | live     | door hung up, link error | down: batches not accepted are kept and sent again    |
 // |          | Goodbye from the node    | down                                                  |
+// |          | another welcome          | live: another link, register everything               |
 // |          | close()                  | leaving                                               |
 // | leaving  | all accepted and settled | goodbye sent; then the node hangs up: closed          |
 // | any      | deadline of close()      | closed                                                |
@@ -145,6 +146,7 @@ class Session final : private wire::ControlSink {
   void on_datagram(base::Nanos now);
   void on_welcome(const wire::DoorWelcome& welcome, base::Nanos now);
   void on_refusal(const wire::DoorRefusal& refusal, base::Nanos now);
+  void move_link(const wire::DoorWelcome& welcome, base::Nanos now);
   void note_refusal(std::uint16_t error, std::string_view text);
   void lose_link(base::Nanos now);  // the link only: the session may be resumed
   void lose_node(base::Nanos now);  // the door too

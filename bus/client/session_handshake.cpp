@@ -100,6 +100,11 @@ void Session::on_datagram(base::Nanos now) {
     if (wire::read_door(datagram_, welcome) != wire::Reject::none) return lose_node(now);
     return on_welcome(welcome, now);
   }
+  if (head.kind == wire::DoorKind::welcome && link_ && !said_goodbye_) {
+    wire::DoorWelcome welcome;
+    if (wire::read_door(datagram_, welcome) != wire::Reject::none) return lose_node(now);
+    return move_link(welcome, now);
+  }
   if (head.kind == wire::DoorKind::refusal) {
     wire::DoorRefusal refused;
     if (wire::read_door(datagram_, refused) != wire::Reject::none) return lose_node(now);
@@ -164,6 +169,14 @@ void Session::on_welcome(const wire::DoorWelcome& welcome, base::Nanos now) {
   refusal.publish(0);
   refusals_full.publish(0);
   set_state(is_leaving_ ? SessionState::leaving : SessionState::live);
+}
+
+// The node has another link for this session: as if the one it has was lost, but that what came
+// over it is taken first, and nobody waits.
+void Session::move_link(const wire::DoorWelcome& welcome, base::Nanos now) {
+  while (link_ && receive(now) > 0) {
+  }
+  if (link_) on_welcome(welcome, now);
 }
 
 // Everything is registered again.

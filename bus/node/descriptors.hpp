@@ -10,6 +10,8 @@ namespace abuzz::node {
 
 // The node itself keeps open about half of this; less is refused at the start.
 inline constexpr std::size_t descriptors_for_start = 40;
+// Of each shard beyond the first.
+inline constexpr std::size_t descriptors_per_shard = 12;
 // Kept back at the door, for what others in this process, and strangers on its sockets, may open.
 inline constexpr std::size_t descriptors_kept_back = 32;
 // A session holds its door socket, its link and its counter file.

@@ -1,14 +1,16 @@
 #include "bus/node/guest_list.hpp"
 
+#include <utility>
+
 #include "bus/base/check.hpp"
 
 namespace abuzz::node {
 
 Guest& GuestList::add(Guest&& guest) {
   const SessionId id = guest.id;
-  const bool is_new = by_caller_.emplace(guest.caller, id).second &&
-                      by_name_.emplace(guest.name, id).second &&
-                      by_agent_.emplace(guest.agent_id, id).second;
+  const bool is_new =
+      by_link_.emplace(guest.link, id).second && by_caller_.emplace(guest.caller, id).second &&
+      by_name_.emplace(guest.name, id).second && by_agent_.emplace(guest.agent_id, id).second;
   ABUZZ_CHECK(is_new);
   return guests_.emplace(id, std::move(guest)).first->second;
 }
@@ -16,10 +18,33 @@ Guest& GuestList::add(Guest&& guest) {
 void GuestList::remove(SessionId id) {
   const auto found = guests_.find(id);
   ABUZZ_CHECK(found != guests_.end());
+  by_link_.erase(found->second.link);
+  by_link_.erase(found->second.next_link);
   by_caller_.erase(found->second.caller);
   by_name_.erase(found->second.name);
   by_agent_.erase(found->second.agent_id);
   guests_.erase(found);
+}
+
+void GuestList::expect_link(Guest& guest, SessionId next) {
+  guest.next_link = next;
+  by_link_[next] = guest.id;
+}
+
+void GuestList::take_next_link(Guest& guest) {
+  by_link_.erase(guest.link);
+  guest.link = std::exchange(guest.next_link, 0);
+  guest.shard = guest.next_shard;
+}
+
+void GuestList::drop_next_link(Guest& guest) {
+  by_link_.erase(guest.next_link);
+  guest.next_link = 0;
+}
+
+Guest* GuestList::find_link(SessionId link) {
+  const auto found = by_link_.find(link);
+  return found == by_link_.end() ? nullptr : find(found->second);
 }
 
 Guest* GuestList::find(SessionId id) {

@@ -20,9 +20,18 @@ enum class GuestState : std::uint8_t {
   lost,       // its link lost frames: it was hung up on, and is to come back
 };
 
-// One session of one agent, from its hello until it is ended.
+// One session of one agent, from its hello until it is ended. It may have several links, one after
+// the other.
 struct Guest {
-  SessionId id = 0;
+  SessionId id = 0;  // that of its first link
+  SessionId link = 0;
+  std::uint32_t shard = 0;
+  // While it moves: the link that is to be the next, and its shard. 0: it does not.
+  SessionId next_link = 0;
+  std::uint32_t next_shard = 0;
+  std::uint8_t version = 0;  // of the wire
+  base::Nanos moved_at = 0;  // last; 0: never
+  std::uint64_t work = 0;    // in the sample that is being taken
   link::CallerId caller = 0;
   std::uint64_t agent_id = 0;
   std::uint32_t session_epoch = 0;
@@ -44,7 +53,14 @@ class GuestList {
   Guest& add(Guest&& guest);
   void remove(SessionId id);
 
+  // Its next link is known from now on, too.
+  void expect_link(Guest& guest, SessionId next);
+  // The next link is up, and the one before forgotten; or, where it is not to come, the other way.
+  void take_next_link(Guest& guest);
+  void drop_next_link(Guest& guest);
+
   Guest* find(SessionId id);
+  Guest* find_link(SessionId link);
   Guest* find_caller(link::CallerId caller);
   const Guest* find_name(const std::string& name) const;
   const Guest* find_agent(std::uint64_t agent_id) const;
@@ -58,6 +74,7 @@ class GuestList {
  private:
   std::map<SessionId, Guest> guests_;
   std::vector<SessionId> ids_;
+  std::unordered_map<SessionId, SessionId> by_link_;
   std::unordered_map<link::CallerId, SessionId> by_caller_;
   std::unordered_map<std::string, SessionId> by_name_;
   std::unordered_map<std::uint64_t, SessionId> by_agent_;

@@ -9,6 +9,7 @@ namespace abuzz::node {
 namespace {
 
 constexpr base::Nanos timer_interval = 50 * base::millisecond;
+constexpr std::size_t moves_max = 16;  // that have a row
 
 }  // namespace
 
@@ -68,7 +69,7 @@ void Junction::call(std::uint32_t shard) {
 
 // --- Agents ---
 
-void Junction::seat(const ShardOrder& order, std::uint32_t shard) {
+void Junction::seat(const ShardOrder& order) {
   if (const auto old = seats_.find(order.agent_id); old != seats_.end()) {
     deliveries_.suspend_port(order.agent_id, now_);
     remove(*old->second);
@@ -88,12 +89,47 @@ void Junction::seat(const ShardOrder& order, std::uint32_t shard) {
   auto seat = std::make_unique<Seat>(
       row, Presence(deliveries_, row, identity, parts_.node_epoch, stalled_after));
   seat->agent_id = order.agent_id;
+  seat->name = order.name;
   seat->session = order.session;
+  seat->shard = inside_;
+  if (row != nullptr) row->set(AgentCounter::shard, inside_);
   seat->presence.begin(order.session_epoch > 1, moment());
-  deliveries_.open_port(order.agent_id, order.name, shard);
+  deliveries_.open_port(order.agent_id, order.name, inside_);
   seats_[order.agent_id] = std::move(seat);
   process().add(ProcessCounter::sessions_opened);
   process().set(ProcessCounter::agents_now, seats_.size());
+}
+
+// What came over the old link is in; what still comes there is nobody's, and is sent again.
+bool Junction::move(std::uint64_t agent_id, SessionId to, const std::string& reason) {
+  const auto found = seats_.find(agent_id);
+  if (found == seats_.end()) return false;
+  Seat& seat = *found->second;
+  deliveries_.suspend_port(agent_id, now_);
+  deliveries_.open_port(agent_id, seat.name, inside_);
+  const std::uint32_t from = std::exchange(seat.shard, inside_);
+  seat.session = to;
+  if (seat.row != nullptr) {
+    seat.row->set(AgentCounter::shard, inside_);
+    seat.row->add(AgentCounter::moves);
+  }
+  process().add(ProcessCounter::moves);
+  note_move(seat, from, reason);
+  return true;
+}
+
+void Junction::note_move(const Seat& seat, std::uint32_t from, const std::string& reason) {
+  if (moves_.size() >= moves_max) {
+    parts_.stats.remove_row(moves_.front());
+    moves_.pop_front();
+  }
+  const std::uint64_t ids[] = {seat.agent_id};
+  StatsRow* row = parts_.stats.add_row(RowKind::move, ids, seat.name, reason);
+  if (row == nullptr) return;
+  row->set(MoveCounter::at_ns, static_cast<std::uint64_t>(now_));
+  row->set(MoveCounter::from, from);
+  row->set(MoveCounter::to, seat.shard);
+  moves_.push_back(row);
 }
 
 Junction::Seat* Junction::find(std::uint64_t agent_id, SessionId session) noexcept {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -54,6 +55,7 @@ class Junction {
   bool try_enter(std::uint32_t shard, base::Nanos now, base::Nanos wall_now);
   void leave();
   // --- Any thread. ---
+  std::uint32_t shard_count() const noexcept { return parts_.shards; }
   // The shard has something to do inside. Asked before sleeping, after Doorbell::arm.
   bool is_called(std::uint32_t shard) const noexcept { return calls_[shard].is_up.read_fenced(); }
   // It has come in vain, and nobody has called it since.
@@ -69,14 +71,19 @@ class Junction {
   // The place of one agent, whatever link it comes over.
   struct Seat {
     std::uint64_t agent_id = 0;
+    std::string name;
     SessionId session = 0;
+    std::uint32_t shard = 0;
     StatsRow* row = nullptr;  // nullptr when the counter file has none for it
     Presence presence;
 
     Seat(StatsRow* counters, const Presence& begun) : row(counters), presence(begun) {}
   };
   // A new session of an agent. What it had before is suspended, so that it may be resumed.
-  void seat(const ShardOrder& admit, std::uint32_t shard);
+  void seat(const ShardOrder& admit);
+  // The agent goes on over another link, to the shard that is inside, from where it was: as after a
+  // lost link. False when it has no seat any more.
+  bool move(std::uint64_t agent_id, SessionId to, const std::string& reason);
   // nullptr where the session has no seat, or another one of its agent has it by now.
   Seat* find(std::uint64_t agent_id, SessionId session) noexcept;
   // The agent keeps its place in the switch for a while: what it had not received is sent over its
@@ -106,12 +113,14 @@ class Junction {
   void do_timers();
   void consider_goodbye();
   void remove(Seat& seat);
+  void note_move(const Seat& seat, std::uint32_t from, const std::string& reason);
   void call(std::uint32_t shard);
 
   const Parts parts_;
   queue::Turn turn_;
   delivery::Switch deliveries_;
   std::unordered_map<std::uint64_t, std::unique_ptr<Seat>> seats_;  // by agent
+  std::deque<StatsRow*> moves_;                                     // of the latest few
   std::uint32_t inside_ = 0;                                        // which shard
   base::Nanos now_ = 0, wall_now_ = 0;                              // of this turn
   base::Nanos look_at_ = 0;

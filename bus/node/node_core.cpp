@@ -35,25 +35,48 @@ NodeCore::NodeCore(Parts&& parts, base::Nanos now)
     : parts_(std::move(parts)),
       log_(parts_.config.log, std::move(parts_.log)),
       junction_({parts_.pool, *parts_.stats, parts_.config, parts_.identity.node_id,
-                 parts_.identity.node_epoch},
+                 parts_.identity.node_epoch, static_cast<std::uint32_t>(parts_.places.size()),
+                 parts_.wake},
                 std::move(parts_.owed)),
-      shard_({junction_, parts_.hub, parts_.pool, parts_.config, parts_.identity.node_epoch}),
-      reception_({parts_.door, junction_, shard_, parts_.host, log_, parts_.stats->process(),
-                  parts_.config, parts_.identity, parts_.hub.endpoint(), parts_.managed},
+      shards_(make_shards()),
+      reception_({parts_.door, junction_, places(), parts_.host, log_, parts_.stats->process(),
+                  parts_.config, parts_.identity, parts_.managed},
                  now),
       tend_at_(now),
       maintain_earliest_(now) {}
 
+std::vector<std::unique_ptr<Shard>> NodeCore::make_shards() {
+  std::vector<std::unique_ptr<Shard>> shards;
+  for (const Parts::Place& place : parts_.places) {
+    const auto index = static_cast<std::uint32_t>(shards.size());
+    shards.push_back(
+        std::make_unique<Shard>(Shard::Parts{junction_, *place.hub, parts_.pool, parts_.config,
+                                             parts_.identity.node_epoch, index, parts_.clock}));
+  }
+  return shards;
+}
+
+std::vector<Reception::Place> NodeCore::places() const {
+  std::vector<Reception::Place> places;
+  for (const auto& shard : shards_) {
+    const Parts::Place& place = parts_.places[places.size()];
+    places.push_back({*shard, place.hub->endpoint(), place.cache});
+  }
+  return places;
+}
+
 std::size_t NodeCore::do_work(base::Nanos now, base::Nanos wall_now) {
   std::size_t done = reception_.do_work(now);
-  done += shard_.do_work(now, wall_now);
+  for (const auto& shard : shards_) done += shard->do_work(now, wall_now);
   tend(now);
   return done;
 }
 
 base::Nanos NodeCore::next_deadline() const {
   if (reception_.phase() == Reception::Phase::left) return -1;
-  return sooner(sooner(reception_.next_deadline(), shard_.next_deadline()), tend_at_);
+  base::Nanos deadline = sooner(reception_.next_deadline(), tend_at_);
+  for (const auto& shard : shards_) deadline = sooner(deadline, shard->next_deadline());
+  return deadline;
 }
 
 bool NodeCore::has_new_misses() const noexcept {

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,11 +23,11 @@
 
 namespace abuzz::node {
 
-// A whole node but for its threads and files: reception, a shard, and their upkeep. A simulation
-// steps it over a loop network; NodeThreads runs its halves on threads.
+// A whole node but for its threads and files: reception, shards, and their upkeep. A simulation
+// steps it over a loop network; NodeThreads runs its parts on threads.
 //
 // Threads: do_work and next_deadline by one thread that is alone with it. Otherwise reception() and
-// tend() belong to the door's thread and shard() to the shard's, as far as those classes say.
+// tend() belong to the door's thread and each shard to its own, as far as those classes say.
 // Ownership: everything that Parts refers to outlives it; the counters are its own.
 class NodeCore {
  public:
@@ -34,13 +35,20 @@ class NodeCore {
     const Config& config;
     const NodeIdentity& identity;
     link::DoorListener& door;
-    link::Hub& hub;
+    struct Place {
+      link::Hub* hub = nullptr;
+      std::uint32_t cache = 0;  // the L3 of the shard's thread, where that is known
+    };
+    std::vector<Place> places;  // one a shard
     mem::Pool& pool;
     Host& host;
     std::unique_ptr<StatsFile> stats;
     bool managed = false;
     LogSink log = {};
     std::vector<delivery::Owed> owed = {};  // by the node before this one
+    base::Clock* clock = nullptr;           // see Shard::Parts
+    // Wakes a shard; not needed where one thread steps all.
+    std::function<void(std::uint32_t shard)> wake = {};
   };
   // How many rows the counters of a node may need; memory is taken where they are used.
   static std::size_t stats_rows_max(const Config& config) noexcept;
@@ -59,17 +67,20 @@ class NodeCore {
 
   Reception& reception() noexcept { return reception_; }
   const Reception& reception() const noexcept { return reception_; }
-  Shard& shard() noexcept { return shard_; }
-  const Shard& shard() const noexcept { return shard_; }
+  std::uint32_t shard_count() const noexcept { return static_cast<std::uint32_t>(shards_.size()); }
+  Shard& shard(std::uint32_t index) noexcept { return *shards_[index]; }
   Junction& junction() noexcept { return junction_; }
   const Junction& junction() const noexcept { return junction_; }
   StatsFile& stats() noexcept { return *parts_.stats; }
 
  private:
+  std::vector<std::unique_ptr<Shard>> make_shards();
+  std::vector<Reception::Place> places() const;
+
   Parts parts_;
   PeerLog log_;
   Junction junction_;
-  Shard shard_;
+  std::vector<std::unique_ptr<Shard>> shards_;
   Reception reception_;
   base::Nanos tend_at_;
   base::Nanos maintain_earliest_;

@@ -41,9 +41,11 @@ Result<std::unique_ptr<NodeThreads>> NodeThreads::start(const Config& config, bo
                                                         LogSink log) {
   raise_descriptor_limit();
   const std::size_t left = count_descriptors_left();
-  if (left < descriptors_for_start) {
-    return Failure{Error::descriptors, "a node needs " + std::to_string(descriptors_for_start) +
-                                           ", " + std::to_string(left) + " are left"};
+  const std::size_t more_shards = std::max<std::size_t>(config.place.shards, 1) - 1;
+  const std::size_t needed = descriptors_for_start + more_shards * descriptors_per_shard;
+  if (left < needed) {
+    return Failure{Error::descriptors, "a node needs " + std::to_string(needed) + ", " +
+                                           std::to_string(left) + " are left"};
   }
   Result<RuntimeDirectory> directory =
       RuntimeDirectory::occupy(abuzz::runtime_directory(config), managed);
@@ -60,9 +62,7 @@ Result<std::unique_ptr<NodeThreads>> NodeThreads::start(const Config& config, bo
 }
 
 Status NodeThreads::open(bool managed, LogSink&& log) {
-  if (!door_bell_.is_open() || !shard_bell_.is_open() || !wait_bell_.is_open()) {
-    return Failure{Error::descriptors, "eventfd"};
-  }
+  if (!door_bell_.is_open() || !wait_bell_.is_open()) return Failure{Error::descriptors, "eventfd"};
   const NodeIdentity& identity = directory_.identity();
   Result<std::unique_ptr<StatsFile>> stats =
       StatsFile::create(directory_.paths().counters, {identity.node_id, identity.node_epoch, 0},
@@ -73,14 +73,10 @@ Status NodeThreads::open(bool managed, LogSink&& log) {
   pool_ = std::make_unique<mem::Pool>(mem::node_classes(config_.node, config_.limits, config_.link),
                                       memory_);
   places_ = std::make_unique<ThreadPlaces>(plan_node(config_), *stats.value(), log);
-  Result<std::unique_ptr<link::ZmqContext>> context = Error::internal;
-  places_->start(ThreadPlaces::Role::io, 0, [&] { context = link::ZmqContext::open(); });
-  if (!context.ok()) return context.failure();
-  context_ = std::move(context).value();
-  Result<std::unique_ptr<link::Hub>> hub = link::bind_zmq_hub(
-      *context_, *pool_, directory_.shard_endpoint(0), wire::frame_part_bytes_max);
-  if (!hub.ok()) return hub.failure();
-  hub_ = std::move(hub).value();
+  for (std::uint32_t index = 0; index < places_->plan().shard_count; ++index) {
+    const Status opened = open_worker(index);
+    if (!opened.ok()) return opened.failure();
+  }
 
   link::UnixDoorOptions options;
   options.callers_max = config_.node.links_max + std::size_t{64};  // some on their way in or out
@@ -91,27 +87,62 @@ Status NodeThreads::open(bool managed, LogSink&& log) {
       link::listen_unix_door(directory_.paths().door, options);
   if (!door.ok()) return door.failure();
   door_ = std::move(door).value();
+  std::vector<NodeCore::Parts::Place> places;
+  for (const auto& worker : workers_)
+    places.push_back({worker->hub.get(), places_->cache_of_shard(worker->index)});
   core_ = std::make_unique<NodeCore>(
-      NodeCore::Parts{config_, directory_.identity(), *door_, *hub_, *pool_, host_,
-                      std::move(stats).value(), managed, std::move(log), directory_.take_owed()},
+      NodeCore::Parts{config_, directory_.identity(), *door_, std::move(places), *pool_, host_,
+                      std::move(stats).value(), managed, std::move(log), directory_.take_owed(),
+                      &clock_, [this](std::uint32_t shard) { workers_[shard]->bell.ring(); }},
       clock_.now());
   return Done{};
 }
 
+Status NodeThreads::open_worker(std::uint32_t index) {
+  auto worker = std::make_unique<Worker>();
+  worker->node = this;
+  worker->index = index;
+  if (!worker->bell.is_open()) return Failure{Error::descriptors, "eventfd"};
+  // A context each, because all I/O threads of one would have one place.
+  Result<std::unique_ptr<link::ZmqContext>> context = Error::internal;
+  places_->start(ThreadPlaces::Role::io, index, [&] { context = link::ZmqContext::open(); });
+  if (!context.ok()) return context.failure();
+  worker->context = std::move(context).value();
+  Result<std::unique_ptr<link::Hub>> hub = link::bind_zmq_hub(
+      *worker->context, *pool_, directory_.shard_endpoint(index), wire::frame_part_bytes_max);
+  if (!hub.ok()) return hub.failure();
+  worker->hub = std::move(hub).value();
+  workers_.push_back(std::move(worker));
+  return Done{};
+}
+
 Status NodeThreads::start_threads() {
-  bool has_shard = false;
-  places_->start(ThreadPlaces::Role::shard, 0, [&] {
-    has_shard = base::start_quiet_thread(shard_thread_, shard_main, this, "abz-shard-0");
-  });
-  if (!has_shard) return Failure{Error::system, "pthread_create"};
+  bool is_complete = true;
+  for (const auto& worker : workers_) {
+    const std::string name = "abz-shard-" + std::to_string(worker->index);
+    places_->start(ThreadPlaces::Role::shard, worker->index, [&] {
+      worker->row = places_->row();
+      worker->has_thread =
+          base::start_quiet_thread(worker->thread, shard_main, worker.get(), name.c_str());
+    });
+    is_complete = is_complete && worker->has_thread;
+  }
   places_->start(ThreadPlaces::Role::door, 0, [&] {
-    has_door_thread_ = base::start_quiet_thread(door_thread_, door_main, this, "abz-door");
+    has_door_thread_ =
+        is_complete && base::start_quiet_thread(door_thread_, door_main, this, "abz-door");
   });
   if (has_door_thread_) return Done{};
-  shard_end_.publish(true);
-  shard_bell_.ring();
-  pthread_join(shard_thread_, nullptr);
+  end_workers();
   return Failure{Error::system, "pthread_create"};
+}
+
+void NodeThreads::end_workers() noexcept {
+  shards_end_.publish(true);
+  for (const auto& worker : workers_) worker->bell.ring();
+  for (const auto& worker : workers_) {
+    if (worker->has_thread) pthread_join(worker->thread, nullptr);
+    worker->has_thread = false;
+  }
 }
 
 NodeThreads::~NodeThreads() {
@@ -133,6 +164,12 @@ NodeThreads::Departure NodeThreads::stop(std::chrono::nanoseconds patience) {
 void NodeThreads::drain() noexcept {
   drain_wanted_.publish(true);
   door_bell_.ring();
+}
+
+bool NodeThreads::move(const std::string& agent, std::uint32_t shard) {
+  const bool is_taken = wish_producer_.try_push(Wish{agent, shard});
+  door_bell_.ring();
+  return is_taken;
 }
 
 void NodeThreads::request_stop() noexcept {
@@ -171,15 +208,15 @@ void NodeThreads::run_door() {
   Reception& reception = core_->reception();
   base::Nanos now = clock_.now();
   base::Nanos awake_since = now;
-  std::uint64_t orders_rung = 0;
   const auto step = [&] {
     now = clock_.now();
     hear_wishes(now);
     std::size_t done = reception.do_work(now);
     core_->tend(now);
-    if (reception.orders_posted() != orders_rung) {
-      orders_rung = reception.orders_posted();
-      shard_bell_.ring();
+    for (const auto& worker : workers_) {
+      const std::uint64_t posted = reception.orders_posted(worker->index);
+      if (posted != worker->orders_rung) worker->bell.ring();
+      worker->orders_rung = posted;
     }
     return done;
   };
@@ -201,13 +238,13 @@ void NodeThreads::hear_wishes(base::Nanos now) {
   // Pairs with stop: stop_until_ was written before.
   if (stop_wanted_.read()) core_->reception().start_stopping(now, stop_until_);
   if (drain_wanted_.read()) core_->reception().start_draining();
+  Wish wish;
+  while (wishes_.pop(&wish, 1) == 1) core_->reception().move(wish.agent, wish.shard, "as asked");
 }
 
-// The shard's thread ends, the directory is given up, and who waits is told.
+// The shards' threads end, the directory is given up, and who waits is told.
 void NodeThreads::finish() noexcept {
-  shard_end_.publish(true);
-  shard_bell_.ring();
-  pthread_join(shard_thread_, nullptr);
+  end_workers();
   door_->shut();
   directory_.vacate();
   host_.release_start_lock();
@@ -215,12 +252,13 @@ void NodeThreads::finish() noexcept {
   wait_bell_.ring_always();
 }
 
-// --- The shard's thread ---
+// --- A shard's thread ---
 
 void* NodeThreads::shard_main(void* self) noexcept {
-  NodeThreads& node = *static_cast<NodeThreads*>(self);
+  Worker& worker = *static_cast<Worker*>(self);
+  NodeThreads& node = *worker.node;
   try {
-    node.run_shard();
+    node.run_shard(worker);
   } catch (...) {
     node.has_failed_.publish(true);
     node.door_bell_.ring();
@@ -228,31 +266,50 @@ void* NodeThreads::shard_main(void* self) noexcept {
   return nullptr;
 }
 
-void NodeThreads::run_shard() {
-  Shard& shard = core_->shard();
+void NodeThreads::run_shard(Worker& worker) {
+  Shard& shard = core_->shard(worker.index);
   base::Nanos awake_since = clock_.now();
   base::Nanos show_at = awake_since + busy_interval;
   for (;;) {
     const base::Nanos now = clock_.now();
     const std::size_t done = shard.do_work(now, clock_.wall_now());
     if (shard.has_reports()) door_bell_.ring();
-    if (shard_end_.read()) return;
+    if (shards_end_.read()) return;
     if (now >= show_at) {
       show_at = now + busy_interval;
+      note_busy(worker, std::exchange(awake_since, now), now);
       if (core_->has_new_misses()) door_bell_.ring();
     }
     if (done > 0) continue;
-    shard_bell_.arm();
-    // Orders that come from now on ring; those that came before, and frames, are seen here. A hub's
-    // descriptor is edge-triggered: it must be asked itself.
-    if (shard.may_sleep() && !hub_->has_input() && !shard_end_.read()) {
-      note_sleep(awake_since);
-      sleep_on(hub_->wait_descriptor(), shard_bell_.fd(), now, shard.next_deadline());
+    worker.bell.arm();
+    // Orders and calls that come from now on ring; those that came before, and frames, are seen
+    // here. A hub's descriptor is edge-triggered: it must be asked itself.
+    // More frames than it holds wait for its turn, of which the bell tells.
+    const bool is_full = shard.is_full();
+    if (shard.may_sleep() && (is_full || !worker.hub->has_input()) && !shards_end_.read()) {
+      note_busy(worker, awake_since, clock_.now());
+      core_->stats().process().add_shared(ProcessCounter::wakeups);
+      if (worker.row != nullptr) worker.row->add(ThreadCounter::wakeups);
+      sleep_on(is_full ? -1 : worker.hub->wait_descriptor(), worker.bell.fd(), now,
+               shard.next_deadline());
       awake_since = clock_.now();
     }
-    shard_bell_.disarm();
+    worker.bell.disarm();
     shard.note_input();
   }
+}
+
+void NodeThreads::note_busy(Worker& worker, base::Nanos since, base::Nanos now) {
+  core_->stats().process().add_shared(ProcessCounter::busy_ns,
+                                      static_cast<std::uint64_t>(now - since));
+  Shard& shard = core_->shard(worker.index);
+  shard.note_busy(now - since);
+  if (worker.row == nullptr) return;
+  worker.row->add(ThreadCounter::busy_ns, static_cast<std::uint64_t>(now - since));
+  worker.row->set(ThreadCounter::turns, shard.counters().turns);
+  worker.row->set(ThreadCounter::in_vain, shard.counters().in_vain);
+  worker.row->set(ThreadCounter::waited_ns, shard.counters().waited_ns);
+  worker.row->set(ThreadCounter::turn_ns, shard.counters().turn_ns);
 }
 
 }  // namespace abuzz::node

@@ -9,7 +9,6 @@ namespace {
 // As long as the switch keeps its place.
 constexpr base::Nanos return_patience = 3 * base::second;
 constexpr std::size_t door_events_per_cycle = 64;
-constexpr std::size_t reports_per_cycle = 256;
 
 base::Nanos to_nanos(std::chrono::milliseconds span) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(span).count();
@@ -25,6 +24,9 @@ Reception::Reception(const Parts& parts, base::Nanos now)
       gone_after_(to_nanos(parts.config.node.gone_after)),
       idle_exit_(parts.managed ? 0 : to_nanos(parts.config.node.idle_exit)),
       now_(now),
+      posts_(parts.places.size()),
+      balancer_(static_cast<std::uint32_t>(parts.places.size())),
+      samples_(parts.places.size()),
       agent_id_next_((std::uint64_t{parts.identity.node_epoch} << 32) | 1),
       next_beat_(now),
       empty_since_(now) {
@@ -39,6 +41,7 @@ std::size_t Reception::do_work(base::Nanos now) {
   done += answer_door();
   done += watch_awaited();
   done += watch_beats();
+  done += take_samples();
   done += parts_.log.do_work(now);
   return done + consider_leaving();
 }
@@ -50,7 +53,8 @@ base::Nanos Reception::next_deadline() const {
     if (deadline < 0 || time < deadline) deadline = time;
   };
   // The shard rings when it has room again; this is for the case that it had none for nobody.
-  if (!waiting_orders_.empty()) sooner(now_ + base::millisecond);
+  if (sample_at_ != 0) sooner(sample_at_);
+  if (has_waiting_orders()) sooner(now_ + base::millisecond);
   if (parts_.log.next_deadline() >= 0) sooner(parts_.log.next_deadline());
   if (beats_ > 0 || has_closed_beats_) sooner(next_beat_);
   if (awaited_ > 0) {
@@ -74,70 +78,12 @@ base::Nanos Reception::deadline_of(const Guest& guest) const noexcept {
   return guest.state_since + (guest.state == GuestState::lost ? return_patience : handshake_);
 }
 
-// --- The shard ---
-
-void Reception::post(ShardOrder&& order) {
-  if (waiting_orders_.empty() && parts_.shard.post(std::move(order))) {
-    ++orders_posted_;
-  } else {
-    waiting_orders_.push_back(std::move(order));
-  }
-}
-
-std::size_t Reception::flush_orders() {
-  std::size_t done = 0;
-  while (!waiting_orders_.empty() && parts_.shard.post(std::move(waiting_orders_.front()))) {
-    waiting_orders_.pop_front();
-    ++orders_posted_;
-    ++done;
-  }
-  return done;
-}
-
-std::size_t Reception::take_reports() {
-  std::size_t done = 0;
-  ShardReport report;
-  while (done < reports_per_cycle && parts_.shard.try_next_report(report)) {
-    ++done;
-    if (report.kind == ShardReport::Kind::drained) {
-      is_drained_ = true;
-      continue;
-    }
-    Guest* guest = guests_.find(report.session);
-    if (guest == nullptr) continue;  // it ended while the report was under way
-    switch (report.kind) {
-      case ShardReport::Kind::admitted:
-        if (guest->state == GuestState::announced) enter(*guest, GuestState::welcomed);
-        break;
-      case ShardReport::Kind::attached:
-        if (guest->state == GuestState::welcomed) enter(*guest, GuestState::live);
-        break;
-      case ShardReport::Kind::strike:
-        tell(LogLevel::warn, *guest, std::string("sent a bad frame: ") + report.fault);
-        break;
-      case ShardReport::Kind::struck_out:
-        end(*guest, Why::struck_out);
-        break;
-      case ShardReport::Kind::link_lost:
-        enter(*guest, GuestState::lost);
-        break;
-      case ShardReport::Kind::goodbye:
-        end(*guest, Why::said_goodbye);
-        break;
-      case ShardReport::Kind::none:
-      case ShardReport::Kind::drained:
-        break;
-    }
-  }
-  return done;
-}
-
 // --- The door ---
 
 std::size_t Reception::answer_door() {
   std::size_t done = 0;
   link::Caller caller;
-  while (done < door_events_per_cycle && waiting_orders_.empty()) {
+  while (done < door_events_per_cycle && !has_waiting_orders()) {
     const link::DoorListener::Event event = parts_.door.try_next(caller, datagram_);
     if (event == link::DoorListener::Event::none) break;
     ++done;
@@ -212,34 +158,38 @@ void Reception::admit(const link::Caller& caller, Admission&& admission) {
   order.description = admission.hello.description;
 
   Guest guest;
-  guest.id = order.session;
+  guest.id = guest.link = order.session;
+  guest.version = admission.version;
   guest.caller = caller.id;
   guest.agent_id = admission.agent_id;
   guest.session_epoch = admission.session_epoch;
   guest.name = admission.hello.name;
   guest.pid = order.pid;
-  guest.welcome = write_welcome(admission, order.secret);
+  guest.shard = choose_shard(guest.name);
+  guest.welcome = write_welcome(guest, guest.shard, order.secret);
   guest.has_beat = !admission.hello.counters_path.empty() &&
                    parts_.host.open_beat(guest.id, admission.hello.counters_path, caller.pid);
   guest.state_since = now_;
   guest.beat_seen = now_;
   if (guest.has_beat) ++beats_;
   ++awaited_;
+  const std::uint32_t shard = guest.shard;
+  ++posts_[shard].guests;
   guests_.add(std::move(guest));
-  post(std::move(order));
+  post(shard, std::move(order));
 }
 
-std::vector<std::byte> Reception::write_welcome(const Admission& admission,
+std::vector<std::byte> Reception::write_welcome(const Guest& guest, std::uint32_t shard,
                                                 const link::Secret& secret) {
   wire::DoorWelcome welcome;
-  welcome.version = admission.version;
+  welcome.version = guest.version;
   welcome.node_id = parts_.identity.node_id;
   welcome.node_epoch = parts_.identity.node_epoch;
-  welcome.session_epoch = admission.session_epoch;
-  welcome.agent_id = admission.agent_id;
-  const base::Mac128 token = agent_token(parts_.identity.key, admission.agent_id);
+  welcome.session_epoch = guest.session_epoch;
+  welcome.agent_id = guest.agent_id;
+  const base::Mac128 token = agent_token(parts_.identity.key, guest.agent_id);
   welcome.token.assign(token.begin(), token.end());
-  welcome.endpoint = parts_.endpoint;
+  welcome.endpoint = parts_.places[shard].endpoint;
   welcome.secret.assign(secret.begin(), secret.end());
   const LimitsConfig& limits = parts_.config.limits;
   welcome.payload_bytes_max = limits.payload_bytes_max;

@@ -16,6 +16,7 @@
 #include "bus/node/peer_log.hpp"
 #include "bus/node/shard.hpp"
 #include "bus/node/state_file.hpp"
+#include "bus/place/balancer.hpp"
 #include "bus/stats.hpp"
 
 namespace abuzz::node {
@@ -37,17 +38,22 @@ namespace abuzz::node {
 //   any        hang-up, goodbye, third strike, newer session of its agent -> ended
 class Reception {
  public:
+  // Where a link may be placed.
+  struct Place {
+    Shard& shard;
+    std::string endpoint;     // of its hub
+    std::uint32_t cache = 0;  // its L3, where that is known
+  };
   struct Parts {
     link::DoorListener& door;
     const Junction& junction;
-    Shard& shard;
+    std::vector<Place> places;
     Host& host;
     PeerLog& log;
     StatsRow& process;  // door_turned_away and state; shared: over_limit
     const Config& config;
     const NodeIdentity& identity;
-    std::string endpoint;  // of the shard's hub
-    bool managed;          // does not leave because it is idle
+    bool managed;  // does not leave because it is idle
   };
   enum class Phase : std::uint8_t {
     open,      // takes everyone who is fit
@@ -63,6 +69,9 @@ class Reception {
   // When do_work must be called although nothing happens; negative: no such time.
   base::Nanos next_deadline() const;
 
+  // Has the agent go on over a link to that shard. False when it is not the time: it is not there,
+  // not live, or moves already; or that is its shard.
+  bool move(const std::string& name, std::uint32_t shard, const std::string& reason);
   void start_draining();
   // Leaves when the shard has delivered what it held and the agents went, at the latest at `until`.
   void start_stopping(base::Nanos now, base::Nanos until);
@@ -71,8 +80,8 @@ class Reception {
   // It left because it was empty; the host's start lock is held until the caller has cleaned up.
   bool left_empty() const noexcept { return left_empty_; }
   std::uint64_t agents_at_stop() const noexcept { return agents_at_stop_; }
-  // Rises with every order: the shard's thread may have to be woken.
-  std::uint64_t orders_posted() const noexcept { return orders_posted_; }
+  // Rises with every order to the shard, whose thread may have to be woken.
+  std::uint64_t orders_posted(std::uint32_t shard) const noexcept { return posts_[shard].count; }
 
  private:
   enum class Why : std::uint8_t {
@@ -88,15 +97,25 @@ class Reception {
 
   // Each returns the number of things done.
   std::size_t flush_orders();
+  bool has_waiting_orders() const noexcept;
   std::size_t take_reports();
   std::size_t answer_door();
   std::size_t watch_awaited();
   std::size_t watch_beats();
   std::size_t consider_leaving();
+  std::size_t take_samples();
 
+  void hear(std::uint32_t shard, const ShardReport& report);
+  void hear_of_guest(Guest& guest, const ShardReport& report);
+  void hear_sample(std::uint32_t shard, const ShardReport& report);
+  void balance();
+  void hear_of_next(Guest& guest, ShardReport::Kind kind);
+  void dismiss(std::uint32_t shard, SessionId link, bool agent_gone, PresenceCause cause,
+               std::vector<delivery::LeftBehind> left_behind = {});
   void hear(const link::Caller& caller, std::span<const std::byte> datagram);
   void admit(const link::Caller& caller, Admission&& admission);
-  std::vector<std::byte> write_welcome(const Admission& admission, const link::Secret& secret);
+  std::vector<std::byte> write_welcome(const Guest& guest, std::uint32_t shard,
+                                       const link::Secret& secret);
   void refuse(const link::Caller& caller, const Failure& failure);
   void tell(LogLevel level, const Guest& guest, const std::string& what);
   static bool is_awaited(GuestState state) noexcept;
@@ -107,7 +126,9 @@ class Reception {
   PresenceCause cause_of(Why why) const noexcept;
   void check_beat(Guest& guest);
   void post_beat(const Guest& guest, bool is_responsive);
-  void post(ShardOrder&& order);
+  void remember(const Guest& guest);
+  std::uint32_t choose_shard(const std::string& name) const;
+  void post(std::uint32_t shard, ShardOrder&& order);
   void set_phase(Phase phase);
   void leave();
 
@@ -118,8 +139,26 @@ class Reception {
   base::Nanos now_;
   Phase phase_ = Phase::open;
   GuestList guests_;
-  std::deque<ShardOrder> waiting_orders_;  // the shard's intake was full
-  std::uint64_t orders_posted_ = 0;
+  struct Post {
+    std::uint64_t count = 0;
+    std::deque<ShardOrder> waiting;  // the shard's intake was full
+    std::size_t guests = 0;          // placed there
+  };
+  std::vector<Post> posts_;  // by shard
+  static constexpr base::Nanos past_span = base::second;
+  struct Past {
+    std::string name;
+    std::uint32_t shard;
+    base::Nanos ended_at;
+  };
+  // Samples of the shards are taken while something is going on.
+  place::Balancer balancer_;
+  std::vector<place::Balancer::ShardSample> samples_;
+  base::Nanos sample_at_ = 0;    // the next; 0: none
+  base::Nanos sampled_at_ = 0;   // the last was asked for
+  base::Nanos sample_span_ = 0;  // which it covers
+  std::size_t samples_awaited_ = 0;
+  std::deque<Past> past_;  // sessions that ended lately, the latest first
   SessionId session_last_ = 0;
   std::uint64_t agent_id_next_;
   std::uint64_t refused_ = 0;

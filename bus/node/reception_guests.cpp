@@ -89,14 +89,15 @@ void Reception::end(Guest& guest, Why why) {
     parts_.door.try_reply(guest.caller, wire::write_door(refusal));
   }
   if (why != Why::hung_up) parts_.door.hang_up(guest.caller);
-  ShardOrder order;
-  order.kind = ShardOrder::Kind::dismiss;
-  order.session = guest.id;
-  order.agent_gone = why != Why::superseded && why != Why::late;
-  order.cause = cause_of(why);
-  if (order.agent_gone && guest.has_beat)
-    order.left_behind = parts_.host.read_publications(guest.id);
-  post(std::move(order));
+  // Whichever has the agent ends it.
+  const bool is_gone = why != Why::superseded && why != Why::late;
+  std::vector<delivery::LeftBehind> left_behind;
+  if (is_gone && guest.has_beat) left_behind = parts_.host.read_publications(guest.id);
+  if (guest.next_link != 0)
+    dismiss(guest.next_shard, guest.next_link, is_gone, cause_of(why), left_behind);
+  dismiss(guest.shard, guest.link, is_gone, cause_of(why), std::move(left_behind));
+  --posts_[guest.shard].guests;
+  if (posts_.size() > 1) remember(guest);
   if (is_awaited(guest.state)) --awaited_;
   if (guest.has_beat) {
     --beats_;
@@ -105,6 +106,11 @@ void Reception::end(Guest& guest, Why why) {
   }
   guests_.remove(guest.id);
   if (guests_.count() == 0) empty_since_ = now_;
+}
+
+void Reception::remember(const Guest& guest) {
+  while (!past_.empty() && now_ - past_.back().ended_at >= past_span) past_.pop_back();
+  past_.push_front({guest.name, guest.shard, now_});
 }
 
 std::size_t Reception::watch_awaited() {
@@ -155,10 +161,10 @@ void Reception::check_beat(Guest& guest) {
 void Reception::post_beat(const Guest& guest, bool is_responsive) {
   ShardOrder order;
   order.kind = ShardOrder::Kind::beat;
-  order.session = guest.id;
+  order.session = guest.link;
   order.beat_seen = guest.beat_seen;
   order.is_responsive = is_responsive;
-  post(std::move(order));
+  post(guest.shard, std::move(order));
 }
 
 }  // namespace abuzz::node

@@ -15,7 +15,7 @@ void Reception::start_draining() {
   set_phase(Phase::draining);
   ShardOrder order;
   order.kind = ShardOrder::Kind::drain;
-  post(std::move(order));
+  post(0, std::move(order));
 }
 
 void Reception::start_stopping(base::Nanos now, base::Nanos until) {
@@ -30,7 +30,7 @@ void Reception::start_stopping(base::Nanos now, base::Nanos until) {
   order.kind = ShardOrder::Kind::stop;
   // Late enough to settle what can be, early enough for agents to hear it and hang up.
   order.goodbye_at = until - (until - now) / 4;
-  post(std::move(order));
+  post(0, std::move(order));
 }
 
 std::size_t Reception::consider_leaving() {
@@ -43,7 +43,7 @@ std::size_t Reception::consider_leaving() {
   }
   if (phase_ == Phase::draining) {
     // No start.lock: nobody can count on a node that lets nobody in.
-    if (!is_drained_ || guests_.count() != 0 || !waiting_orders_.empty()) return 0;
+    if (!is_drained_ || guests_.count() != 0 || has_waiting_orders()) return 0;
     parts_.door.shut();
     leave();
     return 1;
@@ -58,7 +58,7 @@ std::size_t Reception::consider_leaving() {
   // the lock and starts the next node.
   std::size_t rounds = 0;
   while (answer_door() > 0 && rounds < leave_rounds_max) ++rounds;
-  if (guests_.count() != 0 || !waiting_orders_.empty() || rounds == leave_rounds_max) {
+  if (guests_.count() != 0 || has_waiting_orders() || rounds == leave_rounds_max) {
     parts_.host.release_start_lock();
     return 1;
   }

@@ -100,9 +100,7 @@ void RuntimeDirectory::read_earlier_counters() {
 Status RuntimeDirectory::clear_remains() {
   unlink(paths_.door.c_str());
   unlink(paths_.counters.c_str());
-  for (const std::string& name : list_names(paths_.directory)) {
-    if (is_shard_socket(name)) unlink((paths_.directory + "/" + name).c_str());
-  }
+  remove_shard_sockets();
   if (mkdir(paths_.agents.c_str(), 0700) != 0 && errno != EEXIST) {
     return base::path_failure("mkdir", paths_.agents, errno);
   }
@@ -113,11 +111,17 @@ Status RuntimeDirectory::clear_remains() {
   return Done{};
 }
 
+void RuntimeDirectory::remove_shard_sockets() const {
+  for (const std::string& name : list_names(paths_.directory)) {
+    if (is_shard_socket(name)) unlink((paths_.directory + "/" + name).c_str());
+  }
+}
+
 void RuntimeDirectory::vacate() noexcept {
   if (!lock_.is_held()) return;
   unlink(paths_.door.c_str());
   unlink(paths_.counters.c_str());
-  unlink(paths_.shard_socket(identity_.node_epoch, 0).c_str());
+  remove_shard_sockets();
   lock_.close();
 }
 

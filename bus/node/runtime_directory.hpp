@@ -41,6 +41,7 @@ class RuntimeDirectory {
   Status take_lock();
   void read_earlier_counters();
   Status clear_remains();
+  void remove_shard_sockets() const;
 
   base::RuntimePaths paths_;
   base::FileLock lock_;

@@ -11,6 +11,9 @@ namespace {
 // Links are looked at, and what found no memory or no room is tried again, at most so often.
 constexpr base::Nanos probe_interval = 50 * base::millisecond;
 constexpr base::Nanos retry_interval = 50 * base::millisecond;
+constexpr std::uint64_t turns_per_timed = 16;
+// Less work than this since the last sample is nothing that the balancer has to know of.
+constexpr base::Nanos busy_told = 10 * base::millisecond;
 
 // Negative and 0 stand for never.
 base::Nanos sooner(base::Nanos left, base::Nanos right) noexcept {
@@ -44,7 +47,14 @@ bool Shard::try_next_report(ShardReport& report) {
 }
 
 void Shard::State::report(ShardReport::Kind kind, SessionId session, const char* what) {
-  ShardReport item{kind, session, what};
+  ShardReport item;
+  item.kind = kind;
+  item.session = session;
+  item.fault = what;
+  report(std::move(item));
+}
+
+void Shard::State::report(ShardReport&& item) {
   // Reception empties the intake every cycle; at most a few reports stand for each session.
   if (report_producer.try_push(std::move(item)))
     reports_posted.publish_fenced(reports_posted.hint() + 1);
@@ -97,6 +107,19 @@ bool Shard::State::needs_turn(base::Nanos now) const noexcept {
   return parts.index == 0 && parts.junction.has_timers_due(now);
 }
 
+bool Shard::State::try_enter(base::Nanos now, base::Nanos wall_now) {
+  const bool was_in_vain = is_in_vain;
+  is_in_vain = !parts.junction.try_enter(parts.index, now, wall_now);
+  if (is_in_vain) {
+    if (!was_in_vain) vain_since = now;
+    ++counters.in_vain;
+    return false;
+  }
+  if (was_in_vain) counters.waited_ns += static_cast<std::uint64_t>(now - vain_since);
+  ++counters.turns;
+  return true;
+}
+
 std::size_t Shard::do_work(base::Nanos now, base::Nanos wall_now) {
   State& state = *state_;
   Junction& junction = state.parts.junction;
@@ -105,10 +128,13 @@ std::size_t Shard::do_work(base::Nanos now, base::Nanos wall_now) {
   done += state.receive(now);
   if (state.probes_at != 0 && now >= state.probes_at) state.look_at_probes(now);
   if (!state.needs_turn(now)) return done;
-  state.is_in_vain = !junction.try_enter(state.parts.index, now, wall_now);
-  if (state.is_in_vain) return done;
+  if (!state.try_enter(now, wall_now)) return done;
+  base::Clock* clock = state.counters.turns % turns_per_timed == 0 ? state.parts.clock : nullptr;
+  const base::Nanos entered = clock != nullptr ? clock->now() : 0;
   done += state.take_turn(now);
   junction.leave();
+  if (clock != nullptr)
+    state.counters.turn_ns += static_cast<std::uint64_t>(clock->now() - entered) * turns_per_timed;
   return done + state.send_all();
 }
 
@@ -120,8 +146,24 @@ base::Nanos Shard::next_deadline() const noexcept {
   return deadline == 0 ? -1 : deadline;
 }
 
+void Shard::note_busy(base::Nanos span) {
+  State& state = *state_;
+  state.busy += span;
+  if (state.said_busy || state.busy < busy_told || state.parts.junction.shard_count() < 2) return;
+  state.said_busy = true;
+  state.report(ShardReport::Kind::busy, 0);
+}
+
+const Shard::Counters& Shard::counters() const noexcept {
+  return state_->counters;
+}
+
 void Shard::note_input() noexcept {
   state_->may_have_input = true;
+}
+
+bool Shard::is_full() const noexcept {
+  return state_->arrivals.is_full();
 }
 
 bool Shard::may_sleep() const noexcept {

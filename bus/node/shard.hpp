@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "bus/base/clock.hpp"
 #include "bus/base/units.hpp"
 #include "bus/config.hpp"
 #include "bus/link/link.hpp"
@@ -27,7 +28,8 @@ class Shard {
     mem::Pool& pool;
     const Config& config;
     std::uint32_t node_epoch;
-    std::uint32_t index = 0;  // among the shards of the junction
+    std::uint32_t index = 0;       // among the shards of the junction
+    base::Clock* clock = nullptr;  // that times some turns; nullptr: none
   };
   explicit Shard(const Parts& parts);
   ~Shard();
@@ -48,8 +50,20 @@ class Shard {
   // Whether nothing is to be done but what the hub or a deadline announces; asked after
   // Doorbell::arm. What comes from now on rings: orders, and calls of the junction.
   bool may_sleep() const noexcept;
+  // It takes no more frames before it has had a turn.
+  bool is_full() const noexcept;
   // Reports wait for try_next_report.
   bool has_reports() const noexcept;
+  // Its thread was busy for so long, since the last word of it.
+  void note_busy(base::Nanos span);
+  // By the shard's thread.
+  struct Counters {
+    std::uint64_t turns = 0, in_vain = 0;  // that it had, or did not get at once
+    std::uint64_t waited_ns = 0;           // for those
+    std::uint64_t turn_ns = 0;             // inside turns, estimated from one in so many
+  };
+  const Counters& counters() const noexcept;
+
   // The private parts, for the files of this class only.
   struct State;  // shard_state.hpp
 

@@ -13,8 +13,8 @@
 
 namespace abuzz::node {
 
-// The node's own number for one session of one agent; never reused while the node runs. It is also
-// the session's PeerId on the shard's hub.
+// The node's own number for one link of one agent; never reused while the node runs. It is also the
+// link's PeerId on the shard's hub.
 using SessionId = std::uint64_t;
 
 // The node's own id among agents, in this life: agents count from 1.
@@ -27,14 +27,18 @@ struct ShardOrder {
   enum class Kind : std::uint8_t {
     none,
     admit,    // expect this link; answered by `admitted`, upon which the welcome is sent
+    expect,   // as admit, for an agent that is there: it moves here once this link is up
     dismiss,  // the session is over: the agent is gone, or its link must go
     beat,     // what its beat says about the agent
+    sample,   // say what was done since the last one: `load` for each agent, then `sampled`
     drain,    // refuse new messages and subscriptions; deliver what is queued
     stop,     // as drain, and say goodbye to everyone
   };
   Kind kind = Kind::none;
   SessionId session = 0;
-  // admit
+  // expect: why
+  std::string reason;
+  // admit, expect: the first three, and the name
   std::uint64_t agent_id = 0;
   std::uint32_t session_epoch = 0;
   std::uint32_t pid = 0;
@@ -65,10 +69,15 @@ struct ShardReport {
     link_lost,   // its link has lost frames: it must come back with another one
     goodbye,     // the agent said goodbye and everything it sent was processed
     drained,     // nothing is queued any more (after drain or stop)
+    busy,        // something is going on: it may be worth while to sample
+    load,        // since the last sample: the session's `work`
+    sampled,     // since the last sample: `busy_ns` and `waited_ns` of the shard
   };
   Kind kind = Kind::none;
   SessionId session = 0;
   const char* fault = "";  // strike: what was wrong; static
+  std::uint64_t work = 0;  // in nanoseconds, roughly
+  std::uint64_t busy_ns = 0, waited_ns = 0;
 };
 
 }  // namespace abuzz::node

@@ -49,7 +49,10 @@ std::size_t Shard::State::collect_all() {
 // the switch's queues, and the session in `blocked`.
 void Shard::State::collect(Session& session) {
   Junction::Seat* seat = parts.junction.find(session.agent_id, session.id);
-  if (seat == nullptr) return;  // another session has it by now
+  if (seat == nullptr) {  // the agent has another link, or not this one yet
+    session.owes_ack = false;
+    return;
+  }
   if (!session.is_attached || !session.unsent.empty()) return block(session);
   bool has_more = true;
   for (std::size_t index = 0; index < frames_per_serving && has_more && has_room(); ++index) {
@@ -121,6 +124,7 @@ void Shard::State::stamp(Session& session, Junction::Seat& seat, Parcel& parcel)
   const base::Nanos asks_at = session.probe.due_at();
   if (asks_at != 0 && (probes_at == 0 || asks_at < probes_at)) probes_at = asks_at;
   session.owes_ack = false;
+  session.work += work_of_frame(parcel.frame_bytes());
   StatsRow& process = parts.junction.process();
   const std::uint64_t bulk_ahead = session.flow.bulk_ahead_bytes();
   if (bulk_ahead > process.get(ProcessCounter::bulk_ahead_bytes))

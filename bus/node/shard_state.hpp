@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -32,6 +33,8 @@ struct Session {
   bool owes_ack = false;    // stands in State::owing
   bool is_blocked = false;  // stands in State::blocked
   std::uint32_t strikes = 0;
+  std::uint64_t work = 0;  // since the last sample
+  std::string reason;      // why the agent moves here; empty: it does not, or has moved
   // Answers to control items, told with the next frame.
   std::vector<wire::Subscribed> subscribed;
   std::vector<wire::Advertised> advertised;
@@ -41,6 +44,12 @@ struct Session {
 };
 
 inline constexpr std::uint32_t strikes_max = 3;
+
+// About how many nanoseconds a frame costs its shard, in or out: bench/README.md. Only relations
+// matter.
+inline std::uint64_t work_of_frame(std::uint64_t bytes) noexcept {
+  return 2000 + bytes / 4;
+}
 
 // A shard's private parts, split by what is done where:
 //   shard_input.cpp   outside: frames are received and checked
@@ -78,15 +87,22 @@ struct Shard::State {
   base::Position<std::uint64_t> orders_posted, reports_posted;
   std::uint64_t orders_taken = 0;               // the shard's thread
   base::Position<std::uint64_t> reports_taken;  // reception's thread
-  bool may_have_input = true;     // the hub was not found empty since it was last noted
-  bool wants_more = false;        // the last turn left something to collect
-  bool is_in_vain = false;        // it could not have the turn when it needed it last
-  bool must_retry = false;        // there was no memory, or a link took nothing
-  bool has_said_goodbye = false;  // its sessions were told to
+  Counters counters;
+  base::Nanos vain_since = 0;        // while it is in vain
+  base::Nanos busy = 0;              // since the last sample
+  std::uint64_t waited_sampled = 0;  // of counters.waited_ns
+  bool said_busy = false;            // since the last sample
+  bool may_have_input = true;        // the hub was not found empty since it was last noted
+  bool wants_more = false;           // the last turn left something to collect
+  bool is_in_vain = false;           // it could not have the turn when it needed it last
+  bool must_retry = false;           // there was no memory, or a link took nothing
+  bool has_said_goodbye = false;     // its sessions were told to
 
   // shard.cpp
   bool needs_turn(base::Nanos now) const noexcept;
   void report(ShardReport::Kind kind, SessionId session, const char* fault = "");
+  void report(ShardReport&& item);
+  bool try_enter(base::Nanos now, base::Nanos wall_now);
   Session* find(SessionId id) noexcept;
   Session* find_agent(std::uint64_t agent_id) noexcept;
   void owe(Session& session);
@@ -103,6 +119,8 @@ struct Shard::State {
   std::size_t take_orders();
   void apply(const ShardOrder& order);
   void admit(const ShardOrder& order);
+  Session& expect(const ShardOrder& order);
+  void attach(Session& session);
   void dismiss(const ShardOrder& order);
   void end_session(SessionId id);
   void apply(const Arrival& arrival, base::Nanos now);
@@ -111,6 +129,7 @@ struct Shard::State {
   const char* apply_control(Session& session, Junction::Seat& seat, const Arrival& arrival,
                             const wire::Record& record, base::Nanos now);
   void strike(Session& session, const char* fault);
+  void tell_sample();
   void count_outside();
 
   // shard_output.cpp; collecting inside a turn, sending outside

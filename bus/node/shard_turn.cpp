@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "bus/node/shard_state.hpp"
 
@@ -147,6 +148,10 @@ void Shard::State::apply(const ShardOrder& order) {
     case ShardOrder::Kind::admit:
       admit(order);
       break;
+    case ShardOrder::Kind::expect:
+      expect(order).reason = order.reason;
+      report(ShardReport::Kind::admitted, order.session);
+      break;
     case ShardOrder::Kind::dismiss:
       dismiss(order);
       break;
@@ -155,6 +160,9 @@ void Shard::State::apply(const ShardOrder& order) {
         if (Junction::Seat* seat = parts.junction.find(session->agent_id, session->id))
           seat->presence.note_beat(order.beat_seen, order.is_responsive, parts.junction.moment());
       }
+      break;
+    case ShardOrder::Kind::sample:
+      tell_sample();
       break;
     case ShardOrder::Kind::stop:
       parts.junction.start_stopping(order.goodbye_at);
@@ -167,15 +175,18 @@ void Shard::State::apply(const ShardOrder& order) {
 
 void Shard::State::admit(const ShardOrder& order) {
   if (const Session* old = find_agent(order.agent_id)) end_session(old->id);
-  parts.junction.seat(order, parts.index);
+  parts.junction.seat(order);
+  by_agent[order.agent_id] = &expect(order);
+  report(ShardReport::Kind::admitted, order.session);
+}
+
+Session& Shard::State::expect(const ShardOrder& order) {
   auto session = std::make_unique<Session>(windows(parts.config));
   session->id = order.session;
   session->agent_id = order.agent_id;
   session->session_epoch = order.session_epoch;
   parts.hub.admit(order.session, order.secret);
-  by_agent[order.agent_id] = session.get();
-  sessions[order.session] = std::move(session);
-  report(ShardReport::Kind::admitted, order.session);
+  return *(sessions[order.session] = std::move(session));
 }
 
 void Shard::State::dismiss(const ShardOrder& order) {
@@ -194,22 +205,47 @@ void Shard::State::end_session(SessionId id) {
   sessions.erase(id);
 }
 
+void Shard::State::tell_sample() {
+  for (auto& [id, session] : sessions) {
+    if (session->work == 0) continue;
+    ShardReport load;
+    load.kind = ShardReport::Kind::load;
+    load.session = id;
+    load.work = std::exchange(session->work, 0);
+    report(std::move(load));
+  }
+  ShardReport sampled;
+  sampled.kind = ShardReport::Kind::sampled;
+  sampled.busy_ns = static_cast<std::uint64_t>(std::exchange(busy, 0));
+  sampled.waited_ns = counters.waited_ns - std::exchange(waited_sampled, counters.waited_ns);
+  report(std::move(sampled));
+  said_busy = false;
+}
+
 // --- What came ---
+
+void Shard::State::attach(Session& session) {
+  session.is_attached = true;
+  if (!session.reason.empty()) {
+    if (!parts.junction.move(session.agent_id, session.id, session.reason)) return;
+    by_agent[session.agent_id] = &session;
+    session.reason.clear();
+  } else if (Junction::Seat* seat = parts.junction.find(session.agent_id, session.id)) {
+    seat->presence.note_attached(parts.junction.moment());
+  }
+  report(ShardReport::Kind::attached, session.id);
+}
 
 void Shard::State::apply(const Arrival& arrival, base::Nanos now) {
   Session* session = find(arrival.session);
   if (session == nullptr) return;  // dismissed meanwhile
+  if (arrival.kind == Arrival::Kind::attached) return attach(*session);
   Junction::Seat* seat = parts.junction.find(session->agent_id, session->id);
-  if (arrival.kind == Arrival::Kind::attached) {
-    session->is_attached = true;
-    if (seat != nullptr) seat->presence.note_attached(parts.junction.moment());
-    report(ShardReport::Kind::attached, session->id);
-    return;
-  }
   StatsRow& process = parts.junction.process();
   process.add(ProcessCounter::frames_in);
   process.add(ProcessCounter::bytes_in, arrival.bytes);
   if (seat == nullptr || session->strikes >= strikes_max || session->is_lost) return;
+  session->work += work_of_frame(arrival.bytes);
   if (seat->row != nullptr) {
     seat->row->add(AgentCounter::frames_in);
     seat->row->add(AgentCounter::bytes_in, arrival.bytes);

@@ -31,6 +31,12 @@ class ThreadPlaces {
   // Calls `start`, which starts the thread that the plan calls (role, index).
   void start(Role role, std::uint32_t index, const std::function<void()>& start);
 
+  const Plan& plan() const noexcept { return plan_; }
+  // Where the plan pins it; else 0, because it may be anywhere.
+  std::uint32_t cache_of_shard(std::uint32_t index) const noexcept;
+  // Of the thread that is being started: nullptr where there is none.
+  StatsRow* row() const noexcept { return row_; }
+
   static constexpr std::size_t rows_max = 2 * 64 + 1;  // shards, their I/O threads, the door
 
  private:
@@ -39,6 +45,7 @@ class ThreadPlaces {
   const Plan plan_;
   StatsFile& stats_;
   const LogSink log_;
+  StatsRow* row_ = nullptr;
 };
 
 }  // namespace abuzz::node

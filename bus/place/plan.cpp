@@ -16,6 +16,7 @@ constexpr double wake_dear_us = 10;
 // Lateness above this says that processors are not ours when we want them.
 constexpr double timer_late_us_max = 1000;
 constexpr std::size_t pin_cores_min = 4;
+constexpr std::size_t shard_cores_min = 4;
 constexpr std::size_t shards_max = 64;
 
 std::string us_text(double us) {
@@ -94,10 +95,14 @@ class Planner {
       }
       return;
     }
-    std::size_t count = budget() > 1 ? budget() - 1 : 1;
-    plan_.shard_reason =
-        budget_text() +
-        (budget() > 1 ? ": one shard a core, one core left to others" : ": there is room for one");
+    std::size_t count = budget() - 1;
+    plan_.shard_reason = budget_text() + ": one shard a core, one core left to others";
+    // Agents need cores, too, and a second shard wakes up beside the first for each message.
+    if (budget() < shard_cores_min) {
+      count = 1;
+      plan_.shard_reason =
+          budget_text() + ": one shard (more from " + std::to_string(shard_cores_min) + " on)";
+    }
     // A slow core would make a slow shard, and its agents would all feel it.
     if (fast_count_ < cores && count > fast_count_) {
       count = fast_count_;
@@ -132,7 +137,8 @@ class Planner {
       } else {
         reason += core.processors.size() > 1 ? "its own, no shard on its siblings" : "its own";
       }
-      plan_.threads.push_back({Role::shard, i, {core.processors.front()}, std::move(reason)});
+      plan_.threads.push_back(
+          {Role::shard, i, {core.processors.front()}, std::move(reason), core.cache});
       plan_.threads.push_back(io_thread(i, core));
     }
   }
@@ -182,7 +188,8 @@ class Planner {
       reason += i >= cores      ? "shared, as asked"
                 : rank < shards ? "with a shard: no other core is free"
                                 : "no shard has it";
-      plan_.threads.push_back({Role::worker, i, {core.processors.front()}, std::move(reason)});
+      plan_.threads.push_back(
+          {Role::worker, i, {core.processors.front()}, std::move(reason), core.cache});
     }
   }
 

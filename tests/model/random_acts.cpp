@@ -219,6 +219,14 @@ std::string RandomBus::cut() {
   return "all links";
 }
 
+// No trouble: nobody may miss anything.
+std::string RandomBus::move(base::Random& dice) {
+  RandomActor& actor = *actors_[dice.below(actors_.size())];
+  const auto shard = static_cast<std::uint32_t>(dice.below(config_.place.shards));
+  const bool is_begun = node_.reception().move(actor.name, shard, "by chance");
+  return actor.name + " to shard " + std::to_string(shard) + (is_begun ? "" : ": not now");
+}
+
 std::string RandomBus::lose(base::Random& dice) {
   faults_.lose_one_in = 5 + dice.below(300);
   node_.network().set_faults(faults_);

@@ -18,8 +18,9 @@ constexpr base::Nanos rest_max = 20 * base::second;
 
 }  // namespace
 
-Config RandomBus::draw_config(base::Random& random) {
+Config RandomBus::draw_config(base::Random& random, std::uint64_t seed) {
   Config config;
+  config.place.shards = static_cast<std::uint32_t>(1 + seed % 3);
   if (random.below(2) == 0) return config;
   config.limits.batch_messages_max = static_cast<std::uint32_t>(1 + random.below(40));
   config.link.frames_small_max = static_cast<std::uint32_t>(1 + random.below(8));
@@ -31,7 +32,7 @@ Config RandomBus::draw_config(base::Random& random) {
 RandomBus::RandomBus(std::uint64_t seed, ActSet without)
     : random_(seed),
       without_(without),
-      config_(draw_config(random_)),
+      config_(draw_config(random_, seed)),
       node_(config_, true, seed),
       echo_dice_(random_.next()) {
   constexpr base::Nanos ticks[] = {100 * base::microsecond, base::millisecond,
@@ -77,6 +78,7 @@ void RandomBus::draw_weights() {
   set(Act::leave, 10, false);
   set(Act::jump, 30, false);
   set(Act::pass, 1000 + random_.below(6000), true);
+  if (config_.place.shards > 1) set(Act::move, 60, true);
   for (const std::uint64_t weight : weights_) weight_sum_ += weight;
 }
 
@@ -150,6 +152,9 @@ void RandomBus::perform(Act act, base::Random& dice) {
       break;
     case Act::jump:
       what = jump(dice);
+      break;
+    case Act::move:
+      what = move(dice);
       break;
     case Act::pass:
     case Act::count:

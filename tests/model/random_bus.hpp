@@ -34,12 +34,13 @@ enum class Act : std::uint8_t {
   leave,
   jump,
   pass,
+  move,
   count,
 };
 constexpr std::array<const char*, static_cast<std::size_t>(Act::count)> act_names{
     "publish",         "publish_large", "flush", "subscribe", "unsubscribe", "open_publisher",
     "close_publisher", "poll",          "nap",   "sleep",     "cut",         "lose",
-    "kill_node",       "kill_agent",    "leave", "jump",      "pass"};
+    "kill_node",       "kill_agent",    "leave", "jump",      "pass",        "move"};
 using ActSet = std::uint64_t;
 constexpr ActSet bit(Act act) {
   return ActSet{1} << static_cast<unsigned>(act);
@@ -88,7 +89,7 @@ class RandomBus {
     std::string what;
   };
   static void print(const Done& done);
-  static Config draw_config(base::Random& random);
+  static Config draw_config(base::Random& random, std::uint64_t seed);
   void draw_weights();
   void perform(Act act, base::Random& dice);
   void note(Act act, std::string&& what);
@@ -109,6 +110,7 @@ class RandomBus {
   std::string kill_agent(base::Random& dice);
   std::string leave(base::Random& dice);
   std::string jump(base::Random& dice);
+  std::string move(base::Random& dice);
 
   RandomActor& add_actor();
   RandomActor* pick(base::Random& dice);  // one that is awake and stays; nullptr where none is

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -31,7 +32,11 @@ struct Heard {
 class LoopNode {
  public:
   explicit LoopNode(const Config& config = {}, bool managed = false, std::uint64_t seed = 1)
-      : config_(config), pool_(loop_classes, memory_), network_(clock_, seed), host(seed) {
+      : config_(config),
+        pool_(loop_classes, memory_),
+        network_(clock_, seed),
+        dice_(seed),
+        host(seed) {
     identity_.node_id = 0x1122334455667788;
     for (std::size_t index = 0; index < identity_.key.size(); ++index) {
       identity_.key[index] = static_cast<std::byte>(index);
@@ -47,7 +52,12 @@ class LoopNode {
   }
 
   void step(int cycles = 8) {
-    for (int cycle = 0; cycle < cycles; ++cycle) core_->do_work(clock_.now(), clock_.wall_now());
+    for (int cycle = 0; cycle < cycles; ++cycle) {
+      if (hubs_.size() == 1)
+        core_->do_work(clock_.now(), clock_.wall_now());
+      else
+        step_at_random();
+    }
   }
   // In small strides, as a node that sleeps until its next deadline would see it.
   void pass(base::Nanos span) {
@@ -116,22 +126,39 @@ class LoopNode {
   const NodeIdentity& identity() const { return identity_; }
 
  private:
+  // As threads would: in any order, and now and then one is late.
+  void step_at_random() {
+    core_->reception().do_work(clock_.now());
+    std::vector<std::uint32_t> order(hubs_.size());
+    std::iota(order.begin(), order.end(), 0u);
+    for (std::size_t left = order.size(); left > 1; --left)
+      std::swap(order[left - 1], order[dice_.below(left)]);
+    for (const std::uint32_t shard : order)
+      if (dice_.below(8) != 0) core_->shard(shard).do_work(clock_.now(), clock_.wall_now());
+    core_->tend(clock_.now());
+  }
   void begin_life(bool managed) {
     ++identity_.node_epoch;
-    hub_ = network_.bind("shard-" + std::to_string(identity_.node_epoch)).value();
+    std::vector<NodeCore::Parts::Place> places;
+    for (std::uint32_t shard = 0; shard < std::max(config_.place.shards, 1u); ++shard) {
+      const std::string name =
+          "shard-" + std::to_string(identity_.node_epoch) + "-" + std::to_string(shard);
+      hubs_.push_back(network_.bind(name).value());
+      places.push_back({hubs_.back().get()});
+    }
     door_ = network_.listen().value();
     auto stats = StatsFile::create("", {identity_.node_id, identity_.node_epoch, 0}, 16'384);
     core_ = std::make_unique<NodeCore>(
-        NodeCore::Parts{config_, identity_, *door_, *hub_, pool_, host, std::move(stats).value(),
-                        managed, [this](std::string_view line) { log.emplace_back(line); },
-                        std::move(owed_)},
+        NodeCore::Parts{
+            config_, identity_, *door_, std::move(places), pool_, host, std::move(stats).value(),
+            managed, [this](std::string_view line) { log.emplace_back(line); }, std::move(owed_)},
         clock_.now());
   }
   void end_life() {
     owed_ = delivery::read_owed(core_->stats().snapshot());
     core_.reset();
     door_.reset();
-    hub_.reset();
+    hubs_.clear();
   }
 
   const Config config_;
@@ -139,9 +166,9 @@ class LoopNode {
   mem::ProcessMemory memory_;
   mem::Pool pool_;
   link::LoopNetwork network_;
+  base::Random dice_;
   NodeIdentity identity_;
-  std::vector<delivery::Owed> owed_;  // by the node that ended
-  std::unique_ptr<link::Hub> hub_;
+  std::vector<std::unique_ptr<link::Hub>> hubs_;  // one a shard
   std::unique_ptr<link::DoorListener> door_;
 
  public:

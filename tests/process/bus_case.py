@@ -33,6 +33,9 @@ class BusCase(unittest.TestCase):
         os.chmod(self.base, 0o700)
         self.runtime = os.path.join(self.base, "abuzz")
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("ABUZZ_")}
+        # The whole suite may be run with more shards.
+        if "ABUZZ_PLACE__SHARDS" in os.environ:
+            self.env["ABUZZ_PLACE__SHARDS"] = os.environ["ABUZZ_PLACE__SHARDS"]
         for name in ("NOTIFY_SOCKET", "INVOCATION_ID", "NO_COLOR"):
             self.env.pop(name, None)
         self.env["XDG_RUNTIME_DIR"] = self.base

@@ -35,7 +35,6 @@ const std::map<std::string, Range> ranges = {
     {"node.subscriptions_max", {"1", "1048576"}},
     {"node.publications_max", {"1", "1048576"}},
     {"node.memory_budget", {"16MiB", "1TiB"}},
-    {"node.shards", {"1", "1"}},
     {"agent.connect_timeout", {"10ms", "10min"}},
     {"agent.linger", {"0", "10min"}},
     {"agent.subscriptions_max", {"1", "4096"}},
@@ -55,6 +54,7 @@ const std::map<std::string, Range> ranges = {
     {"subscription.ack_timeout", {"100ms", "1h"}},
     {"subscription.attempts_max", {"1", "1000"}},
     {"subscription.leased_max", {"1", "1024"}},
+    {"place.shards", {"0", "64"}},
     {"log.peer_lines_per_second", {"0", "1000"}},
 };
 
