@@ -90,6 +90,21 @@ ABUZZ_EXPORT Status keep_measures(const Config& config, const Topology& topology
 // Both matrices for people.
 ABUZZ_EXPORT std::string measures_text(const Measures& measures);
 
+// What a blocking exchange of two threads costs here, by where they run. Nothing is pinned but
+// threads of its own.
+struct MeetingMeasures {
+  struct Spread {
+    double least = 0, median = 0, most = 0;
+  };
+  std::uint32_t rounds = 0;           // of all three in turn, so that all meet the same machine
+  std::uint32_t left = 0, right = 0;  // processors; both threads on `left`, or one on each
+  Spread one_core_us, across_us, kernel_us;  // there and back
+  Spread gain_one_core, gain_across;         // the kernel's time over this one, round by round
+};
+
+// Takes about a third of a second. On one processor only `one_core_us` is measured.
+ABUZZ_EXPORT MeetingMeasures measure_meeting(const Topology& topology);
+
 enum class PinWish : std::uint8_t { automatic, on, off };
 
 // What place.pin says.

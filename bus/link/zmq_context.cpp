@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "bus/base/position.hpp"
 #include "bus/link/descriptors.hpp"
 #include "bus/link/zmq_socket.hpp"
 
@@ -53,14 +54,25 @@ bool set_options(void* socket, int type, const detail::EndpointKind& kind,
   return done;
 }
 
+// Of a context of this process. Wraps long before a name would be too long for the kernel (15).
+int next_number() noexcept {
+  static base::Position<int> last{0};
+  // Two threads at once may draw one number; then neither context's thread has a name of its own.
+  const int number = last.read() % 999 + 1;
+  last.publish(number);
+  return number;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<ZmqContext>> ZmqContext::open(int io_threads) {
   if (!has_free_descriptors(descriptors_needed)) return Failure{Error::descriptors, "zmq context"};
   void* native = zmq_ctx_new();
   if (native == nullptr) return Error::out_of_memory;
-  std::unique_ptr<ZmqContext> context(new ZmqContext(native));
+  const int number = next_number();
+  std::unique_ptr<ZmqContext> context(new ZmqContext(native, number));
   if (zmq_ctx_set(native, ZMQ_IO_THREADS, io_threads) != 0 ||
+      zmq_ctx_set(native, ZMQ_THREAD_NAME_PREFIX, number) != 0 ||
       zmq_ctx_set(native, ZMQ_MAX_SOCKETS, sockets_max) != 0 ||
       zmq_ctx_set(native, ZMQ_BLOCKY, 0) != 0) {
     return detail::zmq_failure("zmq_ctx_set", "");
@@ -71,6 +83,9 @@ Result<std::unique_ptr<ZmqContext>> ZmqContext::open(int io_threads) {
   zmq_close(probe);
   return context;
 }
+
+ZmqContext::ZmqContext(void* native, int number)
+    : native_(native), io_thread_name_(std::to_string(number) + "/ZMQbg/IO/0") {}
 
 ZmqContext::~ZmqContext() {
   while (zmq_ctx_term(native_) != 0 && zmq_errno() == EINTR) {

@@ -29,10 +29,13 @@ class ZmqContext {
   ZmqContext(const ZmqContext&) = delete;
   ZmqContext& operator=(const ZmqContext&) = delete;
   void* native() const noexcept { return native_; }
+  // What the system calls its first I/O thread: no other thread of this process has that name.
+  const std::string& io_thread_name() const noexcept { return io_thread_name_; }
 
  private:
-  explicit ZmqContext(void* native) noexcept : native_(native) {}
+  ZmqContext(void* native, int number);
   void* native_;
+  const std::string io_thread_name_;
 };
 
 // `endpoint`: ipc://PATH (at most 107 bytes of path, not abstract) or tcp://HOST:PORT (port * is

@@ -34,7 +34,7 @@ struct alignas(2 * base::cache_line_bytes) Wire {
 struct Exchange {
   Wire there, back;
   base::Position<bool> is_over{false};
-  std::uint32_t left = 0, right = 0;  // processors
+  Processors left, right;
   base::Nanos until = 0;
   ExchangeCost cost;  // by left only
 
@@ -116,10 +116,10 @@ void measure_wakes(Exchange& exchange) {
   exchange.cost.wake_ns = median(trips);
 }
 
-template <void (*Phase)(Exchange&), std::uint32_t Exchange::*Processor>
+template <void (*Phase)(Exchange&), Processors Exchange::*Place>
 void* run(void* self) {
   Exchange& exchange = *static_cast<Exchange*>(self);
-  if (set_affinity({exchange.*Processor}) == 0) Phase(exchange);
+  if (set_affinity(exchange.*Place) == 0) Phase(exchange);
   end_exchange(exchange);
   return nullptr;
 }
@@ -138,24 +138,28 @@ void meet(Exchange& exchange, void* (*left)(void*), void* (*right)(void*)) {
 
 }  // namespace
 
+double measure_wakes_ns(const Processors& left, const Processors& right, base::Nanos budget) {
+  Exchange wakes;
+  wakes.left = left;
+  wakes.right = right;
+  wakes.until = wakes.clock.now() + budget;
+  meet(wakes, run<measure_wakes, &Exchange::left>, run<answer_wakes, &Exchange::right>);
+  return wakes.cost.wake_ns;
+}
+
 ExchangeCost measure_exchange(std::uint32_t left, std::uint32_t right, base::Nanos budget) {
   ExchangeCost cost;
   base::SystemClock clock;
   const base::Nanos begun = clock.now();
   if (left != right) {
     Exchange lines;
-    lines.left = left;
-    lines.right = right;
+    lines.left = {left};
+    lines.right = {right};
     lines.until = begun + budget / line_share;
     meet(lines, run<measure_lines, &Exchange::left>, run<answer_lines, &Exchange::right>);
     cost.line_ns = lines.cost.line_ns;
   }
-  Exchange wakes;
-  wakes.left = left;
-  wakes.right = right;
-  wakes.until = begun + budget;
-  meet(wakes, run<measure_wakes, &Exchange::left>, run<answer_wakes, &Exchange::right>);
-  cost.wake_ns = wakes.cost.wake_ns;
+  cost.wake_ns = measure_wakes_ns({left}, {right}, begun + budget - clock.now());
   return cost;
 }
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "bus/base/units.hpp"
+#include "bus/place/affinity.hpp"
 
 namespace abuzz::place {
 
@@ -18,5 +19,7 @@ struct ExchangeCost {
 // Threads: the caller waits; its own mask is not touched. Cost: at most the budget, and the time
 // that the kernel takes to let the two run.
 ExchangeCost measure_exchange(std::uint32_t left, std::uint32_t right, base::Nanos budget);
+// The same of wake-ups only, of threads that may run on any of these processors.
+double measure_wakes_ns(const Processors& left, const Processors& right, base::Nanos budget);
 
 }  // namespace abuzz::place

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "bus/base/units.hpp"
+#include "bus/place/affinity.hpp"
+
+namespace abuzz::place {
+
+// The thread of this process that is called so; 0: none.
+pid_t find_thread(const std::string& name);
+
+// Threads of the library that may be brought onto one processor for a while. Only to one that each
+// may use anyway; and one whose mask somebody else changed meanwhile is never touched again.
+//
+// Threads: one at a time; the threads themselves need not know.
+class Companions {
+ public:
+  struct Times {
+    base::Nanos cpu = 0;
+    base::Nanos delayed = 0;  // ready to run, and another thread ran
+  };
+
+  void add(pid_t thread);
+  std::size_t count() const noexcept { return members_.size(); }
+  // True if all of them are there now.
+  bool gather(std::uint32_t processor);
+  // Where each may run again is what it could before.
+  void part();
+  bool is_gathered() const noexcept { return is_gathered_; }
+  // Of all of them since they began.
+  Times times() const;
+
+ private:
+  struct Member {
+    pid_t thread = 0;
+    Processors before;    // empty: not moved
+    bool is_ours = true;  // nobody else has changed its mask
+  };
+  static void put_back(Member& member, const Processors& from);
+
+  std::vector<Member> members_;
+  Processors place_;  // where they are gathered
+  bool is_gathered_ = false;
+};
+
+}  // namespace abuzz::place
