@@ -24,11 +24,19 @@ struct Agent::State {
     return host->core().clock().now() + std::chrono::nanoseconds(timeout).count();
   }
   Result<std::unique_ptr<client::SubscriptionHandle>> subscribe(
-      std::string_view pattern, Handler handler, const SubscribeOptions& options) const {
-    auto added = host->core().add_subscription(pattern, std::move(handler), options, deadline(),
-                                               {.leases = core()});
+      std::string_view pattern, const client::Handlers& handlers,
+      const SubscribeOptions& options) const {
+    auto added =
+        host->core().add_subscription(pattern, handlers, options, deadline(), {.leases = core()});
     if (!added.ok()) return added.failure();
     return std::make_unique<client::SubscriptionHandle>(core(), std::move(added).value());
+  }
+  Result<Subscription> open(std::string_view pattern, const client::Handlers& handlers,
+                            const SubscribeOptions& options) const {
+    if (is_about_requests(pattern)) return Failure{Error::reserved_topic, std::string(pattern)};
+    auto handle = subscribe(pattern, handlers, options);
+    if (!handle.ok()) return handle.failure();
+    return Subscription(std::move(handle).value());
   }
   // The core as a handle that keeps the whole host alive.
   std::shared_ptr<client::AgentCore> core() const { return {host, &host->core()}; }
@@ -79,10 +87,13 @@ Result<Publisher> Agent::publisher(std::string_view topic, const PublisherOption
 Result<Subscription> Agent::subscribe(std::string_view pattern, Handler handler,
                                       const SubscribeOptions& options) {
   if (!state_) return Error::closed;
-  if (is_about_requests(pattern)) return Failure{Error::reserved_topic, std::string(pattern)};
-  auto core = state_->subscribe(pattern, std::move(handler), options);
-  if (!core.ok()) return core.failure();
-  return Subscription(std::move(core).value());
+  return state_->open(pattern, std::move(handler), options);
+}
+
+Result<Subscription> Agent::subscribe(std::string_view pattern, BatchHandler handler,
+                                      const SubscribeOptions& options) {
+  if (!state_) return Error::closed;
+  return state_->open(pattern, std::move(handler), options);
 }
 
 Result<Subscription> Agent::subscribe(std::string_view pattern, const SubscribeOptions& options) {
@@ -126,7 +137,7 @@ Result<Responder> Agent::reply(std::string_view pattern, RequestHandler handler)
     handler(Request(self, std::move(answer)));
   };
   const std::string topics = std::string(request_prefix) + std::string(pattern);
-  auto subscription = state_->subscribe(topics, take, client::AnswerDesk::subscription());
+  auto subscription = state_->subscribe(topics, {take}, client::AnswerDesk::subscription());
   if (!subscription.ok()) return subscription.failure();
   return Responder(Subscription(std::move(subscription).value()));
 }

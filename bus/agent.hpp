@@ -45,6 +45,10 @@ class ABUZZ_EXPORT Agent {
   // schema/wire.md has it. The node is never held: `lossless` there means `drop_new`.
   Result<Subscription> subscribe(std::string_view pattern, Handler handler,
                                  const SubscribeOptions& options = {});
+  // With a handler of many messages at once, for those who work better on many (an inference):
+  // SubscribeOptions::batch_max and batch_wait.
+  Result<Subscription> subscribe(std::string_view pattern, BatchHandler handler,
+                                 const SubscribeOptions& options = {});
   // Without a handler: for poll().
   Result<Subscription> subscribe(std::string_view pattern, const SubscribeOptions& options = {});
 

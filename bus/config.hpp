@@ -68,6 +68,8 @@ struct SubscriptionConfig {
 struct PlaceConfig {
   std::string pin = "auto";  // auto, on, off: whether the node pins its threads to processors
   std::uint32_t shards = 0;  // 0 (as planned) ..64: threads of the node that switch
+  // eco, balanced, low_latency: how long threads look for work before they sleep in the kernel.
+  std::string waiting = "balanced";
 };
 
 struct LogConfig {

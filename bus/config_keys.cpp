@@ -33,7 +33,9 @@ constexpr ConfigSection sections[] = {
     {"limits", "Bounds of what is published. A node refuses what is over its own."},
     {"link", "Bytes on their way between an agent and its node, per lane."},
     {"subscription", "Bounds of a subscription that states none itself."},
-    {"place", "Which processors threads of the bus run on; `abuzz topo --plan` shows it."},
+    {"place",
+     "Which processors threads of the bus run on, as `abuzz topo --plan` shows it, and how they "
+     "wait."},
     {"log", "Lines on stderr."},
 };
 
@@ -122,6 +124,10 @@ constexpr ConfigKey keys[] = {
      "Whether the node pins its threads to processors; auto: where that can win.", "auto on off"},
     {"place", "shards", count, place<&Pl::shards>, 0, 64, false,
      "Threads of the node that switch. 0: as many as `abuzz topo --plan` says.", ""},
+    {"place", "waiting", text, place<&Pl::waiting>, 0, 0, false,
+     "How threads wait: eco sleeps at once, low_latency spins for long; balanced spins for a "
+     "moment where that has paid lately.",
+     "eco balanced low_latency"},
 
     {"log", "level", text, log<&Lo::level>, 0, 0, false,
      "The least important line that is printed.", "error warn info debug"},

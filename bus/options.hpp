@@ -22,6 +22,10 @@ struct AgentOptions {
   std::string name;              // one token, at most 64 bytes, unique on the node; empty: made up
   std::string kind;              // free text for people, at most 32 bytes, no control characters
   std::string description = {};  // the same, at most 128 bytes
+  // The thread that connects waits for replies itself, and may be moved to the processor where the
+  // agent's own threads are brought together with the node's (place.pin, `abuzz topo --advise`).
+  // Else no thread of the caller is ever moved.
+  bool moves_caller = false;
 };
 
 struct CloseReport {
@@ -114,6 +118,16 @@ struct SubscribeOptions {
   // Manual: what is not acknowledged by then goes to another member. 0: subscription.ack_timeout of
   // the config; at most 1h.
   std::chrono::milliseconds ack_timeout{0};
+  // How many handlers of this subscription may run at once; at most 256. 1: they run on the agent's
+  // own thread, one at a time with all others. More: on a pool of the agent, with a worker for each
+  // core, and up to four where handlers sleep. Then order is kept for each publisher and key: a
+  // message is not begun before the handlers of those before it with that key have returned; those
+  // without a key (0) are in no order. What the handler uses must bear that (a Publisher does not).
+  std::uint32_t concurrency = 1;
+  // Of a BatchHandler: it is called with so many messages, at most 4096, or with what is there when
+  // the first of them has waited for so long, at most 1s.
+  std::uint32_t batch_max = 64;
+  std::chrono::microseconds batch_wait{1000};
   // Attempts that a message gets before it goes to `$dead.TOPIC`. 0: subscription.attempts_max of
   // the config; at most 1000.
   std::uint32_t attempts_max = 0;
@@ -141,8 +155,12 @@ struct Reply {
   }
 };
 
-// Runs on the agent's executor, one message at a time; must not throw. May publish and flush.
+// Runs on the agent's executor, one message at a time but for SubscribeOptions::concurrency; must
+// not throw. May publish and flush.
 using Handler = std::function<void(const MessageView&)>;
+// Is given several messages at once, each valid until it returns; then all of them are handled.
+// Must not throw.
+using BatchHandler = std::function<void(std::span<const MessageView>)>;
 
 struct SubscriptionReport {
   std::uint64_t received = 0;    // messages verified and queued here

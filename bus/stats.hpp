@@ -89,6 +89,16 @@ enum class ProcessCounter : std::uint16_t {
   dead_letters,    // kept
   dead_forgotten,  // that were kept, and made room for others
   moves,           // of agents from shard to shard
+  // 1 more than the processor on which threads were brought together, because they handle exchanges
+  // of single messages and wake-ups across processors are dear; 0: none.
+  meeting,
+  waiting,     // place.waiting: 0 eco, 1 balanced, 2 low_latency
+  waiting_ns,  // spent looking for work before sleeping in the kernel, by all of its threads
+  // Of an agent's pool, whose handlers run beside each other:
+  workers,         // now
+  workers_grown,   // started
+  workers_shrunk,  // that were too many
+  calls_stolen,    // begun by another worker than the one they were dealt to
 };
 enum class AgentCounter : std::uint16_t {
   state,

@@ -37,10 +37,12 @@ std::size_t AgentCore::step_inside(bool looks) {
   return done;
 }
 
-void AgentCore::step_now() {
+// `wakes_for_workers`: the caller does not see to what came for the pool.
+void AgentCore::step_now(bool wakes_for_workers) {
   if (is_forked()) return;
   bool has_deliveries = false;  // or a deadline: something for the agent's thread
   bool has_news = false;
+  bool has_shared = false;  // something for workers
   // The agent's own thread looks before it sleeps.
   const bool looks = !executor_.is_inside();
   const auto step = [&] {
@@ -52,6 +54,8 @@ void AgentCore::step_now() {
     news_told_ = session_.news.hint();
     has_deliveries = has_deliveries || executor_.queue().pushed() != pushed_seen_;
     pushed_seen_ = executor_.queue().pushed();
+    has_shared = has_shared || session_.shared_pushed() != shared_seen_;
+    shared_seen_ = session_.shared_pushed();
     // The agent's thread sleeps until a deadline that it read earlier.
     const base::Nanos deadline = session_.next_deadline();
     has_deliveries = has_deliveries || (deadline >= 0 && deadline != deadline_seen_);
@@ -60,7 +64,9 @@ void AgentCore::step_now() {
     combiner_.run(step);
   } while (serve_requests(has_news));
   if (has_news) events_.notify_all();
-  if (has_deliveries) doorbell_.ring();
+  WorkPool* const pool = has_shared && wakes_for_workers ? work_pool() : nullptr;
+  if (pool != nullptr && executor_.is_busy()) pool->knock();
+  if (has_deliveries || pool != nullptr) doorbell_.ring();
 }
 
 std::size_t AgentCore::do_work(Readable& readable) {
@@ -76,13 +82,15 @@ std::size_t AgentCore::do_work(Readable& readable) {
     has_news = has_news || session_.news.hint() != news_told_;
     news_told_ = session_.news.hint();
     pushed_seen_ = executor_.queue().pushed();
+    shared_seen_ = session_.shared_pushed();
   };
   do {
     combiner_.run(step);
   } while (serve_requests(has_news));
   if (has_news) events_.notify_all();
-  const std::size_t handled = executor_.run(deliveries_per_run);
-  if (executor_.is_starved() || take_pool_miss()) maintain_pool();
+  step_workers();
+  const std::size_t handled = executor_.run(deliveries_per_run, work_pool());
+  if (is_starved() || take_pool_miss()) maintain_pool();
   return done + handled;
 }
 
@@ -108,6 +116,11 @@ base::Nanos AgentCore::next_deadline() {
   if (combiner_.is_raised()) return parts_.clock.now();
   const base::Nanos look = requests_.deadline();
   if (look >= 0) deadline = deadline < 0 ? look : std::min(deadline, look);
+  if (const WorkPool* const pool = work_pool()) {
+    const base::Nanos due = pool->deadline();
+    pool_deadline_seen_.publish(due);
+    if (due >= 0) deadline = deadline < 0 ? due : std::min(deadline, due);
+  }
   return deadline;
 }
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -18,6 +19,7 @@
 #include "bus/client/request_desk.hpp"
 #include "bus/client/session.hpp"
 #include "bus/client/staged.hpp"
+#include "bus/client/work_pool.hpp"
 #include "bus/config.hpp"
 #include "bus/mem/pool.hpp"
 #include "bus/queue/combiner.hpp"
@@ -59,11 +61,28 @@ class AgentCore {
   }
   // The session's work only; never blocks. Wakes the agent's thread when there is something to
   // handle.
-  void step_now();
+  void step_now() { step_now(true); }
   // When do_work must be called again although nothing arrives; negative: no such time.
   base::Nanos next_deadline();
   // True if something arrived that no step has seen yet; asked before sleeping.
   bool has_input();
+
+  // --- The pool, of subscriptions that asked for concurrency or batches. ---
+  // Who gives it threads; before the first of them.
+  void set_worker_host(WorkerHost& host) noexcept { worker_host_ = &host; }
+  // nullptr until one was opened.
+  WorkPool* work_pool() const noexcept { return work_pool_told_.read(); }
+  // One call of a handler, and what it brought about. By the worker of the place; false: there was
+  // none.
+  bool run_worker(std::size_t place);
+  // What may run is given to workers; wakes the agent's thread where that has to know.
+  void step_workers();
+  // Waits for what was begun, at most until `deadline`; nothing more is.
+  void drain_workers(base::Nanos deadline);
+  // Whether the calling thread is inside a handler of this agent.
+  bool is_inside_handler() const noexcept;
+  // A delivery waits for a buffer.
+  bool is_starved() const noexcept;
 
   // --- Waiting for news, in any thread, also inside a handler. ---
   using Key = base::EventCount::Key;
@@ -78,7 +97,7 @@ class AgentCore {
                                                         std::string_view topic,
                                                         const PublisherOptions& options);
   Result<std::shared_ptr<SubscriptionCore>> open_subscription(std::string_view pattern,
-                                                              Handler handler,
+                                                              Handlers handlers,
                                                               const SubscribeOptions& options,
                                                               const SubscriptionUse& use = {});
   // Of the library itself, on a reserved topic too.
@@ -93,7 +112,7 @@ class AgentCore {
                                                        const PublisherOptions& options,
                                                        base::Nanos deadline);
   Result<std::shared_ptr<SubscriptionCore>> add_subscription(std::string_view pattern,
-                                                             Handler handler,
+                                                             const Handlers& handlers,
                                                              const SubscribeOptions& options,
                                                              base::Nanos deadline,
                                                              const SubscriptionUse& use = {});
@@ -165,6 +184,7 @@ class AgentCore {
  private:
   // agent_core.cpp
   std::size_t step_inside(bool looks);
+  void step_now(bool wakes_for_workers);
   bool take_pool_miss() noexcept;
   // agent_registrations.cpp
   template <class Open>
@@ -173,11 +193,13 @@ class AgentCore {
   Result<SubscribeOptions> complete(std::string_view pattern,
                                     const SubscribeOptions& options) const;
   Status complete_group(std::string_view pattern, SubscribeOptions& options) const;
+  // agent_workers.cpp
+  bool open_desk(std::shared_ptr<SubscriptionCore> subscription);
   // agent_calls.cpp
   Failure refusal();
   // agent_requests.cpp
   bool serve_requests(bool has_news);
-  std::shared_ptr<SubscriptionCore> make_subscription(std::string_view pattern, Handler handler,
+  std::shared_ptr<SubscriptionCore> make_subscription(std::string_view pattern, Handlers handlers,
                                                       const SubscribeOptions& full,
                                                       const SubscriptionUse& use);
 
@@ -188,6 +210,9 @@ class AgentCore {
   std::unique_ptr<RequestMail> mail_;  // made inside the combiner
   base::Position<RequestMail*> mail_told_{nullptr};
   Executor executor_{parts_.clock};
+  std::mutex opening_pool_;  // off the message route
+  std::unique_ptr<WorkPool> work_pool_;
+  WorkerHost* worker_host_ = nullptr;
   Session session_;
   queue::Combiner combiner_;
   queue::Combiner maintenance_;  // of the pool: one thread at a time
@@ -197,7 +222,10 @@ class AgentCore {
   base::Doorbell doorbell_;
   std::uint64_t news_told_ = 0;     // inside the combiner
   std::uint64_t pushed_seen_ = 0;   // inside the combiner
+  std::uint64_t shared_seen_ = 0;   // inside the combiner
   base::Nanos deadline_seen_ = -1;  // inside the combiner: as the agent's thread read it
+  base::Position<WorkPool*> work_pool_told_{nullptr};
+  base::Position<base::Nanos> pool_deadline_seen_{-1};  // as the agent's thread read it
   base::Position<bool> closed_{false};
   base::Position<std::uint32_t> publisher_count_{0};  // written inside the combiner
   base::Position<std::uint32_t> misses_{0};

@@ -9,6 +9,7 @@
 #include "bus/base/runtime_paths.hpp"
 #include "bus/client/launch.hpp"
 #include "bus/mem/budget.hpp"
+#include "bus/placement.hpp"
 #include "bus/topic.hpp"
 #include "bus/wire/layout.hpp"
 
@@ -106,16 +107,33 @@ Status AgentHost::connect() {
   core_ = std::make_unique<AgentCore>(
       AgentCore::Parts{*network_, *pool_, config_, *stats_, clock_, seed, identity});
   if (!core_->doorbell().is_open()) return Failure{Error::descriptors, "eventfd"};
-  threads_ = std::make_unique<AgentThreads>(*core_, [this] {
-    if (config_.agent.start_node)
-      (void)start_node(config_, std::chrono::nanoseconds(config_.agent.connect_timeout));
-  });
+  threads_ = std::make_unique<AgentThreads>(
+      *core_,
+      [this] {
+        if (config_.agent.start_node)
+          (void)start_node(config_, std::chrono::nanoseconds(config_.agent.connect_timeout));
+      },
+      [this] { tend(); });
+  if (pin_wish(config_) == PinWish::automatic)
+    company_ = std::make_unique<Company>(paths_.counters, stats_->process());
   {
     const std::lock_guard lock(closing_);
     is_open_ = true;
   }
   if (!threads_->start(shared_from_this())) return Failure{Error::system, "pthread_create"};
   return core_->wait_connected(deadline);
+}
+
+// The threads that are ours, and the caller's if it said so.
+void AgentHost::tend() {
+  const pid_t runner = threads_->runner_id();
+  if (!company_ || runner == 0) return;
+  if (company_->count() == 0) {
+    company_->add(runner);
+    company_->add(place::find_thread(context_->io_thread_name()));
+    if (options_.moves_caller) company_->add(caller_);
+  }
+  company_->look(clock_.now());
 }
 
 void AgentHost::remove_counters() noexcept {
@@ -126,7 +144,7 @@ CloseReport AgentHost::close(base::Nanos patience) {
   if (threads_ == nullptr) return {};  // it never came so far
   // The lock, too, may be held by a thread that this process does not have.
   if (core_->is_forked()) return {};
-  const bool is_handler = core_->executor().is_inside();
+  const bool is_handler = core_->is_inside_handler();
   std::unique_lock lock(closing_, std::defer_lock);
   if (!is_handler) {
     lock.lock();
@@ -145,12 +163,15 @@ CloseReport AgentHost::close(base::Nanos patience) {
 CloseReport AgentHost::close_once(base::Nanos patience, bool is_handler) {
   CloseReport report;
   const base::Nanos deadline = base::moment_after(clock_.now(), patience);
+  if (!is_handler) core_->drain_workers(deadline);
   core_->end_requests();
   core_->mark_closed();
   core_->executor().stop();
+  if (WorkPool* const pool = core_->work_pool()) pool->stop();
   // Inside a handler: what was handed over is still sent, the threads end behind us.
   if (is_handler) report.unsent = core_->leave(deadline);
   threads_->stop();
+  company_.reset();
   if (!is_handler) report.unsent = core_->leave(deadline);
   report.unhandled = core_->unhandled_messages();
   core_->abandon();

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <unistd.h>
+
 #include <memory>
 #include <mutex>
 #include <string>
@@ -8,6 +10,7 @@
 #include "bus/base/runtime_paths.hpp"
 #include "bus/client/agent_core.hpp"
 #include "bus/client/agent_threads.hpp"
+#include "bus/client/company.hpp"
 #include "bus/config.hpp"
 #include "bus/link/local_network.hpp"
 #include "bus/link/zmq_link.hpp"
@@ -46,6 +49,7 @@ class AgentHost : public std::enable_shared_from_this<AgentHost> {
   Status connect();
   CloseReport close_once(base::Nanos patience, bool is_handler);
   void remove_counters() noexcept;
+  void tend();
 
   const Config config_;
   AgentOptions options_;
@@ -59,6 +63,8 @@ class AgentHost : public std::enable_shared_from_this<AgentHost> {
   std::unique_ptr<link::LocalNetwork> network_;
   std::unique_ptr<AgentCore> core_;
   std::unique_ptr<AgentThreads> threads_;
+  std::unique_ptr<Company> company_;  // nullptr: no thread is moved; the keeper's
+  const pid_t caller_ = ::gettid();   // who connects
   // Closers take turns; not on the message route.
   std::mutex closing_;
   bool is_open_ = false;  // under closing_

@@ -138,6 +138,12 @@ Result<SubscribeOptions> AgentCore::complete(std::string_view pattern,
       (full.latest_messages == 0 || full.latest_messages > full.queue_messages))
     return Failure{Error::bad_bound,
                    "latest_messages must be 1 to " + std::to_string(full.queue_messages)};
+  if (full.concurrency == 0 || full.concurrency > 256)
+    return Failure{Error::bad_bound, "concurrency must be 1 to 256"};
+  if (full.batch_max == 0 || full.batch_max > 4096)
+    return Failure{Error::bad_bound, "batch_max must be 1 to 4096"};
+  if (full.batch_wait.count() < 0 || full.batch_wait > std::chrono::seconds(1))
+    return Failure{Error::bad_bound, "batch_wait must be 0 to 1s"};
   if (full.stall_limit.count() < 100 || full.stall_limit > std::chrono::hours(1))
     return Failure{Error::bad_bound, "stall_limit must be 100ms to 1h"};
   if (full.queue_messages > (1u << 20))
@@ -149,7 +155,7 @@ Result<SubscribeOptions> AgentCore::complete(std::string_view pattern,
 }
 
 Result<std::shared_ptr<SubscriptionCore>> AgentCore::open_subscription(
-    std::string_view pattern, Handler handler, const SubscribeOptions& options,
+    std::string_view pattern, Handlers handlers, const SubscribeOptions& options,
     const SubscriptionUse& use) {
   if (is_closed()) return Error::closed;
   if (const TopicFault fault = check_pattern(pattern); fault != TopicFault::none)
@@ -159,17 +165,21 @@ Result<std::shared_ptr<SubscriptionCore>> AgentCore::open_subscription(
   Result<SubscribeOptions> full = complete(pattern, options);
   if (!full.ok()) return full.failure();
   const std::shared_ptr<SubscriptionCore> core =
-      make_subscription(pattern, std::move(handler), full.value(), use);
+      make_subscription(pattern, std::move(handlers), full.value(), use);
   if (!core)
     return Failure{
         Error::subscriptions_limit,
         "agent.subscriptions_max is " + std::to_string(parts_.config.agent.subscriptions_max)};
+  if (core->is_shared() && !open_desk(core)) {
+    remove_subscription(*core);
+    return Failure{Error::system, "no thread for the handlers of " + core->pattern};
+  }
   return core;
 }
 
 // nullptr where there is no place for it.
 std::shared_ptr<SubscriptionCore> AgentCore::make_subscription(std::string_view pattern,
-                                                               Handler handler,
+                                                               Handlers handlers,
                                                                const SubscribeOptions& full,
                                                                const SubscriptionUse& use) {
   std::shared_ptr<SubscriptionCore> core;
@@ -179,7 +189,7 @@ std::shared_ptr<SubscriptionCore> AgentCore::make_subscription(std::string_view 
     StatsRow* row = parts_.stats.add_row(RowKind::subscription, ids, pattern);
     if (row == nullptr) return;
     // Shared: the public handle and the session both hold it.
-    core = std::make_shared<SubscriptionCore>(std::string(pattern), full, std::move(handler),
+    core = std::make_shared<SubscriptionCore>(std::string(pattern), full, std::move(handlers),
                                               parts_.clock, parts_.pool, wire::VerifyLimits{}, row);
     core->is_for_desk = use.is_for_desk;
     core->asks_last_value = use.asked_key.has_value();
@@ -187,18 +197,19 @@ std::shared_ptr<SubscriptionCore> AgentCore::make_subscription(std::string_view 
     // Shared with the leases, which may outlive it.
     if (core->options.ack == AckMode::manual)
       core->lease_desk = std::make_shared<LeaseDesk>(
-          *this, use.leases, core, std::chrono::nanoseconds(core->options.ack_timeout).count());
+          *this, use.leases, core, std::chrono::nanoseconds(core->options.ack_timeout).count(),
+          core->is_shared());
     session.add_subscription(core);
   });
   return core;
 }
 
 Result<std::shared_ptr<SubscriptionCore>> AgentCore::add_subscription(
-    std::string_view pattern, Handler handler, const SubscribeOptions& options,
+    std::string_view pattern, const Handlers& handlers, const SubscribeOptions& options,
     base::Nanos deadline, const SubscriptionUse& use) {
   // A place that was given up is free when the node has said so.
   auto opened =
-      open_in_place([&] { return open_subscription(pattern, handler, options, use); },
+      open_in_place([&] { return open_subscription(pattern, handlers, options, use); },
                     Error::subscriptions_limit, &Session::has_departing_subscription, deadline);
   if (!opened.ok()) return opened;
   const std::shared_ptr<SubscriptionCore>& core = opened.value();
@@ -226,9 +237,12 @@ void AgentCore::remove_subscription(SubscriptionCore& subscription) {
   // A handler of it that runs on another thread is waited for, so that what it handled is told
   // before the end is.
   while (executor_.running() == &subscription && !executor_.is_inside()) std::this_thread::yield();
+  if (WorkPool* const pool = subscription.is_shared() ? work_pool() : nullptr)
+    pool->end(subscription);
   // Nobody else consumes it now: it is polled by the caller, or its handler is the caller.
   const bool is_handler = executor_.is_inside() && executor_.running() == &subscription;
-  if (subscription.queue || is_handler) subscription.note_handled();
+  if (subscription.is_polled() || (is_handler && !subscription.is_shared()))
+    subscription.note_handled();
   if (!is_closed() || session_.state.read() != SessionState::closed)
     inside([&](Session& session) {
       session.remove_subscription(subscription);

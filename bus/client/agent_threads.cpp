@@ -1,6 +1,7 @@
 #include "bus/client/agent_threads.hpp"
 
 #include <poll.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <utility>
@@ -31,8 +32,15 @@ struct AgentThreads::RunnerTask {
   std::shared_ptr<void> keep_alive;
 };
 
-AgentThreads::AgentThreads(AgentCore& core, std::function<void()> launch)
-    : core_(core), launch_(std::move(launch)) {}
+AgentThreads::AgentThreads(AgentCore& core, std::function<void()> launch,
+                           std::function<void()> tend)
+    : core_(core),
+      launch_(std::move(launch)),
+      tend_(std::move(tend)),
+      workers_(core),
+      idle_(waiting_budget(core.config())) {
+  core_.set_worker_host(workers_);
+}
 
 AgentThreads::~AgentThreads() {
   stop();
@@ -42,6 +50,9 @@ AgentThreads::~AgentThreads() {
 
 bool AgentThreads::start(std::shared_ptr<void> keep_alive) {
   beat();
+  core_.stats().process().set(ProcessCounter::waiting,
+                              base::waiting_number(core_.config().place.waiting));
+  workers_.bind(keep_alive);
   auto task = std::make_unique<RunnerTask>(RunnerTask{this, std::move(keep_alive)});
   has_runner_ = base::start_quiet_thread(runner_, run_thread, task.get(), "abz-agent");
   if (has_runner_) (void)task.release();
@@ -59,7 +70,9 @@ void AgentThreads::stop() {
   core_.keeper_events().notify_all();
   if (has_keeper_) pthread_join(keeper_, nullptr);
   has_keeper_ = false;
-  if (!has_runner_ || is_runner()) return;
+  const bool is_handler = core_.is_inside_handler();
+  workers_.stop(!is_handler);
+  if (!has_runner_ || is_handler || is_runner()) return;
   pthread_join(runner_, nullptr);
   has_runner_ = false;
 }
@@ -76,13 +89,24 @@ void* AgentThreads::keep_thread(void* self) {
 }
 
 void AgentThreads::run() {
+  runner_id_.publish(::gettid());
   // A handler that forked returns in the child too: there this is the only thread.
   while (!stopping_.read() && !core_.is_forked()) {
     cycles_.publish(cycles_.hint() + 1);
     if (core_.do_work(readable_) > 0) continue;
     if (core_.session().wants_launch.read() && launch_) launch_();
-    sleep();
+    if (!look_around()) sleep();
   }
+}
+
+// Whether something came while the budget of this profile lasted.
+bool AgentThreads::look_around() {
+  const bool has_found =
+      idle_.find(core_.clock(), [&] { return core_.has_input() || core_.do_work(readable_) > 0; });
+  if (idle_.spent() > 0)
+    core_.stats().process().add_shared(ProcessCounter::waiting_ns,
+                                       static_cast<std::uint64_t>(idle_.spent()));
+  return has_found || stopping_.read();
 }
 
 // Sleeps until the link, the door or another thread has something, or a deadline comes.
@@ -96,7 +120,7 @@ void AgentThreads::sleep() {
   }
   const base::Nanos deadline = core_.next_deadline();
   base::Nanos span = deadline < 0 ? sleep_max : deadline - core_.clock().now();
-  if (core_.executor().is_starved()) span = std::min(span, base::millisecond);
+  if (core_.is_starved()) span = std::min(span, base::millisecond);
   pollfd descriptors[3] = {{bell.fd(), POLLIN, 0},
                            {core_.session().link_descriptor.read(), POLLIN, 0},
                            {core_.session().door_descriptor.read(), POLLIN, 0}};
@@ -119,6 +143,7 @@ void AgentThreads::keep() {
     if (now >= beat_at) {
       beat();
       core_.maintain_pool();
+      if (tend_) tend_();
       beat_at = now + beat_interval;
     }
     // A runner that did not come around since the last look is inside a long handler.
@@ -131,6 +156,7 @@ void AgentThreads::keep() {
       if (!core_.has_input()) ::poll(descriptors, 2, 2);
       if (descriptors[1].revents != 0) core_.note_door();
       core_.step_now();
+      core_.step_workers();
       continue;
     }
     const base::EventCount::Key key = core_.keeper_events().prepare();

@@ -13,7 +13,17 @@ constexpr std::size_t bytes_per_run = 64 * base::kib;
 
 }  // namespace
 
-std::size_t Executor::run(std::size_t deliveries_max) {
+std::size_t Executor::run_serial(WorkPool& pool) {
+  Work* const work = pool.begin_serial();
+  if (work == nullptr) return 0;
+  running_.publish_fenced(&work->desk->core());
+  pool.call(*work);
+  running_.publish_fenced(nullptr);
+  pool.finish_serial(*work);
+  return 1;
+}
+
+std::size_t Executor::run(std::size_t deliveries_max, WorkPool* pool) {
   if (!role_.try_enter()) return 0;
   runner_.publish(std::hash<std::thread::id>{}(std::this_thread::get_id()));
   std::size_t done = 0;
@@ -45,6 +55,7 @@ std::size_t Executor::run(std::size_t deliveries_max) {
     ++done;
     bytes_done += bytes;
   }
+  if (pool != nullptr && pool->has_serial() && !stopped_.read_fenced()) done += run_serial(*pool);
   was_cut_short_.publish(done == deliveries_max || bytes_done >= bytes_per_run);
   runner_.publish(0);
   role_.leave();

@@ -7,6 +7,7 @@
 #include "bus/base/position.hpp"
 #include "bus/client/lane_queues.hpp"
 #include "bus/client/subscription_core.hpp"
+#include "bus/client/work_pool.hpp"
 #include "bus/queue/combiner.hpp"
 
 namespace abuzz::client {
@@ -25,7 +26,8 @@ class Executor {
   void stop() noexcept { stopped_.publish_fenced(true); }
   // Handles at most `deliveries_max` batches, and no more once they were long; returns how many. 0
   // also when another thread is inside.
-  std::size_t run(std::size_t deliveries_max);
+  // Also one call of those that are the runner's in `pool`, if there is one.
+  std::size_t run(std::size_t deliveries_max, WorkPool* pool = nullptr);
   // The last run handled as much as it may: more may wait.
   bool was_cut_short() const noexcept { return was_cut_short_.hint(); }
   // Whether the calling thread is inside a handler of this agent.
@@ -46,6 +48,8 @@ class Executor {
   const SubscriptionCore* running() const noexcept { return running_.read_fenced(); }
 
  private:
+  std::size_t run_serial(WorkPool& pool);
+
   base::Clock& clock_;
   queue::Combiner role_;
   LaneQueues queue_;

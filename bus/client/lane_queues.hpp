@@ -50,8 +50,9 @@ class LaneQueues {
 
   // --- The consumer. ---
   // The delivery that is to be begun next, or nullptr: it is the head of its lane until take() says
-  // that it was begun (and moved from).
-  Delivery* next(base::Clock& clock) noexcept {
+  // that it was begun (and moved from). Of the lanes in `allowed` only.
+  Delivery* next(base::Clock& clock,
+                 delivery::LaneTurn::Waiting allowed = delivery::LaneTurn::all) noexcept {
     delivery::LaneTurn::Waiting waiting = 0;
     for (std::size_t lane = 0; lane < wire::data_lanes; ++lane) {
       DeliveryQueue* queue = queues_[lane].read();
@@ -60,6 +61,7 @@ class LaneQueues {
       if (head.subscription != nullptr || queue->pop(&head, 1) == 1)
         waiting |= delivery::LaneTurn::bit(lane);
     }
+    waiting &= allowed;
     if (waiting == 0) return nullptr;
     chosen_ = turn_.next(waiting, delivery::LaneTurn::is_contested(waiting) ? clock.now() : 0);
     return &heads_[chosen_];

@@ -7,11 +7,13 @@
 namespace abuzz::client {
 
 LeaseDesk::LeaseDesk(AgentCore& agent, std::weak_ptr<AgentCore> owner,
-                     std::weak_ptr<SubscriptionCore> subscription, base::Nanos timeout)
+                     std::weak_ptr<SubscriptionCore> subscription, base::Nanos timeout,
+                     bool is_shared)
     : agent_(agent),
       owner_(std::move(owner)),
       subscription_(std::move(subscription)),
-      timeout_(timeout) {}
+      timeout_(timeout),
+      is_shared_(is_shared) {}
 
 base::Nanos LeaseDesk::deadline() const noexcept {
   return base::moment_after(agent_.clock().now(), timeout_);
@@ -23,7 +25,9 @@ bool LeaseDesk::is_same(const Place& left, const Place& right) noexcept {
 }
 
 // The lease of a message in its handler, who may have extended it.
+// Where there are several handlers, each with one in hand, the node alone knows.
 bool LeaseDesk::has_lapsed(const Place& place) const noexcept {
+  if (is_shared_) return false;
   const base::Nanos deadline = is_same(place, extended_) ? extended_.deadline : place.deadline;
   return agent_.clock().now() >= deadline;
 }
@@ -31,6 +35,7 @@ bool LeaseDesk::has_lapsed(const Place& place) const noexcept {
 // HOT: consumer, once a message.
 LeaseStatus LeaseDesk::ack(const Place& place) {
   if (has_lapsed(place)) return LeaseStatus::not_leased;
+  if (is_shared_) return tell(agent_, place, wire::LeaseWord::ack, 0, 1);
   const bool follows = count_ > 0 && place.delivery == first_.delivery + count_ &&
                        place.lane == first_.lane && place.generation == first_.generation;
   if (!follows) {
@@ -49,7 +54,7 @@ void LeaseDesk::flush() {
 LeaseStatus LeaseDesk::say(const Place& place, wire::LeaseWord word, std::uint32_t delay_ms) {
   if (has_lapsed(place)) return LeaseStatus::not_leased;
   const LeaseStatus status = tell(agent_, place, word, delay_ms, 1);
-  if (status == LeaseStatus::told && word == wire::LeaseWord::in_progress) {
+  if (!is_shared_ && status == LeaseStatus::told && word == wire::LeaseWord::in_progress) {
     extended_ = place;
     extended_.deadline = deadline();
   }

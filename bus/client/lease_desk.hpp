@@ -16,13 +16,14 @@ class SubscriptionCore;
 // Where words about the leased messages of one subscription are said: inside its handler, where
 // acknowledgements of messages in a row become one word, and later through a LeaseHandle.
 //
-// Threads: ack and flush by the consumer (inside a handler, or between two); say by any.
+// Threads: ack and flush by the consumer (inside a handler, or between two), or by any where
+// handlers run beside each other: then each acknowledgement is a word; say by any.
 // Ownership: shared by the subscription and its leases. `agent` and `core` outlive every handler;
 // leases that outlive the agent find that it is gone.
 class LeaseDesk : public std::enable_shared_from_this<LeaseDesk> {
  public:
   LeaseDesk(AgentCore& agent, std::weak_ptr<AgentCore> owner,
-            std::weak_ptr<SubscriptionCore> subscription, base::Nanos timeout);
+            std::weak_ptr<SubscriptionCore> subscription, base::Nanos timeout, bool is_shared);
 
   using Place = MessageView::LeasePlace;
   LeaseStatus ack(const Place& place);
@@ -46,6 +47,7 @@ class LeaseDesk : public std::enable_shared_from_this<LeaseDesk> {
   const std::weak_ptr<AgentCore> owner_;
   const std::weak_ptr<SubscriptionCore> subscription_;
   const base::Nanos timeout_;
+  const bool is_shared_;  // there may be several consumers
   // Consumer: acknowledged in a row, not told yet; and the lease that was extended last.
   Place first_;
   std::uint32_t count_ = 0;

@@ -122,7 +122,7 @@ void Session::add_subscription(std::shared_ptr<SubscriptionCore> subscription) {
   subscription->handle = static_cast<std::uint32_t>(index + 1);
   subscription->serial = ++last_subscription_serial_;
   subscription->generation = 1;
-  if (subscription->handler) {
+  if (subscription->handler && !subscription->is_shared()) {
     subscription->verdicts = &executor_verdicts_;
   } else {
     subscription->lend_verdicts(verdicts_);

@@ -114,6 +114,8 @@ class Session final : private wire::ControlSink {
   std::uint64_t unaccepted_messages() const noexcept;
   // Received for subscriptions that are still there, neither handled nor polled.
   std::uint64_t unhandled_messages() const noexcept;
+  // Deliveries for subscriptions whose handlers run on a pool, in all.
+  std::uint64_t shared_pushed() const noexcept { return shared_pushed_; }
   template <class Visit>
   void for_each_stream(Visit&& visit) {
     for (auto& stream : streams_)
@@ -284,8 +286,9 @@ class Session final : private wire::ControlSink {
     LaneQueues::Counts pushed;
   };
   std::vector<Departed> departed_;
+  std::uint64_t shared_pushed_ = 0;
   std::uint64_t last_subscription_serial_ = 0;
-  // Shared with subscriptions that are polled, each by a thread of its own: they may live longer.
+  // Shared with subscriptions whose consumer is a thread of its own: they may live longer.
   const std::shared_ptr<VerdictIntake> verdicts_ =
       std::make_shared<VerdictIntake>(1 + std::size_t{2} * parts_.config.agent.subscriptions_max);
   VerdictIntake::Producer executor_verdicts_{verdicts_->producer()};

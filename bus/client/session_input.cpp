@@ -120,7 +120,8 @@ bool Session::take_delivery(const wire::FrameView& view, const wire::Record& rec
     }
     LaneQueues& queue = subscription->queue ? *subscription->queue : parts_.executor.queue();
     queue.push(std::move(delivery));
-    if (subscription->queue) changed();
+    if (subscription->is_polled()) changed();
+    if (subscription->is_shared()) ++shared_pushed_;
   }
   return true;
 }

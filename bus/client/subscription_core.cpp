@@ -29,16 +29,17 @@ constexpr std::size_t streams_max = 8192;
 }  // namespace
 
 SubscriptionCore::SubscriptionCore(std::string given_pattern, const SubscribeOptions& given_options,
-                                   Handler given_handler, base::Clock& clock, mem::Pool& pool,
+                                   Handlers given, base::Clock& clock, mem::Pool& pool,
                                    const wire::VerifyLimits& limits, StatsRow* row)
     : pattern(std::move(given_pattern)),
       options(given_options),
-      handler(std::move(given_handler)),
+      handler(std::move(given.one)),
+      batch_handler(std::move(given.many)),
       clock_(clock),
       pool_(pool),
       limits_(limits),
       row_(row) {
-  if (!handler) queue = std::make_unique<LaneQueues>();
+  if (is_polled() || is_shared()) queue = std::make_unique<LaneQueues>();
 }
 
 SubscriptionCore::StreamMemory& SubscriptionCore::remember(const wire::Envelope& envelope) {
@@ -79,7 +80,11 @@ bool SubscriptionCore::is_of_earlier() const noexcept {
 }
 
 void SubscriptionCore::consume(std::uint64_t messages, std::uint64_t bytes) noexcept {
-  if (!is_of_earlier()) give_back(messages, bytes);
+  if (is_shared()) {
+    charge_ = bytes;  // given back when it is handled
+  } else if (!is_of_earlier()) {
+    give_back(messages, bytes);
+  }
 }
 
 void SubscriptionCore::give_back(std::uint64_t messages, std::uint64_t bytes) noexcept {
@@ -106,6 +111,7 @@ bool SubscriptionCore::begin(Delivery& delivery) {
 
 bool SubscriptionCore::open(Delivery& delivery) {
   next_ = end_ = 0;
+  charge_ = 0;
   // It may have to be refused, and that must be told before the next Settle.
   if (verdicts != nullptr && !verdicts->has_room()) return false;
   ++deliveries_;
@@ -113,6 +119,7 @@ bool SubscriptionCore::open(Delivery& delivery) {
   if (delivery.aborts) {
     end_train(delivery);
     delivery = {};
+    current_ = {};
     return true;
   }
   wire::BatchHead head;
@@ -279,13 +286,13 @@ void SubscriptionCore::refuse(std::uint64_t first_delivery, std::uint32_t count,
   tell(static_cast<std::uint16_t>(reason), first_delivery, count);
 }
 
-void SubscriptionCore::tell(std::uint16_t reason, std::uint64_t first_delivery,
-                            std::uint64_t count) {
+void SubscriptionCore::tell(const Delivery& facts, std::uint16_t reason,
+                            std::uint64_t first_delivery, std::uint64_t count) {
   if (count == 0 || verdicts == nullptr) return;
-  Refusal refusal{serial, current_.generation, {}};
+  Refusal refusal{serial, facts.generation, {}};
   refusal.verdict.subscription = handle;
   refusal.verdict.reason = reason;
-  refusal.verdict.lane = current_.lane;
+  refusal.verdict.lane = facts.lane;
   refusal.verdict.first_delivery = first_delivery;
   refusal.verdict.count = count;
   (void)verdicts->try_push(std::move(refusal));
@@ -301,33 +308,50 @@ bool SubscriptionCore::refuse_rest() {
   return true;
 }
 
-std::size_t SubscriptionCore::handle_some(const Handler& given, std::size_t max) {
-  if (is_expired() && refuse_rest()) return 0;
-  std::size_t handled = 0;
-  const wire::Envelope& envelope = view_.envelope();
+// What all messages of a delivery have in common.
+MessageView::Fields SubscriptionCore::fields_of(const Delivery& facts, const wire::BatchView& view,
+                                                const mem::Buffer& whole) const noexcept {
+  const wire::Envelope& envelope = view.envelope();
   MessageView::Fields fields;
-  fields.topic = view_.topic();
+  fields.topic = view.topic();
   fields.agent_id = envelope.agent_id;
   fields.publisher_id = envelope.publisher_id;
   fields.lane = envelope.lane;
   fields.send_time_ns = envelope.send_time_ns;
-  fields.is_retained = current_.is_retained;
-  fields.buffer = whole_ ? &whole_ : &view_.buffer();
-  fields.attempt = current_.attempt;
-  fields.may_repeat = current_.may_repeat;
+  fields.is_retained = facts.is_retained;
+  fields.buffer = whole ? &whole : &view.buffer();
+  fields.attempt = facts.attempt;
+  fields.may_repeat = facts.may_repeat;
   if (lease_desk)
     fields.place = {lease_desk.get(), 0,
-                    base::moment_after(current_.received_at, lease_desk->timeout()),
-                    current_.generation, current_.lane};
+                    base::moment_after(facts.received_at, lease_desk->timeout()), facts.generation,
+                    facts.lane};
+  return fields;
+}
+
+namespace {
+
+// And what each has of its own.
+inline void fill_in(MessageView::Fields& fields, const Delivery& facts, const wire::BatchView& view,
+                    const mem::Buffer& whole, std::uint32_t index) noexcept {
+  const wire::MessageEntry entry = view.entry(index);
+  fields.payload = whole ? std::span<const std::byte>(whole.span()) : view.payload(index);
+  fields.sequence = view.envelope().first_seq + index;
+  fields.key = entry.key;
+  fields.correlation = entry.correlation;
+  fields.kind = static_cast<MessageKind>(entry.flags >> wire::message_kind_shift);
+  fields.place.delivery = facts.first_delivery + (whole ? 0 : index - facts.first);
+}
+
+}  // namespace
+
+std::size_t SubscriptionCore::handle_some(const Handler& given, std::size_t max) {
+  if (is_expired() && refuse_rest()) return 0;
+  std::size_t handled = 0;
+  MessageView::Fields fields = fields_of(current_, view_, whole_);
   // HOT: executor or polling thread
   while (next_ < end_ && handled < max && !is_closing.hint()) {
-    const wire::MessageEntry entry = view_.entry(next_);
-    fields.payload = whole_ ? std::span<const std::byte>(whole_.span()) : view_.payload(next_);
-    fields.sequence = envelope.first_seq + next_;
-    fields.key = entry.key;
-    fields.correlation = entry.correlation;
-    fields.kind = static_cast<MessageKind>(entry.flags >> wire::message_kind_shift);
-    fields.place.delivery = current_.first_delivery + (whole_ ? 0 : next_ - current_.first);
+    fill_in(fields, current_, view_, whole_, next_);
     ++next_;
     ++handled;
     given(MessageView(fields));
@@ -345,18 +369,22 @@ std::size_t SubscriptionCore::handle_some(const Handler& given, std::size_t max)
 void SubscriptionCore::note_handled() noexcept {
   if (current_.count == 0) return;
   const std::uint32_t handled = whole_ ? next_ : next_ - current_.first;
-  if (handled > 0) set_done(current_.lane, current_.first_delivery + handled - 1);
+  if (handled > 0 && !is_of_earlier())
+    set_done(current_.lane, current_.first_delivery + handled - 1);
 }
 
 void SubscriptionCore::finish() noexcept {
-  if (is_of_earlier()) row_->add(SubscriptionCounter::done_before, current_.count);
-  if (current_.count > 0) set_done(current_.lane, current_.first_delivery + current_.count - 1);
+  if (is_shared()) return;  // others settle it
+  if (is_of_earlier()) {
+    row_->add(SubscriptionCounter::done_before, current_.count);
+  } else if (current_.count > 0) {
+    set_done(current_.lane, current_.first_delivery + current_.count - 1);
+  }
   leave_batch();
 }
 
 // The counter first: it is never behind what the node is told. It is of all lanes.
 void SubscriptionCore::set_done(Lane lane, std::uint64_t number) noexcept {
-  if (is_of_earlier()) return;
   auto& done = done_no[wire::lane_index(lane)];
   row_->add(SubscriptionCounter::done_no, number - done.hint());
   done.publish(number);
@@ -373,6 +401,48 @@ void SubscriptionCore::abandon() {
   if (!has_messages()) return;
   note_handled();
   leave_batch();
+}
+
+SubscriptionCore::Begun SubscriptionCore::take_begun() noexcept {
+  Begun begun;
+  if (current_.count > 0) {
+    begun = {std::move(current_), std::move(view_), std::move(whole_), next_, end_, charge_};
+  }
+  leave_batch();
+  return begun;
+}
+
+void SubscriptionCore::settle_some(const Begun& begun, std::uint32_t handled) noexcept {
+  const std::uint32_t passed = begun.whole ? 0 : begun.next - begun.facts.first;
+  if (passed + handled == 0 || begun.facts.generation != counted_generation.hint()) return;
+  set_done(begun.facts.lane, begun.facts.first_delivery + passed + handled - 1);
+}
+
+void SubscriptionCore::settle_all(const Begun& begun, std::uint32_t handled) noexcept {
+  row_->add(SubscriptionCounter::finished, handled);
+  if (begun.facts.generation != counted_generation.hint()) {
+    row_->add(SubscriptionCounter::done_before, begun.facts.count);
+    return;
+  }
+  give_back(begun.facts.count, begun.charge);
+  set_done(begun.facts.lane, begun.facts.first_delivery + begun.facts.count - 1);
+}
+
+bool SubscriptionCore::refuse_from(const Begun& begun, std::uint32_t from) {
+  if (verdicts != nullptr && !verdicts->has_room()) return false;
+  const std::uint32_t count = begun.end - from;
+  const std::uint32_t passed = begun.whole ? 0 : from - begun.facts.first;
+  row_->add(SubscriptionCounter::dropped_expired, count);
+  row_->add(SubscriptionCounter::refused, count);
+  tell(begun.facts, static_cast<std::uint16_t>(Error::expired), begun.facts.first_delivery + passed,
+       count);
+  return true;
+}
+
+MessageView SubscriptionCore::view_of(const Begun& begun, std::uint32_t index) const noexcept {
+  MessageView::Fields fields = fields_of(begun.facts, begun.view, begun.whole);
+  fill_in(fields, begun.facts, begun.view, begun.whole, index);
+  return MessageView(fields);
 }
 
 SubscriptionReport SubscriptionCore::report() const noexcept {

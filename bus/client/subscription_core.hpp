@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <type_traits>
 #include <unordered_map>
 #include <utility>
 
@@ -41,6 +42,19 @@ struct Refusal {
 };
 using VerdictIntake = queue::Intake<Refusal, 64>;
 
+// What a subscription calls: one of them, or neither where it is polled.
+struct Handlers {
+  Handlers() = default;
+  template <class Given>
+  requires std::is_constructible_v<Handler, Given> Handlers(Given&& given)
+      : one(std::forward<Given>(given)) {}
+  template <class Given>
+  requires std::is_constructible_v<BatchHandler, Given> Handlers(Given&& given)
+      : many(std::forward<Given>(given)) {}
+  Handler one;
+  BatchHandler many;
+};
+
 // What the library itself makes a subscription for, beside what users subscribe.
 struct SubscriptionUse {
   bool is_for_desk = false;                  // replies to requests
@@ -55,7 +69,7 @@ struct SubscriptionUse {
 // Threads: members are grouped by who writes them. One consumer at a time.
 class SubscriptionCore {
  public:
-  SubscriptionCore(std::string pattern, const SubscribeOptions& options, Handler handler,
+  SubscriptionCore(std::string pattern, const SubscribeOptions& options, Handlers handlers,
                    base::Clock& clock, mem::Pool& pool, const wire::VerifyLimits& limits,
                    StatsRow* row);
 
@@ -75,11 +89,41 @@ class SubscriptionCore {
   // that ends the subscription.
   void note_handled() noexcept;
 
+  // --- Consumer, where several handlers may run at once (is_shared): whoever begins a delivery
+  // takes it over, has its messages handled in any order, and settles it. ---
+  struct Begun {
+    Delivery facts;  // without the slice
+    wire::BatchView view;
+    mem::Buffer whole;  // a reassembled payload
+    std::uint32_t next = 0, end = 0;
+    std::uint64_t charge = 0;  // of the window, given back at the end
+    bool is_expired(base::Nanos now) const noexcept {
+      return facts.expires_at != 0 && now >= facts.expires_at;
+    }
+  };
+  // What begin() left; call it after each. Empty (count 0) where nothing is to be settled.
+  Begun take_begun() noexcept;
+  // Of the messages from `next`, the first `handled` are over; the others are in hand.
+  void settle_some(const Begun& begun, std::uint32_t handled) noexcept;
+  // All are over, the last in turn of its lane; `handled` of them were given to handlers.
+  void settle_all(const Begun& begun, std::uint32_t handled) noexcept;
+  // Messages from index `from` on are refused: their time was over. False where that cannot be told
+  // now.
+  bool refuse_from(const Begun& begun, std::uint32_t from);
+  // What a handler is given of message `index`; valid as long as `begun` stands where it is.
+  MessageView view_of(const Begun& begun, std::uint32_t index) const noexcept;
+
   // Constant after construction
   const std::string pattern;
   const SubscribeOptions options;
-  const Handler handler;                  // empty: polled
-  std::unique_ptr<LaneQueues> queue;      // of a polled one
+  const Handler handler;
+  const BatchHandler batch_handler;
+  bool is_polled() const noexcept { return !handler && !batch_handler; }
+  // Its deliveries go through a WorkDesk: there may be several handlers, or one for many messages.
+  bool is_shared() const noexcept {
+    return batch_handler != nullptr || (handler && options.concurrency > 1);
+  }
+  std::unique_ptr<LaneQueues> queue;      // of one that is polled or shared
   std::shared_ptr<LeaseDesk> lease_desk;  // shared with leases; nullptr: nothing is leased
   bool is_member() const noexcept { return !options.group.empty(); }
 
@@ -125,7 +169,7 @@ class SubscriptionCore {
   std::array<base::Position<std::uint64_t>, wire::data_lanes> begun_no;
   base::Position<std::uint64_t> consumed_messages{0}, consumed_bytes{0};
   // Where refused deliveries are told; set by the session before the first delivery. That of one
-  // that is polled is its own.
+  // that is polled, or shared, is its own.
   VerdictIntake::Producer* verdicts = nullptr;
   void lend_verdicts(std::shared_ptr<VerdictIntake> intake) {
     lent_ = std::move(intake);
@@ -174,6 +218,8 @@ class SubscriptionCore {
   void drop_train(StreamMemory& stream);
   // What is begun was sent by an earlier node, or to an earlier registration.
   bool is_of_earlier() const noexcept;
+  MessageView::Fields fields_of(const Delivery& facts, const wire::BatchView& view,
+                                const mem::Buffer& whole) const noexcept;
   void consume(std::uint64_t messages, std::uint64_t bytes) noexcept;
   void give_back(std::uint64_t messages, std::uint64_t bytes) noexcept;
   void finish() noexcept;
@@ -184,7 +230,11 @@ class SubscriptionCore {
   void refuse(std::uint64_t first_delivery, std::uint32_t count, Error reason);
   bool refuse_rest();
   void pass_over(const StreamMemory& stream, std::uint64_t first_seq, std::uint32_t count);
-  void tell(std::uint16_t reason, std::uint64_t first_delivery, std::uint64_t count);
+  void tell(std::uint16_t reason, std::uint64_t first_delivery, std::uint64_t count) {
+    tell(current_, reason, first_delivery, count);
+  }
+  void tell(const Delivery& facts, std::uint16_t reason, std::uint64_t first_delivery,
+            std::uint64_t count);
 
   base::Clock& clock_;
   mem::Pool& pool_;
@@ -195,9 +245,10 @@ class SubscriptionCore {
   wire::BatchView view_;
   mem::Buffer whole_;  // a reassembled payload
   std::uint32_t next_ = 0, end_ = 0;
+  std::uint64_t charge_ = 0;        // of a shared one: of what was begun
   std::uint32_t train_misses_ = 0;  // in a row
   std::uint64_t deliveries_ = 0;    // begun; for forgetting streams
-  // With a handler: nothing.
+  // Of one that is polled or shared.
   std::shared_ptr<VerdictIntake> lent_;
   VerdictIntake::Producer own_verdicts_;
 };

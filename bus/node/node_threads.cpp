@@ -7,11 +7,13 @@
 #include <cerrno>
 #include <utility>
 
+#include "bus/base/idle_strategy.hpp"
 #include "bus/base/quiet_thread.hpp"
 #include "bus/base/units.hpp"
 #include "bus/link/unix_door.hpp"
 #include "bus/mem/budget.hpp"
 #include "bus/node/descriptors.hpp"
+#include "bus/place/affinity.hpp"
 #include "bus/wire/layout.hpp"
 
 namespace abuzz::node {
@@ -90,6 +92,13 @@ Status NodeThreads::open(bool managed, LogSink&& log) {
   std::vector<NodeCore::Parts::Place> places;
   for (const auto& worker : workers_)
     places.push_back({worker->hub.get(), places_->cache_of_shard(worker->index)});
+  stats.value()->process().set(ProcessCounter::waiting,
+                               base::waiting_number(config_.place.waiting));
+  std::vector<std::string> movable;
+  if (workers_.size() == 1)
+    movable = {"abz-shard-0", workers_.front()->context->io_thread_name()};
+  meeting_ =
+      std::make_unique<Meeting>(config_, stats.value()->process(), std::move(movable), log);
   core_ = std::make_unique<NodeCore>(
       NodeCore::Parts{config_, directory_.identity(), *door_, std::move(places), *pool_, host_,
                       std::move(stats).value(), managed, std::move(log), directory_.take_owed(),
@@ -213,6 +222,7 @@ void NodeThreads::run_door() {
     hear_wishes(now);
     std::size_t done = reception.do_work(now);
     core_->tend(now);
+    meeting_->look(now);
     for (const auto& worker : workers_) {
       const std::uint64_t posted = reception.orders_posted(worker->index);
       if (posted != worker->orders_rung) worker->bell.ring();
@@ -270,6 +280,8 @@ void NodeThreads::run_shard(Worker& worker) {
   Shard& shard = core_->shard(worker.index);
   base::Nanos awake_since = clock_.now();
   base::Nanos show_at = awake_since + busy_interval;
+  base::IdleStrategy idle(base::idle_budget(
+      config_.place.waiting, static_cast<std::uint32_t>(place::read_affinity().size())));
   for (;;) {
     const base::Nanos now = clock_.now();
     const std::size_t done = shard.do_work(now, clock_.wall_now());
@@ -281,12 +293,23 @@ void NodeThreads::run_shard(Worker& worker) {
       if (core_->has_new_misses()) door_bell_.ring();
     }
     if (done > 0) continue;
+    // More frames than it holds wait for its turn, of which the bell tells.
+    const bool is_full = shard.is_full();
+    const auto has_work = [&] {
+      return !shard.may_sleep() || (!is_full && worker.hub->has_input()) || shards_end_.read();
+    };
+    const bool has_found = idle.find(clock_, has_work);
+    if (idle.spent() > 0)
+      core_->stats().process().add_shared(ProcessCounter::waiting_ns,
+                                          static_cast<std::uint64_t>(idle.spent()));
+    if (has_found) {
+      shard.note_input();
+      continue;
+    }
     worker.bell.arm();
     // Orders and calls that come from now on ring; those that came before, and frames, are seen
     // here. A hub's descriptor is edge-triggered: it must be asked itself.
-    // More frames than it holds wait for its turn, of which the bell tells.
-    const bool is_full = shard.is_full();
-    if (shard.may_sleep() && (is_full || !worker.hub->has_input()) && !shards_end_.read()) {
+    if (!has_work()) {
       note_busy(worker, awake_since, clock_.now());
       core_->stats().process().add_shared(ProcessCounter::wakeups);
       if (worker.row != nullptr) worker.row->add(ThreadCounter::wakeups);

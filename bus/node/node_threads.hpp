@@ -20,6 +20,7 @@
 #include "bus/link/zmq_link.hpp"
 #include "bus/mem/pool.hpp"
 #include "bus/node/host.hpp"
+#include "bus/node/meeting.hpp"
 #include "bus/node/node_core.hpp"
 #include "bus/node/runtime_directory.hpp"
 #include "bus/node/thread_places.hpp"
@@ -107,6 +108,7 @@ class NodeThreads {
   std::unique_ptr<link::DoorListener> door_;
   std::unique_ptr<NodeCore> core_;
   std::unique_ptr<ThreadPlaces> places_;  // by start only
+  std::unique_ptr<Meeting> meeting_;      // by start, then the door's thread
   pthread_t door_thread_{};
   bool has_door_thread_ = false;  // started and not joined; by start and stop only
 

@@ -1,0 +1,115 @@
+#include "bus/client/worker_threads.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "bus/base/quiet_thread.hpp"
+#include "bus/client/agent_core.hpp"
+#include "bus/place/affinity.hpp"
+#include "bus/place/pin.hpp"
+
+namespace abuzz::client {
+
+base::IdleBudget waiting_budget(const Config& config) {
+  return base::idle_budget(config.place.waiting,
+                           static_cast<std::uint32_t>(place::read_affinity().size()));
+}
+
+struct WorkerThreads::Task {
+  WorkerThreads* threads;
+  std::size_t place;
+  std::shared_ptr<void> keep_alive;
+};
+
+WorkerThreads::~WorkerThreads() {
+  stop(true);
+  // A worker itself was the last to hold the agent: nobody is left to join it.
+  for (const auto& slot : slots_)
+    if (slot->has_thread) pthread_detach(slot->thread);
+}
+
+PoolPlan WorkerThreads::plan() {
+  const Config& config = core_.config();
+  const Topology topology = read_topology();
+  const std::optional<Measures> measures = kept_measures(config, topology);
+  const Plan plan =
+      plan_threads(topology, measures ? &*measures : nullptr, {pin_wish(config), 0, 0u, false});
+  PoolPlan pool;
+  for (const PlannedThread& thread : plan.threads) {
+    if (thread.role != PlannedThread::Role::worker) continue;
+    const std::uint32_t processor = thread.processors.front();
+    const auto core = std::ranges::find_if(topology.cores, [&](const Topology::Core& each) {
+      return std::ranges::find(each.processors, processor) != each.processors.end();
+    });
+    pool.caches.push_back(core != topology.cores.end() ? core->cache : 0);
+    if (plan.pins) processors_.push_back(processor);
+  }
+  if (pool.caches.empty()) pool.caches.push_back(0);
+  for (std::size_t place = 0; place < pool.caches.size() * PoolSize::workers_a_core_max; ++place)
+    slots_.push_back(std::make_unique<Slot>());
+  return pool;
+}
+
+bool WorkerThreads::start_worker(std::size_t place) {
+  std::shared_ptr<void> keep_alive = keep_alive_.lock();
+  if (!keep_alive || stopping_.read_fenced()) return false;
+  Slot& slot = *slots_[place];
+  // It has left its place.
+  if (slot.has_thread) pthread_join(slot.thread, nullptr);
+  auto task = std::make_unique<Task>(Task{this, place, std::move(keep_alive)});
+  const auto start = [&] {
+    slot.has_thread = base::start_quiet_thread(slot.thread, run_thread, task.get(), "abz-worker");
+  };
+  if (processors_.empty()) {
+    start();
+  } else {
+    place::run_on({processors_[place % processors_.size()]},
+                  [&](const place::PinOutcome&) { start(); });
+  }
+  if (slot.has_thread) (void)task.release();
+  return slot.has_thread;
+}
+
+base::Nanos WorkerThreads::cpu_time(std::size_t place) {
+  const clockid_t clock = slots_[place]->clock.read();
+  timespec time{};
+  if (clock == 0 || clock_gettime(clock, &time) != 0) return 0;
+  return time.tv_sec * base::second + time.tv_nsec;
+}
+
+void* WorkerThreads::run_thread(void* task) {
+  const std::unique_ptr<Task> own(static_cast<Task*>(task));
+  own->threads->run(own->place);
+  return nullptr;
+}
+
+void WorkerThreads::run(std::size_t place) {
+  clockid_t clock = 0;
+  if (pthread_getcpuclockid(pthread_self(), &clock) == 0) slots_[place]->clock.publish(clock);
+  WorkPool& pool = *core_.work_pool();
+  pool.note_thread(place);
+  base::IdleStrategy idle(waiting_budget(core_.config()));
+  // A handler that forked returns in the child too: there this is the only thread.
+  while (!stopping_.read_fenced() && !core_.is_forked()) {
+    if (core_.run_worker(place)) continue;
+    const bool has_found = idle.find(core_.clock(), [&] { return pool.has_dealt(); });
+    if (idle.spent() > 0)
+      core_.stats().process().add_shared(ProcessCounter::waiting_ns,
+                                         static_cast<std::uint64_t>(idle.spent()));
+    if (has_found) continue;
+    if (!pool.sleep(place)) break;
+  }
+}
+
+void WorkerThreads::stop(bool waits) {
+  stopping_.publish_fenced(true);
+  if (WorkPool* const pool = core_.work_pool()) pool->wake_all();
+  if (!waits) return;
+  for (const auto& slot : slots_) {
+    if (!slot->has_thread || pthread_equal(pthread_self(), slot->thread) != 0) continue;
+    pthread_join(slot->thread, nullptr);
+    slot->has_thread = false;
+  }
+}
+
+}  // namespace abuzz::client
