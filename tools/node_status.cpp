@@ -29,6 +29,9 @@ std::string threads_text(const StatsSnapshot& stats) {
     refused += row.get(ThreadCounter::refused);
     if (reason.empty()) reason = row.text3;
   }
+  if (const std::uint64_t met = stats.rows.front().get(ProcessCounter::meeting); met != 0)
+    return text + "; together on " + std::to_string(met - 1) +
+           " with agents that wait for each other";
   if (refused > 0) return text + "; " + format_plural(refused, "pin", "pins") + " refused";
   return text + (pinned > 0 ? "; pinned" : "; not pinned: " + reason);
 }
@@ -44,6 +47,12 @@ void write_threads(JsonWriter& json, const StatsSnapshot& stats) {
   json.end_array();
 }
 
+std::string_view waiting_name(const RowSnapshot& process) {
+  constexpr std::string_view names[] = {"eco", "balanced", "low_latency"};
+  const std::uint64_t number = process.get(ProcessCounter::waiting);
+  return number < std::size(names) ? names[number] : "of a newer version";
+}
+
 std::string print_json(const StatsSnapshot& stats, const NodePlace& place) {
   const RowSnapshot& process = stats.rows.front();
   std::string text;
@@ -55,6 +64,10 @@ std::string print_json(const StatsSnapshot& stats, const NodePlace& place) {
   json.field("agents", process.get(ProcessCounter::agents_now));
   json.field("subscriptions", process.get(ProcessCounter::subscriptions_now));
   json.field("publications", process.get(ProcessCounter::publications_now));
+  if (process.get(ProcessCounter::meeting) != 0)
+    json.field("meeting", process.get(ProcessCounter::meeting) - 1);
+  json.field("waiting", waiting_name(process));
+  json.field("waiting_ns", process.get(ProcessCounter::waiting_ns));
   json.field("messages_in", process.get(ProcessCounter::messages_in));
   json.field("messages_out", process.get(ProcessCounter::messages_out));
   json.field("queued_messages", process.get(ProcessCounter::queued_messages));
@@ -86,6 +99,9 @@ std::string print_text(const StatsSnapshot& stats, const NodePlace& place) {
           count(ProcessCounter::strikes) + " bad frames, " +
           count(ProcessCounter::door_turned_away) + " turned away at the door\n";
   text += "threads   " + threads_text(stats) + "\n";
+  text += "waiting   " + std::string(waiting_name(process)) + "; awake for " +
+          format_duration(std::chrono::nanoseconds(process.get(ProcessCounter::waiting_ns))) +
+          " to spare a wake-up\n";
   return text;
 }
 

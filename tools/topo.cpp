@@ -1,9 +1,13 @@
+#include <chrono>
 #include <optional>
+#include <thread>
 
 #include "bus/placement.hpp"
+#include "tools/advice.hpp"
 #include "tools/command_line.hpp"
 #include "tools/complaint.hpp"
 #include "tools/json_writer.hpp"
+#include "tools/node_process.hpp"
 #include "tools/settings.hpp"
 #include "tools/terminal.hpp"
 #include "tools/topo_json.hpp"
@@ -13,11 +17,13 @@ namespace abuzz::tools {
 namespace {
 
 constexpr std::uint64_t threads_max = 4096;
+// Between the two looks at the counters of a node.
+constexpr std::chrono::milliseconds advice_span{1000};
 
 struct TopoFlags {
   SharedFlags shared;
   std::string machine;
-  bool measure = false, plan = false, share_cores = false;
+  bool measure = false, plan = false, share_cores = false, advise = false;
   std::optional<std::uint32_t> shards, workers;  // 0: as many as there is room for
 };
 
@@ -38,6 +44,9 @@ std::optional<int> parse(const Words& words, TopoFlags& flags) {
   arguments.flag("--plan", flags.plan, "Say which thread of the bus belongs where, and why");
   arguments.flag("--measure", flags.measure,
                  "Measure (under 100 ms) what cache lines and wake-ups cost between processors");
+  arguments.flag("--advise", flags.advise,
+                 "Look at a running node for a second: who talks to whom and how, and where they "
+                 "belong, with what was measured of it");
   arguments.text("--machine", flags.machine,
                  "Another machine, as hwloc describes it (\"pack:2 numa:2 core:16 pu:2\"), or an "
                  "XML file of hwloc",
@@ -80,6 +89,29 @@ PlanWishes wishes_of(const TopoFlags& flags, const Config& config, const Topolog
   return wishes;
 }
 
+// What goes through the node now, and what places are worth here.
+Result<std::string> find_advice(const Config& config, const Topology& topology, bool is_json) {
+  const NodePlace place = node_place(config);
+  Result<StatsSnapshot> before = read_living_node(place);
+  if (!before.ok()) return before.failure();
+  const auto begun = std::chrono::steady_clock::now();
+  std::this_thread::sleep_for(advice_span);
+  Result<StatsSnapshot> after = read_living_node(place);
+  if (!after.ok()) return after.failure();
+  const auto talks =
+      find_talks(before.value(), after.value(), std::chrono::steady_clock::now() - begun);
+  const MeetingMeasures measures = measure_meeting(topology);
+  const std::vector<Advice> advices = advise(talks, measures);
+  const std::uint64_t meeting = after.value().rows.front().get(ProcessCounter::meeting);
+  if (!is_json) return advice_text(advices, measures, meeting);
+  std::string text;
+  JsonWriter json(text);
+  json.begin_object().field("v", 1u).key("advice");
+  write_advice(json, advices, measures, meeting);
+  json.end_object();
+  return text + "\n";
+}
+
 std::string print_json(const Topology& topology, const Measures* measures, const Plan* plan) {
   std::string text;
   JsonWriter json(text);
@@ -106,12 +138,19 @@ int run_topo(const Words& words) {
     return complain(Error::bad_flag_value,
                     "--measure measures this machine, not that of --machine");
   }
+  if (flags.advise && !flags.machine.empty()) {
+    return complain(Error::bad_flag_value, "--advise looks at a node of this machine");
+  }
   Result<LoadedConfig> loaded = load_settings(flags.shared);
   if (!loaded.ok()) return complain(loaded.failure());
   const Config config = std::move(loaded).value().config;
   Result<Topology> found = find_topology(flags);
   if (!found.ok()) return complain(found.failure());
   const Topology topology = std::move(found).value();
+  if (flags.advise) {
+    Result<std::string> advice = find_advice(config, topology, flags.shared.json);
+    return advice.ok() ? print_and_end(advice.value()) : complain(advice.failure());
+  }
   const std::optional<Measures> measured = find_measures(flags, config, topology);
   const Measures* measures = measured ? &*measured : nullptr;
   std::optional<Plan> plan;
