@@ -5,22 +5,11 @@ import os
 import subprocess
 import unittest
 
-from bus_case import ABUZZ, BusCase
-
-GROUPS = "/sys/fs/cgroup"
-
-
-def read(path):
-    with open(path, encoding="ascii") as file:
-        return file.read().strip()
+from bus_case import ABUZZ
+from narrow_case import NarrowCase, read
 
 
-def write(path, text):
-    with open(path, "w", encoding="ascii") as file:
-        file.write(text)
-
-
-class Topo(BusCase):
+class Topo(NarrowCase):
     def topology(self, *words, before=None):
         done = self.abuzz("topo", "--json", *words, before=before)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
@@ -41,61 +30,21 @@ class Topo(BusCase):
         self.assertEqual((code, out), (0, "".join(f"a.b\t{i}\n" for i in range(100))))
         return node
 
-    def group(self, controller):
-        """A new cgroup of version 1 or 2 with the controller; skips where none can be made."""
-        name = f"abz-test-{os.getpid()}-{self._testMethodName}"
-        for parent in (os.path.join(GROUPS, controller), GROUPS):
-            path = os.path.join(parent, name)
-            try:
-                os.mkdir(path)
-            except OSError:
-                continue
-            self.addCleanup(os.rmdir, path)
-            if any(file.startswith(controller + ".") for file in os.listdir(path)):
-                return path
-        self.skipTest(f"no cgroup with {controller} can be made here")
-
     def test_a_mask_of_one_is_all_there_is(self):
         first = min(os.sched_getaffinity(0))
-
-        def mask():
-            os.sched_setaffinity(0, {first})
-
+        mask = self.mask_of_one()
         self.assertEqual(self.processors(mask), [first])
         node = self.assert_bus_works_under(mask)
         self.assertEqual(os.sched_getaffinity(node["pid"]), {first})
 
     def test_a_cpuset_of_one_is_all_there_is(self):
-        path = self.group("cpuset")
-        last = max(os.sched_getaffinity(0))
-        try:
-            if os.path.exists(os.path.join(path, "cpuset.mems")):
-                write(os.path.join(path, "cpuset.mems"), "0")
-            write(os.path.join(path, "cpuset.cpus"), str(last))
-        except OSError as fault:
-            self.skipTest(f"the cpuset cannot be set: {fault}")
-
-        def enter():
-            write(os.path.join(path, "cgroup.procs"), str(os.getpid()))
-
-        self.assertEqual(self.processors(enter), [last])
+        enter = self.cpuset_of_one()
+        self.assertEqual(self.processors(enter), [max(os.sched_getaffinity(0))])
         self.assert_bus_works_under(enter)
         self.assertEqual(self.abuzz("node", "stop").returncode, 0)
 
     def test_half_a_processor_is_enough(self):
-        path = self.group("cpu")
-        try:
-            if os.path.exists(os.path.join(path, "cpu.max")):
-                write(os.path.join(path, "cpu.max"), "50000 100000")
-            else:
-                write(os.path.join(path, "cpu.cfs_period_us"), "100000")
-                write(os.path.join(path, "cpu.cfs_quota_us"), "50000")
-        except OSError as fault:
-            self.skipTest(f"the quota cannot be set: {fault}")
-
-        def enter():
-            write(os.path.join(path, "cgroup.procs"), str(os.getpid()))
-
+        enter = self.quota_of_half()
         self.assertEqual(self.topology(before=enter)["quota"], 0.5)
         self.assert_bus_works_under(enter)
         self.assertEqual(self.abuzz("node", "stop").returncode, 0)
