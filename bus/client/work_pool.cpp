@@ -171,11 +171,18 @@ void WorkPool::deal_serial(base::Nanos now) {
   }
 }
 
-// Who sleeps helps those who have calls waiting behind a handler.
+// Who sleeps helps those who have calls waiting behind a handler; what was dealt to a sleeper wakes
+// that one.
 void WorkPool::wake_thieves() {
-  if (!has_dealt()) return;
-  for (std::size_t place = 0; place < size_told_.hint(); ++place)
-    if (workers_[place]->is_idle.read_fenced()) workers_[place]->events.notify_all();
+  std::size_t behind = 0;
+  for (const auto& worker : workers_)
+    if (worker->running.read() != nullptr) behind += worker->queue.count();
+  for (std::size_t place = 0; place < size_told_.hint() && behind > 0; ++place) {
+    Worker& worker = *workers_[place];
+    if (!worker.is_idle.read_fenced() || worker.queue.count() > 0) continue;
+    worker.events.notify_all();
+    --behind;
+  }
 }
 
 bool WorkPool::has_dealt() const noexcept {
