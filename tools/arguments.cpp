@@ -168,6 +168,8 @@ std::optional<int> Arguments::parse(const std::vector<std::string>& words) {
   } catch (const CLI::ParseError& fault) {
     state.complain_about(Error::bad_flag_value, fault.what());
   }
+  const CLI::Option* json = state.app.get_option_no_throw("--json");
+  if (json != nullptr && json->count() > 0) complain_in_json();
   const std::string where = " (`abuzz " + state.verb + " --help` says more)";
   std::vector<std::string> unknown = state.app.remaining();
   std::erase(unknown, "--");  // CLI11 keeps the mark that ends the flags

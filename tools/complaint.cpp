@@ -4,6 +4,7 @@
 #include <string>
 
 #include "tools/command_line.hpp"
+#include "tools/json_writer.hpp"
 #include "tools/terminal.hpp"
 
 namespace abuzz::tools {
@@ -18,15 +19,32 @@ void print_line(std::string_view text) {
   std::fflush(stderr);
 }
 
+bool is_for_programs = false;  // by the one thread that reads the command line
+
 }  // namespace
 
+void complain_in_json() {
+  is_for_programs = true;
+}
+
+std::string complaint_text(const Failure& failure) {
+  return failure.message().substr(error_id(failure.error).size() + 1);
+}
+
 int complain(const Failure& failure) {
-  print_line(failure.message());
-  return error_info(failure.error).exit_code;
+  return complain(failure.error, complaint_text(failure));
 }
 
 int complain(Error error, std::string_view line) {
-  print_line(error_id(error).append(" ").append(line));
+  std::string text;
+  if (is_for_programs) {
+    JsonWriter json(text);
+    json.begin_object().field("v", 1u).field("error", error_id(error));
+    json.field("text", line).end_object();
+  } else {
+    text = error_id(error).append(" ").append(line);
+  }
+  print_line(text);
   return error_info(error).exit_code;
 }
 

@@ -1,17 +1,24 @@
 #pragma once
 
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "bus/error.hpp"
 
 // What goes to stderr when something went wrong: one line that starts with the ABZ id and says what
-// to do. Each function answers the exit code that belongs to the error, for `return complain(...)`.
+// to do; for programs an object {"v":1,"error":"ABZ-0401","text":"..."}. Each function answers the
+// exit code that belongs to the error, for `return complain(...)`.
 
 namespace abuzz::tools {
 
+// From now on for programs: there was --json. Requires: no other thread complains.
+void complain_in_json();
+
 // With the text and the advice of the error's own explanation.
 int complain(const Failure& failure);
+// That text, without the id.
+std::string complaint_text(const Failure& failure);
 // With a line of the caller's, which says what to do itself.
 int complain(Error error, std::string_view line);
 

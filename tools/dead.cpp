@@ -7,6 +7,7 @@
 #include "bus/agent.hpp"
 #include "tools/command_line.hpp"
 #include "tools/complaint.hpp"
+#include "tools/json_writer.hpp"
 #include "tools/node_process.hpp"
 #include "tools/participant.hpp"
 #include "tools/settings.hpp"
@@ -90,15 +91,23 @@ std::uint64_t number_of(const json& letter, const char* key) {
   return letter.value(key, std::uint64_t{0});
 }
 
+bool is_text(const json& letter) {
+  return letter.contains("payload");
+}
+// The bytes that were published, or the first of them.
 std::string payload_of(const json& letter) {
-  return letter.contains("payload") ? text_of(letter, "payload")
-                                    : "base64:" + text_of(letter, "payload_base64");
+  return is_text(letter) ? text_of(letter, "payload")
+                         : from_base64(text_of(letter, "payload_base64"));
+}
+
+bool is_cut(const json& letter) {
+  return letter.value("payload_cut", false);
 }
 
 std::string age_of(std::uint64_t time_ms) {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   const auto then = std::chrono::milliseconds(time_ms);
-  if (then >= now) return "now";
+  if (then + std::chrono::seconds(1) > now) return "just now";
   return format_duration(std::chrono::duration_cast<std::chrono::nanoseconds>(
              std::chrono::duration_cast<std::chrono::seconds>(now - then))) +
          " ago";
@@ -115,7 +124,7 @@ std::string list_text(const Letters& letters) {
                {"BYTES", true},
                {"PAYLOAD"}});
   for (const json& letter : letters.items) {
-    std::string payload = payload_of(letter);
+    std::string payload = is_text(letter) ? payload_of(letter) : "(not text)";
     if (payload.size() > payload_shown_bytes)
       payload = payload.substr(0, payload_shown_bytes) + "...";
     table.add({std::to_string(number_of(letter, "id")), text_of(letter, "topic"),
@@ -147,10 +156,23 @@ std::string letter_text(const json& letter) {
                  text_of(item, "cause") + " by " + text_of(item, "agent") + ", " +
                      age_of(number_of(item, "time_ms")));
   }
-  const bool is_cut = letter.value("payload_cut", false);
-  text += line("payload",
-               format_bytes(number_of(letter, "payload_bytes")) + (is_cut ? ", cut here" : ""));
-  return text + printable(payload_of(letter)) + "\n";
+  text += line("payload", format_bytes(number_of(letter, "payload_bytes")) +
+                              (is_text(letter) ? "" : ", not text: base64") +
+                              (is_cut(letter) ? ", cut here" : ""));
+  return text + printable(text_of(letter, is_text(letter) ? "payload" : "payload_base64")) + "\n";
+}
+
+// The payloads as they were published, one behind the other.
+std::string raw_payloads(const std::vector<const json*>& chosen) {
+  std::string bytes;
+  for (const json* letter : chosen) {
+    if (is_cut(*letter)) {
+      tell("dead letter " + std::to_string(number_of(*letter, "id")) +
+           ": of its payload the node keeps only the first part");
+    }
+    bytes += payload_of(*letter);
+  }
+  return bytes;
 }
 
 std::string as_json(const Letters& letters, const std::vector<const json*>& chosen) {
@@ -188,10 +210,14 @@ int run_dead_show(const Words& words) {
   SharedFlags flags;
   std::string which;
   Arguments arguments("dead show", "Show dead letters: cause, every attempt, and the payload.");
+  bool is_raw = false;
   arguments.required("WHICH", which, "The ID that `abuzz dead ls` shows, or a topic");
+  arguments.flag("--raw", is_raw, "Print the payload alone, byte for byte");
   add_shared_flags(arguments, flags);
   arguments.note("Exit code 4 when no node runs, 1 when it keeps no such letter.");
   if (const auto code = arguments.parse(words)) return *code;
+  if (is_raw && flags.json)
+    return complain(Error::bad_flag_value, "--raw and --json exclude each other: choose one");
   const std::optional<std::uint64_t> id = parse_count(which);
   const std::string topic = which.starts_with("$dead.") ? which.substr(6) : which;
   if (!id) {
@@ -211,6 +237,7 @@ int run_dead_show(const Words& words) {
     return complain(Error::unknown_name, "the node keeps no dead letter " + in_quotes(which) +
                                              "; `abuzz dead ls` lists those it keeps");
   }
+  if (is_raw) return print_and_end(raw_payloads(chosen));
   return print_letters(flags, letters, chosen, false);
 }
 

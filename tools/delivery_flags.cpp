@@ -93,4 +93,17 @@ std::string read_time_to_live(std::string_view text, milliseconds& time_to_live)
   return {};
 }
 
+std::string read_mode(std::string_view text, SubscribeOptions& options) {
+  if (text == "least_outstanding") {
+    options.group_mode = GroupMode::least_outstanding;
+  } else if (text == "round_robin") {
+    options.group_mode = GroupMode::round_robin;
+  } else if (text == "sticky") {
+    options.group_mode = GroupMode::sticky;
+  } else {
+    return "a mode is least_outstanding, round_robin or sticky";
+  }
+  return {};
+}
+
 }  // namespace abuzz::tools

@@ -21,5 +21,7 @@ std::string read_lane(std::string_view text, Lane& lane);
 std::string read_key(std::string_view text, std::uint64_t& key);
 // From 1ms to 24 days.
 std::string read_time_to_live(std::string_view text, std::chrono::milliseconds& time_to_live);
+// Of a group: "least_outstanding", "round_robin" or "sticky".
+std::string read_mode(std::string_view text, SubscribeOptions& options);
 
 }  // namespace abuzz::tools

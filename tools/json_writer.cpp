@@ -7,6 +7,9 @@
 namespace abuzz::tools {
 namespace {
 
+constexpr std::string_view letters =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 // Bytes of the well-formed sequence at the front of `bytes` (RFC 3629), 0 if it is none.
 std::size_t sequence_bytes(std::string_view bytes) noexcept {
   const auto at = [&](std::size_t i) { return static_cast<unsigned char>(bytes[i]); };
@@ -83,8 +86,6 @@ bool is_utf8(std::string_view bytes) noexcept {
 }
 
 std::string to_base64(std::string_view bytes) {
-  constexpr std::string_view letters =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string text;
   text.reserve((bytes.size() + 2) / 3 * 4);
   for (std::size_t i = 0; i < bytes.size(); i += 3) {
@@ -98,6 +99,21 @@ std::string to_base64(std::string_view bytes) {
     text += i + 2 < bytes.size() ? letters[group & 63u] : '=';
   }
   return text;
+}
+
+std::string from_base64(std::string_view text) {
+  std::string bytes;
+  std::uint32_t group = 0, bits = 0;
+  for (const char letter : text) {
+    const std::size_t value = letters.find(letter);
+    if (value == std::string_view::npos) break;  // the padding
+    group = (group << 6u | static_cast<std::uint32_t>(value)) & 0xFFFFu;
+    bits += 6;
+    if (bits < 8) continue;
+    bits -= 8;
+    bytes += static_cast<char>(group >> bits & 0xFFu);
+  }
+  return bytes;
 }
 
 void JsonWriter::separate() {

@@ -13,6 +13,7 @@ concept Unsigned = std::unsigned_integral<T> && !std::same_as<T, bool>;
 
 bool is_utf8(std::string_view bytes) noexcept;
 std::string to_base64(std::string_view bytes);
+std::string from_base64(std::string_view text);  // what to_base64 made
 
 // Appends JSON to a string that the caller owns and may reuse; commas come by themselves. It exists
 // beside nlohmann::json because `sub --json` writes an object a message: nothing is allocated here

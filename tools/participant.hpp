@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 
@@ -15,7 +16,9 @@ std::optional<int> refuse_topic(const std::string& topic);
 std::optional<int> refuse_pattern(const std::string& pattern);
 std::optional<int> refuse_name(const std::string& name);  // empty: one is made up
 
-// Agent::connect, during which a signal ends the process: nothing was published yet.
-Result<Agent> connect_agent(Signals& signals, const AgentOptions& options, const Config& config);
+// Agent::connect, during which a signal ends the process: nothing was published yet. `patience`:
+// what the user allows the verb; it bounds this wait, too, but for the time that a node may need.
+Result<Agent> connect_agent(Signals& signals, const AgentOptions& options, const Config& config,
+                            std::chrono::nanoseconds patience = std::chrono::nanoseconds::max());
 
 }  // namespace abuzz::tools

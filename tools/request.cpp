@@ -95,7 +95,7 @@ class Asking {
         output_.hurry(milliseconds(500));
         return output_.finish(exit_code_of_signal(signal));
       }
-      if (reply.kind == ReplyKind::failed) return judge(reply.failure);
+      if (reply.kind == ReplyKind::failed) return judge(reply);
       if (reply.kind != ReplyKind::none) print(reply, pending.responder_id());
       if (reply.kind == ReplyKind::last) return output_.finish(0);
       const Output::State state = output_.flush();
@@ -111,6 +111,10 @@ class Asking {
       JsonWriter json(output_.pending());
       json.begin_object().field("v", 1u).field("topic", flags_.topic);
       json.field("kind", kind_name(reply.kind)).field("agent", responder);
+      if (reply.kind == ReplyKind::failed) {
+        json.field("error", error_id(reply.failure.error));
+        json.field("text", explain(reply.failure));
+      }
       json.field_bytes("payload", reply.text()).end_object();
       output_.append("\n");
       return;
@@ -141,23 +145,25 @@ class Asking {
     return shown;
   }
 
-  int judge(Failure failure) {
-    if (flags_.shared.json) print({ReplyKind::failed, {}, {}}, 0);
-    if (failure.error == Error::no_responder) {
-      return output_.finish(complain(
-          Error::no_responder,
-          "nobody replies to requests on " + flags_.topic + "; `abuzz ls` shows who listens"));
-    }
+  // What to say of a request that failed, behind the id of the error.
+  std::string explain(const Failure& failure) const {
+    if (failure.error == Error::no_responder)
+      return "nobody replies to requests on " + flags_.topic + "; `abuzz ls` shows who listens";
     if (failure.error == Error::timed_out) {
-      return output_.finish(
-          complain(Error::timed_out, "no whole reply on " + flags_.topic +
-                                         " came in time; allow more with --timeout and --idle"));
+      return "no whole reply on " + flags_.topic +
+             " came in time; allow more with --timeout and --idle";
     }
-    failure.detail = printable(failure.detail);
-    complain(failure);
+    return complaint_text({failure.error, printable(failure.detail)});
+  }
+
+  int judge(const Reply& reply) {
+    const Error error = reply.failure.error;
+    if (flags_.shared.json) print(reply, 0);
+    complain(error, explain(reply.failure));
     // Whatever the responder says: that it failed is a run-time failure here.
-    const int code = failure.error == Error::closed ? error_info(failure.error).exit_code : 1;
-    return output_.finish(code);
+    const bool is_ours =
+        error == Error::no_responder || error == Error::timed_out || error == Error::closed;
+    return output_.finish(is_ours ? error_info(error).exit_code : 1);
   }
 
   const RequestFlags& flags_;
@@ -185,7 +191,8 @@ int run_request(const Words& words) {
     payload = std::move(input).value();
   }
   Signals signals({SIGINT, SIGTERM, SIGHUP});
-  Result<Agent> connected = connect_agent(signals, {.name = flags.name, .kind = "request"}, config);
+  const AgentOptions options{.name = flags.name, .kind = "request"};
+  Result<Agent> connected = connect_agent(signals, options, config, flags.options.hard_limit);
   if (!connected.ok()) return complain(connected.failure());
   Agent agent = std::move(connected).value();
   const int code = Asking(flags, signals, agent).run(payload);

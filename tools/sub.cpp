@@ -29,20 +29,6 @@ constexpr std::size_t output_bytes_max = 64u << 10u;
 
 enum class Format { text, raw, json };
 
-// Answers what is wrong.
-std::string read_mode(const std::string& text, SubscribeOptions& options) {
-  if (text == "least_outstanding") {
-    options.group_mode = GroupMode::least_outstanding;
-  } else if (text == "round_robin") {
-    options.group_mode = GroupMode::round_robin;
-  } else if (text == "sticky") {
-    options.group_mode = GroupMode::sticky;
-  } else {
-    return "a mode is least_outstanding, round_robin or sticky";
-  }
-  return {};
-}
-
 struct SubFlags {
   SharedFlags shared;
   std::string pattern, name;

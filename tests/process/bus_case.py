@@ -180,10 +180,12 @@ class BusCase(unittest.TestCase):
             time.sleep(0.01)
 
     def assert_fails(self, done, code, error_id):
-        """The exit code, one complaint that starts with the id, and no data."""
+        """The exit code, and one complaint that starts with the id, or is an object with it."""
         self.assertEqual(done.returncode, code, done.stderr)
         lines = [line for line in done.stderr.splitlines() if not line.startswith("subscribed ")]
-        self.assertTrue(lines and lines[0].startswith(error_id + " "), done.stderr)
+        is_object = bool(lines) and lines[0].startswith("{")
+        named = json.loads(lines[0])["error"] + " " if is_object else (lines + [""])[0]
+        self.assertTrue(named.startswith(error_id + " "), done.stderr)
 
     def assert_bus_works(self, topic="check.up"):
         """A message still goes from a new process to another one."""

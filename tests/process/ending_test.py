@@ -48,7 +48,7 @@ class Endings(BusCase):
             with self.subTest(words=words), open("/dev/full", "wb") as full:
                 code, _, err = self.finish(self.start(*self.words(words), stdout=full))
                 self.assertEqual(code, 1, err)
-                self.assertRegex(err, "(?m)^ABZ-0101 .*write to stdout")
+                self.assertRegex(err, r'(?m)^(ABZ-0101 |\{.*"ABZ-0101").*write to stdout')
 
     def test_a_node_that_cannot_say_that_it_is_ready_does_not_run(self):
         with open("/dev/full", "wb") as full:

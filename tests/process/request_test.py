@@ -34,6 +34,14 @@ class Requests(BusCase):
         self.assert_fails(self.abuzz("request", "a.b", "x", "--raw", "--json"), 2, "ABZ-1002")
         self.assert_fails(self.abuzz("pub", "$reply.0000000000000001", "x"), 7, "ABZ-0203")
 
+    def test_a_failure_is_told_to_programs_too(self):
+        done = self.abuzz("request", "a.b", "x", "--json")
+        self.assert_fails(done, 9, "ABZ-0905")
+        said = json.loads(done.stdout)
+        self.assertEqual((said["kind"], said["error"]), ("failed", "ABZ-0905"))
+        self.assertIn("nobody replies to requests on a.b", said["text"])
+        self.assertEqual(json.loads(done.stderr)["text"], said["text"])
+
     # -- replies ------------------------------------------------------------------------------
 
     def test_what_the_command_prints_is_the_reply(self):

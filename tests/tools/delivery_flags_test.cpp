@@ -80,5 +80,15 @@ TEST(TimeToLiveFlag, IsADurationThatAMessageCanHave) {
   }
 }
 
+TEST(ModeFlag, NamesEveryMode) {
+  SubscribeOptions options;
+  EXPECT_EQ(read_mode("sticky", options), "");
+  EXPECT_EQ(options.group_mode, GroupMode::sticky);
+  EXPECT_EQ(read_mode("round_robin", options), "");
+  EXPECT_EQ(options.group_mode, GroupMode::round_robin);
+  EXPECT_NE(read_mode("fair", options), "");
+  EXPECT_EQ(options.group_mode, GroupMode::round_robin);
+}
+
 }  // namespace
 }  // namespace abuzz::tools
