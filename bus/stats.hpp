@@ -147,6 +147,7 @@ enum class PublicationCounter : std::uint16_t {
   unknown_outcome,   // node: no subscriber handled it, and one that may have is gone
   receipts_asked,    // node: messages that asked for one
   receipts_settled,  // node: of them, those whose receipt is written
+  holder,            // node: row index of the lossless subscription that it waits for; 0: of none
 };
 enum class SubscriptionCounter : std::uint16_t {
   policy,
@@ -392,8 +393,10 @@ Result<StatsSnapshot> read_stats(int descriptor, const std::string& path);
 //   process:      {pid, start_ticks}, by StatsFile::create
 //   agent:        {agent_id, pid, start_ticks, session_epoch}           text name, text2 kind,
 //                                                                       text3 description
-//   publication:  {agent_id, publisher_id, publisher_epoch, handle}     text topic
-//   subscription: {agent_id, handle}                                    text pattern
+//   publication:  {agent_id, publisher_id, publisher_epoch, handle}     text topic, text2 name of
+//       the agent, by the node. Handle 0: it has ended; what it published is still on its way
+//   subscription: {agent_id, handle}     text pattern, text2 group, text3 name of the agent, by the
+//       node; without one it is a group's own
 //   pair:         {row index of the publication, row index of the subscription}
 //   topic:        {}                     text topic; empty: of all topics that have no row
 //   departed:     {agent_id, handle}     text pattern, text2 name of the agent

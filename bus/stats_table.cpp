@@ -148,6 +148,7 @@ constexpr CounterInfo counters[] = {
     counter(publication, Pub::unknown_outcome, "unknown_outcome", "unknown, peer gone", "messages"),
     counter(publication, Pub::receipts_asked, "receipts_asked", "receipts asked", "messages"),
     counter(publication, Pub::receipts_settled, "receipts_settled", "receipts written", "messages"),
+    gauge(publication, Pub::holder, "holder", "waits for row", "1"),
 
     gauge(subscription, Sub::policy, "policy", "policy", "policy"),
     gauge(subscription, Sub::sent_no, "sent_no", "last number sent", "1"),

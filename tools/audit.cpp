@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <optional>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "tools/collect.hpp"
 #include "tools/command_line.hpp"
@@ -63,14 +65,14 @@ TopicLedger add_up(const Ledger& ledger) {
     sum.in_flight_up += topic.in_flight_up;
     sum.routed += topic.routed;
     sum.no_subscriber += topic.no_subscriber;
-    sum.voided += topic.voided;
+    add_reasons(sum.voided, topic.voided);
     sum.matched += topic.matched;
     sum.delivered += topic.delivered;
     sum.queued += topic.queued;
     sum.in_flight += topic.in_flight;
     add_reasons(sum.dropped, topic.dropped);
     sum.before += topic.before;
-    sum.voided_pairs += topic.voided_pairs;
+    add_reasons(sum.voided_pairs, topic.voided_pairs);
     sum.unknown_before += topic.unknown_before;
     add_reasons(sum.unknown_pairs, topic.unknown_pairs);
   }
@@ -128,33 +130,56 @@ std::string verdict(const Audit& audit, const TopicLedger& sum) {
   return text;
 }
 
-void add_line(Table& table, const std::string& name, const TopicLedger& topic) {
-  table.add({name, format_count(topic.published), format_count(topic.held()),
-             format_count(topic.no_subscriber), format_count(topic.voided),
-             format_count(topic.matched), format_count(topic.delivered),
-             format_count(topic.waiting()), describe(topic.dropped), describe(topic.unknown())});
+std::string name_of(const TopicLedger& topic) {
+  if (topic.topic == snapshots_topic) return "(of retained messages)";
+  return topic.topic.empty() ? "(other topics)" : topic.topic;
 }
 
-std::string print_text(const Audit& audit) {
+// PUBLISHED is what all columns right of it add up to.
+Table show_streams(const std::vector<std::pair<std::string, const TopicLedger*>>& lines) {
   Table table({{"TOPIC"},
                {"PUBLISHED", true},
+               {"EARLIER", true},
                {"HELD", true},
+               {"ROUTED", true},
                {"NOBODY", true},
-               {"VOID", true},
+               {"VOID"}});
+  for (const auto& [name, topic] : lines) {
+    if (topic->published == 0) continue;
+    table.add({name, format_count(topic->published), format_count(topic->before),
+               format_count(topic->held()), format_count(topic->routed),
+               format_count(topic->no_subscriber), describe(topic->voided)});
+  }
+  return table;
+}
+
+// MATCHED is what all columns right of it add up to.
+Table show_pairs(const std::vector<std::pair<std::string, const TopicLedger*>>& lines) {
+  Table table({{"TOPIC"},
                {"MATCHED", true},
                {"DELIVERED", true},
                {"QUEUED", true},
                {"DROPPED"},
-               {"UNKNOWN"}});
-  const TopicLedger sum = add_up(audit.ledger);
-  for (const TopicLedger& topic : audit.ledger.topics) {
-    std::string name = topic.topic.empty() ? "(other topics)" : topic.topic;
-    if (topic.topic == snapshots_topic) name = "(of retained messages)";
-    add_line(table, name, topic);
+               {"UNKNOWN"},
+               {"VOID"}});
+  for (const auto& [name, topic] : lines) {
+    if (topic->matched == 0) continue;
+    table.add({name, format_count(topic->matched), format_count(topic->delivered),
+               format_count(topic->waiting()), describe(topic->dropped),
+               describe(topic->unknown_pairs), describe(topic->voided_pairs)});
   }
-  if (audit.ledger.topics.size() > 1) add_line(table, "(all)", sum);
+  return table;
+}
+
+std::string print_text(const Audit& audit) {
+  const TopicLedger sum = add_up(audit.ledger);
+  std::vector<std::pair<std::string, const TopicLedger*>> lines;
+  for (const TopicLedger& topic : audit.ledger.topics) lines.emplace_back(name_of(topic), &topic);
+  if (lines.size() > 1) lines.emplace_back("(all)", &sum);
   const bool colour = wants_colour(1);
-  std::string text = table.empty() ? std::string() : table.print(colour) + "\n";
+  std::string text;
+  for (const Table& table : {show_streams(lines), show_pairs(lines)})
+    if (!table.empty()) text += table.print(colour) + "\n";
   text += shaded(printable(verdict(audit, sum)),
                  audit.imbalances.empty() ? Shade::good : Shade::bad, colour) +
           "\n";
@@ -203,6 +228,7 @@ int run_audit(const Words& words) {
   arguments.duration("--wait", patience, "How long to wait for a quiet moment (default 5s)");
   add_shared_flags(arguments, flags);
   arguments.note("Adds up what publishers, node and subscribers counted, each for themselves.");
+  arguments.note("PUBLISHED, and MATCHED (once a subscription), are what stands right of them.");
   arguments.note("A bus at work is checked for what cannot be; a quiet one to the last message.");
   arguments.note("Exit code 0 when it balances, 6 when it does not, 4 when no node runs.");
   if (const auto code = arguments.parse(words)) return *code;

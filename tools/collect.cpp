@@ -4,6 +4,8 @@
 #include <string>
 #include <system_error>
 
+#include "tools/counter_text.hpp"
+
 namespace abuzz::tools {
 namespace {
 
@@ -16,6 +18,7 @@ Result<Counters> collect_counters(const NodePlace& place) {
   if (!node.ok()) return node.failure();
   Counters counters;
   counters.node = std::move(node).value();
+  counters.read_at = monotonic_now();
   std::error_code fault;
   for (const auto& entry : std::filesystem::directory_iterator(place.agents, fault)) {
     std::string name = entry.path().filename().string();

@@ -9,6 +9,7 @@
 
 #include "bus/topic.hpp"
 #include "tools/node_view.hpp"
+#include "tools/row_owner.hpp"
 
 namespace abuzz::tools {
 namespace {
@@ -58,14 +59,13 @@ std::vector<Elsewhere> look_elsewhere(const NodePlace& place, const std::string&
     const NodeView view = view_node(node.value());
     for (const SubscriptionView& subscription : view.subscriptions) {
       if (matches(subscription.pattern, topic))
-        found.push_back({directory, subscription.agent, subscription.pattern});
+        found.push_back({directory, owner_of(*subscription.row), subscription.pattern,
+                         subscription.is_group()});
     }
     for (const TopicView& published : view.topics) {
       if (published.topic != topic) continue;
-      for (const RowSnapshot* row : published.rows) {
-        for (const AgentView& agent : view.agents)
-          if (agent.id == row->ids[0]) found.push_back({directory, agent.name, ""});
-      }
+      for (const RowSnapshot* row : published.rows)
+        if (!has_left(*row)) found.push_back({directory, owner_of(*row), ""});
     }
   }
   return found;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "tools/own_counters.hpp"
+#include "tools/row_owner.hpp"
 
 namespace abuzz::tools {
 namespace {
@@ -41,11 +42,6 @@ class Builder {
   }
 
  private:
-  std::string name_of(std::uint64_t agent_id) const {
-    const auto found = agents_.find(agent_id);
-    return found == agents_.end() ? "agent " + std::to_string(agent_id) : found->second->text;
-  }
-
   TopicLedger& topic_of(const std::string& name) {
     TopicLedger& topic = topics_[name];
     topic.topic = name;
@@ -62,7 +58,7 @@ class Builder {
   void add_stream(const RowSnapshot& row) {
     StreamLedger stream;
     stream.topic = row.text;
-    stream.agent = name_of(row.ids[0]);
+    stream.agent = owner_of(row);
     stream.id = row.index;
     told_.insert({row.ids[0], row.ids[1], row.ids[2]});
     publisher_of_[row.index] = stream.agent;
@@ -70,7 +66,8 @@ class Builder {
     stream.accepted = stream.sealed = stream.published = row.get(Pub::accepted);
     stream.routed = row.get(Pub::routed);
     stream.no_subscriber = row.get(Pub::no_subscriber);
-    stream.voided = row.get(Pub::voided);
+    stream.voided_by = voided_of(row);
+    stream.voided = total(stream.voided_by);
     if (const RowSnapshot* own = files_.own_row(row)) take_file(stream, *own);
     add(std::move(stream));
   }
@@ -99,7 +96,7 @@ class Builder {
     topic.in_flight_up += stream.in_flight();
     topic.routed += stream.routed;
     topic.no_subscriber += stream.no_subscriber;
-    topic.voided += stream.voided;
+    add_reasons(topic.voided, stream.voided_by);
     topic.before += stream.before;
     topic.unknown_before += stream.unknown;
     ledger_.streams.push_back(std::move(stream));
@@ -108,9 +105,7 @@ class Builder {
   void add_inbox(const RowSnapshot& row) {
     InboxLedger inbox;
     inbox.pattern = row.text;
-    // A group's own row belongs to no agent.
-    const bool is_group = !row.text2.empty() && !agents_.contains(row.ids[0]);
-    inbox.agent = is_group ? "group " + row.text2 : name_of(row.ids[0]);
+    inbox.agent = owner_of(row);
     inbox.id = row.index;
     inbox.queued_batches = row.get(Sub::queued_batches);
     inbox.done_no = row.get(Sub::done_no);
@@ -149,7 +144,7 @@ class Builder {
     pair.delivered = row.get(Pr::delivered);
     pair.queued = row.get(Pr::queued);
     pair.in_flight = row.get(Pr::in_flight);
-    pair.voided = row.get(Pr::void_after_join);
+    pair.voided = total(voided_of(row));
     pair.dropped = dropped_of(row);
     pair.unknown = unknown_of(row);
     TopicLedger& topic = topic_of(pair.topic);
@@ -158,7 +153,7 @@ class Builder {
     topic.queued += pair.queued;
     topic.in_flight += pair.in_flight;
     add_reasons(topic.dropped, pair.dropped);
-    topic.voided_pairs += pair.voided;
+    add_reasons(topic.voided_pairs, voided_of(row));
     add_reasons(topic.unknown_pairs, pair.unknown);
     ledger_.pairs.push_back(std::move(pair));
   }
@@ -170,11 +165,11 @@ class Builder {
     topic.published += row.get(T::accepted) + row.get(T::abandoned);
     topic.routed += row.get(T::routed);
     topic.no_subscriber += row.get(T::no_subscriber);
-    topic.voided += row.get(T::voided) + row.get(T::abandoned);
+    add_reasons(topic.voided, voided_of(row));
     topic.matched += row.get(T::matched);
     topic.delivered += row.get(T::delivered);
     add_reasons(topic.dropped, dropped_of(row));
-    topic.voided_pairs += row.get(T::void_after_join);
+    add_reasons(topic.voided_pairs, voided_pairs_of(row));
     add_reasons(topic.unknown_pairs, unknown_of(row));
     ended.accepted += row.get(T::accepted);
     ended.accounted += row.get(T::routed) + row.get(T::no_subscriber) + row.get(T::voided);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -29,6 +30,7 @@ struct Counters {
   };
   StatsSnapshot node;
   std::vector<Agent> agents;  // read after the node, so none is behind what the node knows of it
+  std::chrono::nanoseconds read_at{0};  // on the monotonic clock
 };
 
 // One publisher's messages.
@@ -40,6 +42,7 @@ struct StreamLedger {
   std::uint64_t accepted = 0;
   std::uint64_t sealed = 0, published = 0;
   std::uint64_t routed = 0, no_subscriber = 0, voided = 0;
+  Reasons voided_by;          // why
   std::uint64_t unknown = 0;  // of `before`: the earlier node did not tell
   std::uint64_t staged() const noexcept { return published > sealed ? published - sealed : 0; }
   std::uint64_t in_flight() const noexcept { return sealed > accepted ? sealed - accepted : 0; }
@@ -77,10 +80,10 @@ inline constexpr std::string_view snapshots_topic = "$retained";
 struct TopicLedger {
   std::string topic;  // empty: of topics that are too many to be remembered one by one
   std::uint64_t published = 0, before = 0, staged = 0, in_flight_up = 0;
-  std::uint64_t routed = 0, no_subscriber = 0, voided = 0;
+  std::uint64_t routed = 0, no_subscriber = 0;
+  Reasons voided;
   std::uint64_t matched = 0, delivered = 0, queued = 0, in_flight = 0;
-  std::uint64_t voided_pairs = 0;
-  Reasons dropped, unknown_pairs;
+  Reasons dropped, unknown_pairs, voided_pairs;
   std::uint64_t unknown_before = 0;  // of `before`, what the earlier nodes did not tell
   Reasons unknown() const;
   // Not settled: with the publishers, and for subscriptions.

@@ -62,10 +62,11 @@ void write_topic(JsonWriter& json, const TopicLedger& topic) {
   json.begin_object().field("topic", topic.topic).field("published", topic.published);
   json.field("before", topic.before).field("staged", topic.staged);
   json.field("in_flight_up", topic.in_flight_up).field("routed", topic.routed);
-  json.field("no_subscriber", topic.no_subscriber).field("void", topic.voided);
+  json.field("no_subscriber", topic.no_subscriber).field("void", total(topic.voided));
+  write_reasons(json, "void_by", topic.voided);
   json.field("matched", topic.matched).field("delivered", topic.delivered);
   json.field("queued", topic.queued).field("in_flight", topic.in_flight);
-  json.field("void_of_pairs", topic.voided_pairs);
+  json.field("void_of_pairs", total(topic.voided_pairs));
   write_reasons(json, "dropped", topic.dropped);
   write_reasons(json, "unknown", topic.unknown());
   json.end_object();

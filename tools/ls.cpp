@@ -1,7 +1,10 @@
+#include <algorithm>
 #include <optional>
 
+#include "tools/collect.hpp"
 #include "tools/command_line.hpp"
 #include "tools/complaint.hpp"
+#include "tools/holding.hpp"
 #include "tools/json_writer.hpp"
 #include "tools/ledger_text.hpp"
 #include "tools/node_process.hpp"
@@ -30,7 +33,17 @@ void write_agents(JsonWriter& json, const NodeView& view) {
   json.end_array();
 }
 
-void write_topics(JsonWriter& json, const NodeView& view) {
+// For whom its publishers wait, each once.
+std::vector<std::string> holders_of(const TopicView& topic, const std::vector<Hold>& holds) {
+  std::vector<std::string> holders;
+  for (const Hold& hold : holds) {
+    const bool is_new = std::find(holders.begin(), holders.end(), hold.holder) == holders.end();
+    if (hold.topic == topic.topic && is_new) holders.push_back(hold.holder);
+  }
+  return holders;
+}
+
+void write_topics(JsonWriter& json, const NodeView& view, const std::vector<Hold>& holds) {
   json.key("topics").begin_array();
   for (const TopicView& topic : view.topics) {
     json.begin_object().field("topic", topic.topic).field("publishers", topic.publishers);
@@ -39,7 +52,9 @@ void write_topics(JsonWriter& json, const NodeView& view) {
     json.field("queued", topic.queued);
     write_reasons(json, "dropped", topic.dropped);
     write_reasons(json, "unknown", topic.unknown);
-    json.end_object();
+    json.key("held_by").begin_array();
+    for (const std::string& holder : holders_of(topic, holds)) json.text(holder);
+    json.end_array().end_object();
   }
   json.end_array();
 }
@@ -88,7 +103,7 @@ Table show_agents(const NodeView& view) {
   return table;
 }
 
-Table show_topics(const NodeView& view) {
+Table show_topics(const NodeView& view, const std::vector<Hold>& holds) {
   Table table({{"TOPIC"},
                {"PUBLISHERS", true},
                {"MATCHES", true},
@@ -97,12 +112,16 @@ Table show_topics(const NodeView& view) {
                {"NOBODY", true},
                {"QUEUED", true},
                {"DROPPED"},
-               {"UNKNOWN"}});
+               {"UNKNOWN"},
+               {"HELD BY"}});
   for (const TopicView& topic : view.topics) {
+    std::string held_by;
+    for (const std::string& holder : holders_of(topic, holds))
+      held_by += (held_by.empty() ? "" : ", ") + holder;
     table.add({topic.topic, format_count(topic.publishers), format_count(topic.subscriptions),
                format_count(topic.messages), format_count(topic.delivered),
                format_count(topic.no_subscriber), format_count(topic.queued),
-               describe(topic.dropped), describe(topic.unknown)});
+               describe(topic.dropped), describe(topic.unknown), held_by});
   }
   return table;
 }
@@ -118,9 +137,10 @@ Table show_subscriptions(const NodeView& view) {
                {"QUEUED", true},
                {"DROPPED"}});
   for (const SubscriptionView& subscription : view.subscriptions) {
-    const std::string who = subscription.is_group()
-                                ? format_plural(subscription.members, "member", "members")
-                                : subscription.agent;
+    const std::string who =
+        subscription.is_group()
+            ? "(" + format_plural(subscription.members, "member", "members") + ")"
+            : subscription.agent;
     table.add({subscription.pattern, who, subscription.group, subscription.policy,
                format_count(subscription.publications), format_count(subscription.sent),
                format_count(subscription.done), format_count(subscription.queued),
@@ -137,8 +157,9 @@ int run_ls(const Words& words) {
   Arguments arguments("ls", "List the agents, topics and subscriptions of the node.");
   arguments.optional("WHAT", what, "agents, topics, subscriptions or all (the default)");
   add_shared_flags(arguments, flags);
-  arguments.note("Exit code 4 when no node runs. Topics are those that have a publisher now;");
-  arguments.note("`abuzz audit` adds those that had one.");
+  arguments.note("Exit code 4 when no node runs. Topics are those that have a publisher now,");
+  arguments.note("or of which messages are on their way; `abuzz audit` adds those that had one.");
+  arguments.note("HELD BY: whose lossless subscription publishers there wait for.");
   if (const auto code = arguments.parse(words)) return *code;
   const bool all = what == "all";
   const bool agents = all || what == "agents", topics = all || what == "topics";
@@ -149,17 +170,22 @@ int run_ls(const Words& words) {
   }
   Result<LoadedConfig> loaded = load_settings(flags);
   if (!loaded.ok()) return complain(loaded.failure());
-  Result<StatsSnapshot> stats = read_living_node(node_place(loaded.value().config));
+  const NodePlace place = node_place(loaded.value().config);
+  Result<StatsSnapshot> stats = read_living_node(place);
   if (!stats.ok()) return complain(stats.failure());
   tell_if_stopped(stats.value());
   const NodeView view = view_node(stats.value());
+  std::vector<Hold> holds;
+  if (topics && may_hold(stats.value()))
+    if (Result<Counters> counters = collect_counters(place); counters.ok())
+      holds = find_holds(counters.value());
 
   std::string text;
   if (flags.json) {
     JsonWriter json(text);
     json.begin_object().field("v", 1u);
     if (agents) write_agents(json, view);
-    if (topics) write_topics(json, view);
+    if (topics) write_topics(json, view, holds);
     if (subscriptions) write_subscriptions(json, view);
     json.end_object();
     return print_and_end(text + "\n");
@@ -170,7 +196,7 @@ int run_ls(const Words& words) {
     text += table.empty() ? shaded(none, Shade::dim, colour) + "\n" : table.print(colour);
   };
   if (agents) append(show_agents(view), "no agents");
-  if (topics) append(show_topics(view), "no topics");
+  if (topics) append(show_topics(view, holds), "no topics");
   if (subscriptions) append(show_subscriptions(view), "no subscriptions");
   return print_and_end(text);
 }

@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "tools/counter_text.hpp"
+#include "tools/row_owner.hpp"
 
 namespace abuzz::tools {
 namespace {
@@ -34,6 +35,7 @@ SubscriptionView view_subscription(const RowSnapshot& row) {
   subscription.agent_id = row.ids[0];
   subscription.pattern = row.text;
   subscription.group = row.text2;
+  if (!is_group_row(row)) subscription.agent = owner_of(row);
   subscription.members = row.get(SubscriptionCounter::members);
   subscription.leased = row.get(SubscriptionCounter::leased);
   subscription.redelivered = row.get(SubscriptionCounter::redelivered);
@@ -51,7 +53,7 @@ SubscriptionView view_subscription(const RowSnapshot& row) {
 
 void add_publication(TopicView& topic, const RowSnapshot& row) {
   topic.topic = row.text;
-  ++topic.publishers;
+  if (!has_left(row)) ++topic.publishers;
   topic.subscriptions = std::max(topic.subscriptions, row.get(PublicationCounter::match_count));
   topic.messages += row.get(PublicationCounter::accepted);
   topic.delivered += row.get(PublicationCounter::delivered);
@@ -87,14 +89,13 @@ NodeView view_node(const StatsSnapshot& stats) {
   for (SubscriptionView& subscription : view.subscriptions) {
     const auto agent = agent_of_id.find(subscription.agent_id);
     if (agent == agent_of_id.end()) continue;
-    subscription.agent = agent->second->name;
     agent->second->queued += subscription.queued;
     ++agent->second->subscriptions;
   }
   for (const auto& [name, topic] : topics) {
     for (const RowSnapshot* row : topic.rows) {
       const auto agent = agent_of_id.find(row->ids[0]);
-      if (agent != agent_of_id.end()) ++agent->second->publications;
+      if (agent != agent_of_id.end() && !has_left(*row)) ++agent->second->publications;
     }
   }
   for (auto& [name, topic] : topics) view.topics.push_back(std::move(topic));

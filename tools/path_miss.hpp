@@ -22,11 +22,16 @@ class PathMiss {
   // publishes it elsewhere. `publisher`: named where there is one elsewhere.
   Finding explain_no_publisher(const std::vector<std::string_view>& topics_of_from,
                                PathEnd& publisher) const;
+  // Others subscribe, but these did too, and were lost not long ago; nobody of `subscriptions` has
+  // taken their place.
+  std::vector<Path> find_lost(const std::vector<const RowSnapshot*>& subscriptions) const;
 
  private:
+  bool is_lost(const DepartedLedger& departed) const;
   Finding find_departed() const;
   Finding find_elsewhere() const;
   Finding find_near_miss() const;
+  Finding find_responder() const;
   const RowSnapshot* find_agent(const std::string& name) const;
   std::string nearest_agent(const std::string& name) const;
 

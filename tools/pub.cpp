@@ -1,12 +1,16 @@
+#include <algorithm>
 #include <csignal>
 #include <optional>
 
 #include "bus/agent.hpp"
+#include "tools/collect.hpp"
 #include "tools/command_line.hpp"
 #include "tools/complaint.hpp"
 #include "tools/delivery_flags.hpp"
+#include "tools/holding.hpp"
 #include "tools/json_writer.hpp"
 #include "tools/participant.hpp"
+#include "tools/path_look.hpp"
 #include "tools/publishing.hpp"
 #include "tools/reasons.hpp"
 #include "tools/settings.hpp"
@@ -25,6 +29,29 @@ struct PubFlags {
   std::uint64_t retain = 0;
   Pace pace;
 };
+
+// What keeps messages from being settled.
+struct Standstill {
+  std::string held_by;  // "billing", "group workers"; empty: by nobody
+  std::string text;     // the first broken link; empty where none is seen
+};
+
+Standstill look_at_standstill(const NodePlace& place, const Agent& agent,
+                              const Publisher& publisher) {
+  Standstill found;
+  if (Result<Counters> counters = collect_counters(place); counters.ok()) {
+    for (const Hold& hold : find_holds(counters.value()))
+      if (hold.publisher == agent.name() && hold.topic == publisher.topic())
+        found.held_by = hold.holder;
+  }
+  Result<Answer> answer = look_at_path(place, {publisher.topic(), agent.name(), ""});
+  if (!answer.ok() || !answer.value().is_broken()) return found;
+  const std::vector<Path>& paths = answer.value().paths;
+  const auto waits = [](const Path& path) { return path.cause != Cause::none && path.waiting > 0; };
+  const auto first = std::find_if(paths.begin(), paths.end(), waits);
+  found.text = (first == paths.end() ? paths.front() : *first).text;
+  return found;
+}
 
 std::optional<int> parse_flags(const Words& words, PubFlags& flags) {
   Arguments arguments("pub", "Publish messages on a topic, and say what became of them.");
@@ -92,8 +119,17 @@ std::string describe_drops(const FlushReport& report) {
   return text + ")";
 }
 
-void print_summary(Output& output, const PubFlags& flags, const FlushReport& report,
-                   std::uint64_t published, std::uint64_t unsent, const std::string& link) {
+// How it ended.
+struct Ending {
+  std::uint64_t unsent = 0;
+  std::string link;
+  Standstill standstill;
+};
+
+void print_summary(Output& output, const PubFlags& flags, const Publishing& work,
+                   const Ending& ending) {
+  const FlushReport& report = work.report();
+  const std::uint64_t published = work.published();
   if (flags.shared.json) {
     JsonWriter json(output.pending());
     json.begin_object().field("v", 1u).field("topic", flags.topic);
@@ -105,7 +141,8 @@ void print_summary(Output& output, const PubFlags& flags, const FlushReport& rep
         json.field(drop_reason_key(static_cast<DropReason>(index)), report.dropped_by[index]);
     json.end_object();
     json.field("unknown", report.unknown).field("pending", report.pending);
-    json.field("unsent", unsent).field("link", link).end_object();
+    json.field("unsent", ending.unsent).field("link", ending.link);
+    json.field("held_by", ending.standstill.held_by).end_object();
     output.append("\n");
     return;
   }
@@ -118,12 +155,11 @@ void print_summary(Output& output, const PubFlags& flags, const FlushReport& rep
   }
   if (report.unknown != 0) output.append(" · unknown " + format_count(report.unknown));
   if (report.pending != 0) output.append(" · not settled " + format_count(report.pending));
-  output.append(" · " + link + "\n");
+  output.append(" · " + ending.link + "\n");
 }
 
 // The complaint, if one is due, and the exit code.
-int judge(const PubFlags& flags, const Publishing& work, std::uint64_t unsent,
-          std::uint64_t holder) {
+int judge(const PubFlags& flags, const Publishing& work, const Ending& ending) {
   const FlushReport& report = work.report();
   std::string so_far = format_count(work.published());
   if (flags.text != "-") so_far += " of " + format_count(flags.count);
@@ -131,13 +167,14 @@ int judge(const PubFlags& flags, const Publishing& work, std::uint64_t unsent,
   switch (work.stop()) {
     case Publishing::Stop::signal:
       tell("stopped by a signal: " + so_far + ", " + format_count(report.pending) +
-           " not settled, of which " + format_count(unsent) + " were not sent");
+           " not settled, of which " + format_count(ending.unsent) + " were not sent");
       return exit_code_of_signal(work.signal());
     case Publishing::Stop::no_progress: {
       std::string line = "no progress on " + flags.topic + " for " +
                          format_duration(flags.pace.timeout) + " (" + so_far + ")";
-      if (holder != 0) line += "; agent " + std::to_string(holder) + " is behind, see `abuzz ls`";
-      return complain(Error::timed_out, line + "; allow more with --timeout");
+      if (!ending.standstill.text.empty()) line += ": " + ending.standstill.text;
+      return complain(Error::timed_out, line + "; `abuzz why " + flags.topic +
+                                            "` looks again, --timeout allows more");
     }
     case Publishing::Stop::closed:
     case Publishing::Stop::input:
@@ -181,7 +218,8 @@ int run_pub(const Words& words) {
   const Config& config = loaded.value().config;
 
   Signals signals({SIGINT, SIGTERM, SIGHUP});
-  Result<Agent> connected = connect_agent(signals, {.name = flags.name, .kind = "pub"}, config);
+  const AgentOptions options{.name = flags.name, .kind = "pub"};
+  Result<Agent> connected = connect_agent(signals, options, config, flags.pace.timeout);
   if (!connected.ok()) return complain(connected.failure());
   Agent agent = std::move(connected).value();
   Result<Publisher> made = agent.publisher(flags.topic, flags.options);
@@ -195,14 +233,15 @@ int run_pub(const Words& words) {
     work.publish_text(flags.text, flags.count);
   }
   work.settle();
-  const std::uint64_t holder = publisher.held_by();
-  const FlushReport report = work.report();
-  const std::string link = agent.link();
-  const CloseReport closed = agent.close(std::chrono::seconds(1));
+  Ending ending;
+  if (work.stop() == Publishing::Stop::no_progress)
+    ending.standstill = look_at_standstill(node_place(config), agent, publisher);
+  ending.link = agent.link();
+  ending.unsent = agent.close(std::chrono::seconds(1)).unsent;
 
   Output output;
-  print_summary(output, flags, report, work.published(), closed.unsent, link);
-  const int code = judge(flags, work, closed.unsent, holder);
+  print_summary(output, flags, work, ending);
+  const int code = judge(flags, work, ending);
   return output.finish(code);
 }
 

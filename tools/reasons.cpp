@@ -93,6 +93,25 @@ Reasons dropped_of(const RowSnapshot& row) {
   return collect<Sub>(row, dropped_by_subscription);
 }
 
+// A publisher gives up nothing else; what it had is lost with it.
+Reasons voided_of(const RowSnapshot& row) {
+  Reasons reasons;
+  if (row.kind == RowKind::publication)
+    add_reason(reasons, "expired", row.get(PublicationCounter::voided));
+  if (row.kind == RowKind::pair) add_reason(reasons, "expired", row.get(Pr::void_after_join));
+  if (row.kind == RowKind::topic) {
+    add_reason(reasons, "expired", row.get(T::voided));
+    add_reason(reasons, "publisher gone", row.get(T::abandoned));
+  }
+  return reasons;
+}
+
+Reasons voided_pairs_of(const RowSnapshot& topic) {
+  Reasons reasons;
+  add_reason(reasons, "expired", topic.get(T::void_after_join));
+  return reasons;
+}
+
 Reasons unknown_of(const RowSnapshot& row) {
   if (row.kind == RowKind::pair) return collect<Pr>(row, unknown_by_pair);
   if (row.kind == RowKind::topic) return collect<T>(row, unknown_by_topic);

@@ -24,5 +24,9 @@ std::string describe(const Reasons& reasons);
 // Of a row of the kind pair, topic or subscription: what was dropped, and of what nobody knows.
 Reasons dropped_of(const RowSnapshot& row);
 Reasons unknown_of(const RowSnapshot& row);
+// Of a row of the kind publication, pair or topic: what its publisher gave up before it was sent.
+Reasons voided_of(const RowSnapshot& row);
+// Of a row of the kind topic: the same, as its pairs count it.
+Reasons voided_pairs_of(const RowSnapshot& topic);
 
 }  // namespace abuzz::tools

@@ -1,14 +1,11 @@
-#include <optional>
-#include <thread>
-
 #include "bus/topic.hpp"
-#include "tools/collect.hpp"
 #include "tools/command_line.hpp"
 #include "tools/complaint.hpp"
 #include "tools/elsewhere.hpp"
 #include "tools/json_writer.hpp"
 #include "tools/participant.hpp"
 #include "tools/path.hpp"
+#include "tools/path_look.hpp"
 #include "tools/settings.hpp"
 #include "tools/terminal.hpp"
 #include "tools/verbs.hpp"
@@ -18,15 +15,8 @@
 namespace abuzz::tools {
 namespace {
 
-// Between two readings: who does nothing in so long a time is slow.
-constexpr std::chrono::milliseconds watch_for{300};
 constexpr std::size_t paths_shown_max = 20;
 constexpr std::size_t directories_shown_max = 5;
-
-ProcessLook look_at_process(std::uint32_t pid, std::uint64_t start_ticks) {
-  if (pid == 0 || start_ticks == 0) return {};  // nothing is said against who is not known
-  return {is_same_process(pid, start_ticks), is_process_stopped(pid)};
-}
 
 int complain_without_node(const Failure& failure, const NodePlace& place) {
   if (failure.error != Error::no_node) return complain(failure);
@@ -40,8 +30,18 @@ int complain_without_node(const Failure& failure, const NodePlace& place) {
 }
 
 std::string name_end(const PathEnd& end) {
+  if (end.has_left) return printable(end.agent) + " (has left)";
   return end.pid == 0 ? printable(end.agent)
                       : printable(end.agent) + " (pid " + std::to_string(end.pid) + ")";
+}
+
+// "agent billing (pid 77) subscribes orders.*"
+std::string name_subscription(const Path& path) {
+  const bool is_agent =
+      !path.subscriber.agent.starts_with("group ") && !path.subscriber.agent.starts_with("the ");
+  const std::string who = (is_agent ? "agent " : "") + name_end(path.subscriber);
+  if (!is_about_requests(path.pattern)) return who + " subscribes " + printable(path.pattern);
+  return who + " to requests on " + printable(path.pattern.substr(request_prefix.size()));
 }
 
 std::string print_path(const Path& path, const std::string& topic, const Answer& answer) {
@@ -53,9 +53,7 @@ std::string print_path(const Path& path, const std::string& topic, const Answer&
   }
   const std::string indent(topic.size() + 2, ' ');
   if (!path.pattern.empty()) {
-    const std::string who = path.subscriber.agent.starts_with("group ") ? "" : "agent ";
-    text += "  ->  " + who + name_end(path.subscriber) + " subscribes " + printable(path.pattern) +
-            "\n" + indent;
+    text += "  ->  " + name_subscription(path) + "\n" + indent;
   } else {
     text += "  ->  ";
   }
@@ -67,15 +65,18 @@ std::string print_path(const Path& path, const std::string& topic, const Answer&
 
 std::string print_text(const Question& question, const Answer& answer) {
   std::string text;
+  const std::string topic(question.asked_topic());
   const bool is_reserved_topic = answer.paths.front().cause == Cause::reserved_topic;
   if (!answer.has_publisher && !is_reserved_topic) {
-    text +=
-        question.topic + "  nobody publishes it now: this is the way of a message published now\n";
+    text += topic + (question.is_request()
+                         ? "  nobody asks now: this is the way of a request sent now\n"
+                         : "  nobody publishes it now: this is the way of a message published "
+                           "now\n");
   }
   std::size_t shown = 0;
   for (const Path& path : answer.paths) {
     if (shown++ == paths_shown_max) break;
-    text += print_path(path, question.topic, answer);
+    text += print_path(path, topic, answer);
   }
   if (answer.paths.size() > paths_shown_max) {
     text += "and " + format_plural(answer.paths.size() - paths_shown_max, "path", "paths") +
@@ -85,14 +86,16 @@ std::string print_text(const Question& question, const Answer& answer) {
 }
 
 void write_end(JsonWriter& json, std::string_view name, const PathEnd& end) {
-  json.key(name).begin_object().field("agent", end.agent).field("pid", end.pid).end_object();
+  json.key(name).begin_object().field("agent", end.agent).field("pid", end.pid);
+  json.field_bool("has_left", end.has_left).end_object();
 }
 
 std::string print_json(const Question& question, const Answer& answer) {
   const Cause first = answer.paths.empty() ? Cause::none : answer.paths.front().cause;
   std::string text;
   JsonWriter json(text);
-  json.begin_object().field("v", 1u).field("topic", question.topic);
+  json.begin_object().field("v", 1u).field("topic", question.asked_topic());
+  json.field_bool("request", question.is_request());
   json.field_bool("broken", answer.is_broken()).field("cause", cause_name(first));
   json.field_bool("has_publisher", answer.has_publisher).key("paths").begin_array();
   for (const Path& path : answer.paths) {
@@ -108,48 +111,40 @@ std::string print_json(const Question& question, const Answer& answer) {
   return text + "\n";
 }
 
-// Looks twice; the exit code after a complaint, or nothing.
-std::optional<int> examine(const NodePlace& place, const Question& question, Answer& answer) {
-  Result<Counters> earlier = collect_counters(place);
-  if (!earlier.ok()) return complain_without_node(earlier.failure(), place);
-  std::this_thread::sleep_for(watch_for);
-  Result<Counters> later = collect_counters(place);
-  if (!later.ok()) return complain_without_node(later.failure(), place);
-  answer = explain_path(question, earlier.value(), later.value(), look_at_process);
-  if (!is_end_missing(answer)) return std::nullopt;
-  const std::vector<Elsewhere> elsewhere = look_elsewhere(place, question.topic);
-  if (!elsewhere.empty())
-    answer = explain_path(question, earlier.value(), later.value(), look_at_process, elsewhere);
-  return std::nullopt;
-}
-
 }  // namespace
 
 int run_why(const Words& words) {
   SharedFlags flags;
   Question question;
+  bool is_request = false;
   Arguments arguments("why", "Why messages on a topic do not arrive: the first broken link.");
   arguments.required("TOPIC", question.topic, "The topic of the message");
   arguments.text("--from", question.from, "Only what this agent publishes", "AGENT");
   arguments.text("--to", question.to, "Only what this agent subscribes", "AGENT");
+  arguments.flag("--request", is_request, "The way of a request on TOPIC, not of a message");
   add_shared_flags(arguments, flags);
   arguments.note("Without a publisher it examines the way of a message that is published now.");
   arguments.note(
       "It also looks for either end on the buses of other runtime directories of yours.");
+  arguments.note("What was lost before is told, but breaks nothing: only what is so now does.");
   arguments.note(
       "Exit code 0 when every path is whole, 6 when one is broken, 4 when no node runs.");
   if (const auto code = arguments.parse(words)) return *code;
-  if (!is_reserved(question.topic)) {
+  const bool is_hopeless = is_reserved(question.topic);
+  if (!is_hopeless || is_request) {
     if (const auto code = refuse_topic(question.topic)) return *code;
   }
+  if (is_request) question.topic.insert(0, request_prefix);
   Result<LoadedConfig> loaded = load_settings(flags);
   if (!loaded.ok()) return complain(loaded.failure());
   const NodePlace place = node_place(loaded.value().config);
   Answer answer;
-  if (is_reserved(question.topic)) {
+  if (is_hopeless) {
     answer = explain_reserved();
-  } else if (const auto code = examine(place, question, answer)) {
-    return *code;
+  } else {
+    Result<Answer> looked = look_at_path(place, question);
+    if (!looked.ok()) return complain_without_node(looked.failure(), place);
+    answer = std::move(looked).value();
   }
   const int code = answer.is_broken() ? error_info(Error::criterion_not_met).exit_code : 0;
   return print_and_end(flags.json ? print_json(question, answer) : print_text(question, answer),

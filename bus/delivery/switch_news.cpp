@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 
 #include "bus/base/units.hpp"
 #include "bus/delivery/switch.hpp"
@@ -21,6 +22,25 @@ bool has_stalled(Subscription& subscription, base::Nanos now) noexcept {
     subscription.blocked_since = 0;
   return subscription.blocked_since != 0 && subscription.policy == Policy::lossless &&
          now - subscription.blocked_since > subscription.stall_limit;
+}
+
+// Of the lossless subscriptions that have not granted what the publication waits for, the one that
+// has had no room for longest: others may be about to grant it, or keep a bound that is no hindrance.
+const Pair* holder_of(const Publication& publication) noexcept {
+  if (!is_under(publication.limit, publication.limit_wanted)) return nullptr;
+  const Pair* holder = nullptr;
+  const auto since = [](const Pair& pair) {
+    const base::Nanos at = pair.subscription->blocked_since;
+    return at == 0 ? std::numeric_limits<base::Nanos>::max() : at;
+  };
+  for (const Pair* pair : publication.route) {
+    if (pair->subscription->policy != Policy::lossless ||
+        !is_under(pair->limit, publication.limit_wanted)) {
+      continue;
+    }
+    if (holder == nullptr || since(*pair) < since(*holder)) holder = pair;
+  }
+  return holder;
 }
 
 }  // namespace
@@ -103,15 +123,11 @@ void Switch::tell(Publication& publication, wire::ControlBuilder& control) {
     if (publication.accepted_seq >= publication.flush_seq && publication.routed_open == 0)
       publication.tells_at_once = false;
   }
-  if (is_under(publication.limit, publication.limit_wanted)) {
-    const Pair* holder = nullptr;
-    for (const Pair* pair : publication.route)
-      if (pair->subscription->policy == Policy::lossless &&
-          (holder == nullptr || is_under(pair->limit, holder->limit)))
-        holder = pair;
-    if (holder != nullptr)
-      control.add(wire::Held{publication.handle, 0, holder->subscription->port->id});
-  }
+  const Pair* holder = holder_of(publication);
+  if (holder != nullptr)
+    control.add(wire::Held{publication.handle, 0, holder->subscription->port->id});
+  publication.row->set(PublicationCounter::holder,
+                       holder == nullptr ? 0 : stats_.index_of(*holder->subscription->row));
   if (publication.interest_changed) {
     publication.interest_changed = false;
     publication.match_told = static_cast<std::uint32_t>(publication.route.size());

@@ -170,7 +170,7 @@ Publication* Switch::add_publication(Port& port, const wire::Advertise& item) {
   publication->accepted = {publication->accepted_seq, 0};
   publication->limit = publication->limit_told = publication->accepted;
   const std::uint64_t ids[] = {port.id, item.publisher_id, item.publisher_epoch, item.publication};
-  publication->row = stats_.add_row(RowKind::publication, ids, item.topic);
+  publication->row = stats_.add_row(RowKind::publication, ids, item.topic, port.name);
   if (publication->row == nullptr) return nullptr;
   publication->row->set(PublicationCounter::base, publication->accepted_seq);
   publication->row->set(PublicationCounter::lane, static_cast<std::uint64_t>(item.lane));
@@ -285,7 +285,8 @@ wire::Subscribed Switch::subscribe(PortId id, const wire::Subscribe& item, base:
   subscription->window = {item.window_messages, item.window_bytes};
   subscription->stall_limit = base::Nanos{item.stall_ms} * base::millisecond;
   const std::uint64_t ids[] = {id, item.subscription};
-  subscription->row = stats_.add_row(RowKind::subscription, ids, item.pattern, item.group);
+  subscription->row =
+      stats_.add_row(RowKind::subscription, ids, item.pattern, item.group, port->name);
   if (subscription->row == nullptr) {
     answer.error = number(Error::memory_budget);
     return answer;

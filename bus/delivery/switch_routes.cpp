@@ -171,6 +171,9 @@ void Switch::end_publication(Publication& publication) {
   if (publication.retained) stop_retaining(publication);
   std::erase(port.dirty, &publication);
   publication.is_withdrawn = true;
+  const std::uint64_t ids[] = {port.id, publication.publisher_id, publication.publisher_epoch, 0};
+  stats_.set_ids(*publication.row, ids);
+  publication.row->set(PublicationCounter::holder, 0);
   --publication_count_;
   stats_.process().set(ProcessCounter::publications_now, publication_count_);
   auto& slot = port.publications[publication.handle - 1];

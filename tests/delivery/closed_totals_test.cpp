@@ -85,11 +85,22 @@ TEST_F(ClosedTotalsTest, AStreamThatEndedKeepsItsTerms) {
   settle();
   switch_.withdraw(publisher_port, 1);
   EXPECT_EQ(closed(TopicCounter::publications), 1u);
+  EXPECT_EQ(publication_row().kind, RowKind::free);
   EXPECT_EQ(closed(TopicCounter::accepted), 5u);
   EXPECT_EQ(closed(TopicCounter::no_subscriber), 2u);
   EXPECT_EQ(closed(TopicCounter::routed), 3u);
   EXPECT_EQ(closed(TopicCounter::matched), 3u);
   EXPECT_EQ(closed(TopicCounter::delivered), 3u);
+}
+
+TEST_F(ClosedTotalsTest, AStreamThatEndedSaysSoWhileItsMessagesAreOnTheirWay) {
+  advertise(1, "t.a");
+  subscribe({});
+  publish(1, {0});
+  EXPECT_EQ(publication_row().ids[3], 1u);
+  switch_.withdraw(publisher_port, 1);
+  EXPECT_EQ(publication_row().kind, RowKind::publication);
+  EXPECT_EQ(publication_row().ids[3], 0u);
 }
 
 TEST_F(ClosedTotalsTest, AMessageThatBeganBeforeTheSubscriptionIsNotMissedWhenItIsGivenUp) {

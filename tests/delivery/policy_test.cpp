@@ -30,6 +30,31 @@ TEST_F(PolicyTest, DropNewTakesAPrefixOfWhatDoesNotFit) {
   expect_balance();
 }
 
+// Whoever of the two came first.
+TEST_F(PolicyTest, WhoHasNoRoomHoldsThePublisherNotWhoKeepsUp) {
+  for (const std::uint32_t full : {1u, 2u}) {
+    const std::uint32_t quick = 3 - full;
+    const std::uint32_t topic = full;
+    advertise(topic, full == 1 ? "t.a" : "u.a");
+    for (const std::uint32_t handle : {1u, 2u}) {
+      SubscribeWish wish{.handle = 2 * topic + handle, .pattern = full == 1 ? "t.*" : "u.*"};
+      if (handle == full) wish.bound_messages = 4;
+      subscribe(wish);
+    }
+    while (publish(topic, {0}) == Verdict::taken) {
+      send();
+      settle(2 * topic + quick);
+    }
+    switch_.want(publisher_port, {topic, 50, 1'000'000});
+    switch_.finish_cycle(now_);
+    wire::ControlBuilder control;
+    switch_.tell_all();
+    (void)switch_.collect_control(publisher_port, control);
+    const std::uint64_t holder = publication_row(topic - 1).get(PublicationCounter::holder);
+    EXPECT_EQ(holder, subscription_row(2 * (topic - 1) + full - 1).index) << full;
+  }
+}
+
 TEST_F(PolicyTest, DropOldKeepsTheNewest) {
   advertise(1, "t.a");
   subscribe({.policy = Policy::drop_old, .bound_messages = 5});

@@ -9,7 +9,8 @@
 // An agent that does one thing as slowly or as briefly as a test wants it:
 //   actor sub NAME PATTERN POLICY QUEUE MILLISECONDS  takes that long for each message
 //   actor pub NAME TOPIC COUNT MILLISECONDS           gives each so long to live, or for ever: 0
-// Both say `ready` on stdout, and end when stdin does.
+//   actor stream NAME TOPIC COUNT MILLISECONDS        the same, and then one more every 20 ms
+// All say `ready` on stdout, and end when stdin does.
 
 namespace {
 
@@ -47,7 +48,7 @@ int main(int argc, char** argv) {
     wait_for_end();
     return 0;
   }
-  if (role == "pub" && argc == 6) {
+  if ((role == "pub" || role == "stream") && argc == 6) {
     abuzz::MessageOptions options;
     options.time_to_live = std::chrono::milliseconds(std::strtoull(argv[5], nullptr, 10));
     abuzz::Agent agent = abuzz::Agent::connect({.name = argv[2], .kind = "actor"}).value();
@@ -55,9 +56,17 @@ int main(int argc, char** argv) {
     const std::uint64_t count = std::strtoull(argv[4], nullptr, 10);
     for (std::uint64_t i = 0; i < count; ++i)
       if (publisher.publish("x", 100ms, options) == abuzz::SendStatus::closed) return 1;
+    std::jthread more;
+    if (role == "stream") {
+      more = std::jthread([&](const std::stop_token& stop) {
+        for (; !stop.stop_requested(); std::this_thread::sleep_for(20ms))
+          (void)publisher.try_publish("x", options);
+      });
+    }
     wait_for_end();
     return 0;
   }
-  std::fprintf(stderr, "usage: actor sub NAME PATTERN POLICY QUEUE MS | pub NAME TOPIC COUNT MS\n");
+  std::fprintf(stderr,
+               "usage: actor sub NAME PATTERN POLICY QUEUE MS | pub|stream NAME TOPIC COUNT MS\n");
   return 2;
 }

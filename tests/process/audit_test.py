@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import unittest
@@ -55,6 +56,23 @@ class Audit(BusCase):
         self.assertEqual(topic["matched"], dropped + topic["delivered"] + topic["queued"] +
                          topic["in_flight"] + topic["unknown"].get("peer gone", 0))
         self.assertIn("under way", said["verdict"])
+        reader.send_signal(signal.SIGCONT)
+
+    def test_each_line_adds_up_by_eye(self):
+        reader = self.subscribe("a", "--policy", "lossless", "--queue", "4", "--name", "sleeper")
+        reader.send_signal(signal.SIGSTOP)
+        self.abuzz("pub", "a", "x", "-n", "100", "--ttl", "200ms", "--timeout", "3s")
+        self.abuzz("pub", "b", "x", "-n", "3")
+        tables = [[re.split(r" {2,}", line) for line in table.splitlines()]
+                  for table in self.abuzz("audit").stdout.split("\n\n")[:2]]
+        for total, table in zip(("PUBLISHED", "MATCHED"), tables):
+            self.assertEqual(table[0][:2], ["TOPIC", total])
+            for cells in table[1:]:
+                numbers = [sum(map(int, re.findall(r"\d+", cell.replace(",", ""))))
+                           for cell in cells[1:]]
+                self.assertEqual(numbers[0], sum(numbers[1:]), cells)
+        self.assertEqual([cells[0] for cells in tables[0]], ["TOPIC", "a", "b", "(all)"])
+        self.assertRegex(tables[0][1][-1], r"^\d+ expired$")
         reader.send_signal(signal.SIGCONT)
 
     def test_the_dead_leave_unknown_and_are_named(self):

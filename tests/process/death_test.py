@@ -1,5 +1,6 @@
 """Deaths: of an agent, of the node, by request and by force. The others go on."""
 
+import json
 import os
 import signal
 import time
@@ -114,7 +115,41 @@ class Deaths(BusCase):
         done = self.abuzz("pub", "a", "x", "--timeout", "500ms")
         self.assert_fails(done, 5, "ABZ-0703")
         self.assertIn("1 of 1 published, 0 settled", done.stderr)
+        self.assertIn("agent sleeper is stopped (SIGSTOP)", done.stderr)
         reader.send_signal(signal.SIGCONT)
+
+    def test_pub_names_who_holds_it(self):
+        reader = self.subscribe("a", "--name", "sleeper", "--queue", "4")
+        reader.send_signal(signal.SIGSTOP)
+        words = ("pub", "a", "x", "-n", "500", "--timeout", "500ms", "--name", "shop")
+        done = self.abuzz(*words)
+        self.assert_fails(done, 5, "ABZ-0703")
+        self.assertRegex(done.stderr, r"agent sleeper is stopped \(SIGSTOP\), \d+ messages wait for "
+                         r"it, and it holds publisher shop; ")
+        done = self.abuzz(*words, "--json")
+        self.assert_fails(done, 5, "ABZ-0703")
+        self.assertEqual(json.loads(done.stdout)["held_by"], "sleeper")
+        reader.send_signal(signal.SIGCONT)
+
+    def test_pub_to_a_group_that_nobody_is_in_says_so(self):
+        reader = self.subscribe("a", "--group", "team")
+        reader.kill()
+        reader.wait()
+        done = self.abuzz("pub", "a", "x", "--timeout", "500ms")
+        self.assert_fails(done, 5, "ABZ-0703")
+        self.assertIn("group team has no member now: 1 message waits for one", done.stderr)
+        title = "subscription a of group team, 0 members"
+        self.assertIn(title, self.abuzz("info", "a").stdout)
+
+    def test_pub_does_not_wait_longer_for_a_stopped_node_than_it_may(self):
+        self.assertEqual(self.abuzz("node", "start").returncode, 0)
+        node = self.node()["pid"]
+        os.kill(node, signal.SIGSTOP)
+        begun = time.monotonic()
+        done = self.abuzz("pub", "a", "x", "--timeout", "2s")
+        self.assert_fails(done, 4, "ABZ-0505")
+        self.assertLess(time.monotonic() - begun, PATIENCE / 2)
+        os.kill(node, signal.SIGCONT)
 
     def test_a_stopped_reader_that_drops_holds_nobody(self):
         sleeper = self.subscribe("a", "--policy", "drop_new", "--queue", "10")

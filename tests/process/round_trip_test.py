@@ -188,6 +188,8 @@ class RoundTrip(BusCase):
         done = self.wait_until(accepted, PATIENCE, "two messages")
         self.assertRegex(done.stdout, r"published +2\n")
         self.assertNotIn("time held", done.stdout)
+        self.assertNotRegex(done.stdout, r"sent again +0\n")
+        self.assertRegex(self.abuzz("info", "shop", "--all").stdout, r"sent again +0\n")
         entries = json.loads(self.abuzz("info", "shop", "--json").stdout)["entries"]
         self.assertEqual(entries[0]["counters"]["state"], "ready")
         self.assertEqual(entries[1]["counters"]["pushed"], 2)

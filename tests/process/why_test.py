@@ -23,6 +23,10 @@ class Why(BusCase):
     def shop(self, count=1, ttl=0, topic="orders.new", **options):
         return self.actor("pub", "shop", topic, count, ttl, **options)
 
+    def stream(self, count, ttl=0):
+        """As shop, and goes on: what is lost is lost again and again."""
+        return self.actor("stream", "shop", "orders.new", count, ttl)
+
     def billing(self, policy="lossless", queue=1000, pause=0, pattern="orders.*"):
         return self.actor("sub", "billing", pattern, policy, queue, pause)
 
@@ -141,8 +145,8 @@ class Why(BusCase):
 
     def test_queue_full_and_whose(self):
         self.billing("drop_new", 2, pause=1000)
-        self.shop(100)
-        self.assert_cause("queue_full", text="the queue of agent billing was full")
+        self.stream(100)
+        self.assert_cause("queue_full", text="the queue of agent billing is full")
 
     def test_a_stopped_subscriber(self):
         billing = self.billing()
@@ -191,15 +195,64 @@ class Why(BusCase):
         self.wait_until(lambda: not self.ls()["subscriptions"], PATIENCE * SLOW, "the node knows")
         self.assert_cause("subscriber_gone", text="ended without a goodbye")
 
+    def test_a_killed_subscriber_beside_another_one(self):
+        billing = self.billing()
+        self.actor("sub", "archive", "orders.>", "lossless", 1000, 0)
+        self.shop()
+        billing.kill()
+        self.wait_until(lambda: len(self.ls()["subscriptions"]) == 1, PATIENCE, "the node knows")
+        said = self.assert_cause("subscriber_gone", text="agent billing was killed or crashed")
+        self.assertEqual(said["paths"][0]["pattern"], "orders.*")
+        self.assertEqual(said["paths"][1]["subscriber"]["agent"], "archive")
+        self.billing()
+        self.assertFalse(self.why("orders.new")["broken"])
+
+    def test_a_publisher_that_left_hides_nothing(self):
+        billing = self.billing("drop_new", 2)
+        self.actor("sub", "archive", "orders.>", "lossless", 100_000, 0)
+        billing.send_signal(signal.SIGSTOP)
+        self.assertEqual(self.abuzz("pub", "orders.new", "x", "-n", "5000", "--name", "shop",
+                                    "--timeout", "2s").returncode, 0)
+        said = self.assert_cause("subscriber_stopped", text="queue full")
+        self.assertFalse(said["has_publisher"])
+        self.assertEqual(said["paths"][1]["text"], "5,000 messages delivered")
+        self.assertEqual(self.why("orders.new", "--from", "shop")["cause"], "subscriber_stopped")
+        shown = self.abuzz("why", "orders.new").stdout
+        self.assertIn("publisher shop (has left)  ->  agent billing", shown)
+        topic = self.ls()["topics"][0]
+        self.assertEqual((topic["publishers"], topic["messages"]), (0, 5000))
+        self.assertIn("orders.new by shop, which has left", self.abuzz("info", "orders.new").stdout)
+        billing.send_signal(signal.SIGCONT)
+
+    def test_where_only_requests_are_answered(self):
+        reply = self.start("reply", "text.up", "--exec", "cat", "--name", "up")
+        self.wait_until(lambda: self.ls()["subscriptions"], PATIENCE, "it replies")
+        self.assert_cause("only_responders", "text.up", text="agent up replies to requests there")
+        self.assert_cause("no_match", "text.upp")
+        self.assertFalse(self.why("text.up", "--request")["broken"])
+        shown = self.abuzz("why", "text.up", "--request").stdout
+        self.assertIn("no publisher  ->  the responders to requests on text.up", shown)
+        self.assert_cause("near_miss", "text.upp", "--request", text="replies on text.up")
+        reply.kill()
+
     def test_expired(self):
         self.billing(pause=1000)
-        self.shop(20, ttl=100)
-        self.assert_cause("expired", text="the time to live was over")
+        self.stream(20, ttl=100)
+        self.assert_cause("expired", text="the time to live is over")
 
     def test_conflated(self):
         self.billing("latest", 10, pause=1000)
-        self.shop(100)
+        self.stream(100)
         self.assert_cause("conflated", text="keeps only the latest")
+
+    def test_what_was_lost_once_is_told_and_breaks_nothing(self):
+        self.billing("drop_new", 2, pause=20)
+        self.shop(100)
+        whole = lambda: (lambda said: not said["broken"] and said)(self.why("orders.new"))
+        said = self.wait_until(whole, PATIENCE, "it is over")
+        self.assertRegex(said["paths"][0]["detail"],
+                         r"^dropped some time ago: \d+ queue full, of 100 messages$")
+        self.assertIn("dropped some time ago", self.abuzz("why", "orders.new").stdout)
 
     def test_a_lossless_hold_and_who_holds_whom(self):
         billing = self.billing(queue=10)
@@ -208,6 +261,11 @@ class Why(BusCase):
         self.shop(100_000, is_ready=False)
         self.assert_cause("lossless_hold", "orders.new", "--to", "archive",
                           text="publisher shop is held by agent billing")
+        held = "publisher shop is held by agent billing (orders.*): "
+        for name in ("orders.new", "shop", "billing"):
+            self.assertIn(held, self.abuzz("info", name).stdout)
+        self.assertEqual(self.ls()["topics"][0]["held_by"], ["billing"])
+        self.assertRegex(self.abuzz("ls", "topics").stdout, r"HELD BY\norders.new .* billing\n")
         self.assert_cause("subscriber_stopped", "orders.new", "--to", "billing",
                           text="it holds publisher shop")
         billing.send_signal(signal.SIGCONT)

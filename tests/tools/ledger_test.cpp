@@ -19,11 +19,12 @@ Counters make_counters() {
   add_row(node, RowKind::process, {}, "");
   add_row(node, RowKind::agent, {shop, 4242, 1, 1}, "shop");
   add_row(node, RowKind::agent, {billing, 4243, 1, 1}, "billing");
-  RowSnapshot& stream = add_row(node, RowKind::publication, {shop, 1, 1, 1}, "orders.new");
+  RowSnapshot& stream = add_row(node, RowKind::publication, {shop, 1, 1, 1}, "orders.new", "shop");
   set(stream, PublicationCounter::base, 5);
   set(stream, PublicationCounter::accepted, 15);
   set(stream, PublicationCounter::routed, 10);
-  RowSnapshot& inbox = add_row(node, RowKind::subscription, {billing, 1}, "orders.*");
+  RowSnapshot& inbox =
+      add_row(node, RowKind::subscription, {billing, 1}, "orders.*", "", "billing");
   set(inbox, SubscriptionCounter::queued_batches, 2);
   set(inbox, SubscriptionCounter::done_no, 6);
   set(inbox, SubscriptionCounter::delivered, 6);
@@ -63,6 +64,18 @@ TEST(Ledger, HasEveryTermOfAStreamAndAPair) {
   EXPECT_EQ(ledger.pairs.front().name(), "orders.new of shop to orders.* of billing");
   EXPECT_EQ(describe(ledger.pairs.front().dropped), "2 expired");
   EXPECT_TRUE(ledger.imbalances.empty()) << ledger.imbalances.front().what;
+}
+
+TEST(Ledger, SaysWhyMessagesWereGivenUp) {
+  Counters counters = make_counters();
+  set(counters.node.rows[stream_row], PublicationCounter::routed, 8);
+  set(counters.node.rows[stream_row], PublicationCounter::voided, 2);
+  set(counters.node.rows[pair_row], PairCounter::dropped_expired, 0);
+  set(counters.node.rows[pair_row], PairCounter::void_after_join, 2);
+  const Ledger ledger = make_ledger(counters);
+  EXPECT_TRUE(ledger.imbalances.empty());
+  EXPECT_EQ(describe(ledger.topics.front().voided), "2 expired");
+  EXPECT_EQ(describe(ledger.topics.front().voided_pairs), "2 expired");
 }
 
 TEST(Ledger, SumsTopicsWithThoseThatEnded) {

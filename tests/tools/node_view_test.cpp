@@ -18,15 +18,16 @@ StatsSnapshot make_stats() {
   set(shop, AgentCounter::responsive, 1);
   set(shop, AgentCounter::unsettled, 12);
   add_row(stats, RowKind::agent, {8, 4243, 1, 1}, "billing", "");
-  RowSnapshot& first = add_row(stats, RowKind::publication, {7, 1, 1, 1}, "orders.new");
+  RowSnapshot& first = add_row(stats, RowKind::publication, {7, 1, 1, 1}, "orders.new", "shop");
   set(first, PublicationCounter::accepted, 10);
   set(first, PublicationCounter::delivered, 9);
   set(first, PublicationCounter::match_count, 1);
-  RowSnapshot& second = add_row(stats, RowKind::publication, {8, 1, 1, 1}, "orders.new");
+  RowSnapshot& second = add_row(stats, RowKind::publication, {8, 1, 1, 1}, "orders.new", "billing");
   set(second, PublicationCounter::accepted, 5);
   set(second, PublicationCounter::no_subscriber, 5);
-  add_row(stats, RowKind::publication, {7, 2, 1, 2}, "orders.old");
-  RowSnapshot& subscription = add_row(stats, RowKind::subscription, {8, 1}, "orders.*");
+  add_row(stats, RowKind::publication, {7, 2, 1, 2}, "orders.old", "shop");
+  RowSnapshot& subscription =
+      add_row(stats, RowKind::subscription, {8, 1}, "orders.*", "", "billing");
   set(subscription, SubscriptionCounter::policy, 1);
   set(subscription, SubscriptionCounter::queued_messages, 3);
   set(subscription, SubscriptionCounter::dropped_queue_full, 4);
@@ -53,6 +54,14 @@ TEST(NodeView, MergesThePublishersOfATopic) {
   EXPECT_EQ(describe(topic.dropped), "4 queue full");
   EXPECT_EQ(describe(topic.unknown), "1 peer gone");
   EXPECT_EQ(describe(view.topics.back().dropped), "0");
+}
+
+TEST(NodeView, APublisherThatLeftIsNotCounted) {
+  StatsSnapshot stats = make_stats();
+  stats.rows[4].ids[3] = 0;
+  const NodeView view = view_node(stats);
+  EXPECT_EQ(view.topics.front().publishers, 1u);
+  EXPECT_EQ(view.topics.front().messages, 15u);
 }
 
 TEST(NodeView, CountsWhatBelongsToAnAgent) {
