@@ -35,12 +35,12 @@ TEST_F(PolicyTest, WhoHasNoRoomHoldsThePublisherNotWhoKeepsUp) {
   for (const std::uint32_t full : {1u, 2u}) {
     const std::uint32_t quick = 3 - full;
     const std::uint32_t topic = full;
-    advertise(topic, full == 1 ? "t.a" : "u.a");
     for (const std::uint32_t handle : {1u, 2u}) {
       SubscribeWish wish{.handle = 2 * topic + handle, .pattern = full == 1 ? "t.*" : "u.*"};
       if (handle == full) wish.bound_messages = 4;
       subscribe(wish);
     }
+    advertise(topic, full == 1 ? "t.a" : "u.a");
     while (publish(topic, {0}) == Verdict::taken) {
       send();
       settle(2 * topic + quick);

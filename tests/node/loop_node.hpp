@@ -168,6 +168,7 @@ class LoopNode {
   link::LoopNetwork network_;
   base::Random dice_;
   NodeIdentity identity_;
+  std::vector<delivery::Owed> owed_;              // by the node that ended
   std::vector<std::unique_ptr<link::Hub>> hubs_;  // one a shard
   std::unique_ptr<link::DoorListener> door_;
 

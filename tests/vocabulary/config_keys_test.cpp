@@ -142,7 +142,7 @@ TEST_F(EveryKey, TakesZeroOnlyWhereTheHeaderSaysSo) {
     if (!is_number(key)) continue;
     const std::string dotted = key.dotted();
     const bool is_allowed = dotted == "node.idle_exit" || dotted == "agent.linger" ||
-                            dotted == "log.peer_lines_per_second";
+                            dotted == "log.peer_lines_per_second" || dotted == "place.shards";
     const auto loaded = load(key, "0");
     EXPECT_EQ(loaded.ok(), is_allowed) << dotted;
     if (is_allowed) {
