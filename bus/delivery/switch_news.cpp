@@ -25,7 +25,8 @@ bool has_stalled(Subscription& subscription, base::Nanos now) noexcept {
 }
 
 // Of the lossless subscriptions that have not granted what the publication waits for, the one that
-// has had no room for longest: others may be about to grant it, or keep a bound that is no hindrance.
+// has had no room for longest: others may be about to grant it, or keep a bound that is no
+// hindrance.
 const Pair* holder_of(const Publication& publication) noexcept {
   if (!is_under(publication.limit, publication.limit_wanted)) return nullptr;
   const Pair* holder = nullptr;

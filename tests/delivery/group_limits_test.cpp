@@ -116,5 +116,26 @@ TEST_F(GroupTest, ALeaseThatIsOverBeforeItWasSentIsNotSent) {
   expect_balance();
 }
 
+TEST_F(GroupTest, WhoHoldsAPublisherStandsInItsRow) {
+  GroupWish wish;
+  wish.ack_ms = 1000;
+  wish.bound_messages = 8;
+  join(2, wish);
+  advertise(1, "t.a");
+  while (publish(1, {0}) == Verdict::taken) continue;
+  EXPECT_EQ(publication_row().get(PublicationCounter::holder), 0u);
+  switch_.want(publisher_port, {1, 100, 1'000'000});
+  switch_.finish_cycle(now_);
+  wire::ControlBuilder control;
+  switch_.tell_all();
+  (void)switch_.collect_control(publisher_port, control);
+  const StatsSnapshot snapshot = stats_->snapshot();
+  const std::uint64_t holder = publication_row().get(PublicationCounter::holder);
+  const auto found = std::ranges::find(snapshot.rows, holder, &RowSnapshot::index);
+  ASSERT_NE(found, snapshot.rows.end());
+  EXPECT_EQ(found->kind, RowKind::subscription);
+  EXPECT_EQ(found->ids[0], own_port);
+}
+
 }  // namespace
 }  // namespace abuzz::delivery::test

@@ -288,26 +288,6 @@ TEST_F(GroupTest, APublisherIsHeldByTheBoundOfTheGroup) {
   EXPECT_EQ(publish(1, {0}), Verdict::over_limit);
 }
 
-TEST_F(GroupTest, WhoHoldsAPublisherStandsInItsRow) {
-  GroupWish wish = manual();
-  wish.bound_messages = 8;
-  join(2, wish);
-  advertise(1, "t.a");
-  while (publish(1, {0}) == Verdict::taken) continue;
-  EXPECT_EQ(publication_row().get(PublicationCounter::holder), 0u);
-  switch_.want(publisher_port, {1, 100, 1'000'000});
-  switch_.finish_cycle(now_);
-  wire::ControlBuilder control;
-  switch_.tell_all();
-  (void)switch_.collect_control(publisher_port, control);
-  const StatsSnapshot snapshot = stats_->snapshot();
-  const std::uint64_t holder = publication_row().get(PublicationCounter::holder);
-  const auto found = std::ranges::find(snapshot.rows, holder, &RowSnapshot::index);
-  ASSERT_NE(found, snapshot.rows.end());
-  EXPECT_EQ(found->kind, RowKind::subscription);
-  EXPECT_EQ(found->ids[0], own_port);
-}
-
 TEST_F(GroupTest, WithoutMembersTheQueueWaitsAndThenGoes) {
   advertise(1, "t.a");
   join(2);

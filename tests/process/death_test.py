@@ -124,8 +124,8 @@ class Deaths(BusCase):
         words = ("pub", "a", "x", "-n", "500", "--timeout", "500ms", "--name", "shop")
         done = self.abuzz(*words)
         self.assert_fails(done, 5, "ABZ-0703")
-        self.assertRegex(done.stderr, r"agent sleeper is stopped \(SIGSTOP\), \d+ messages wait for "
-                         r"it, and it holds publisher shop; ")
+        self.assertRegex(done.stderr, r"agent sleeper is stopped \(SIGSTOP\), \d+ messages wait "
+                         r"for it, and it holds publisher shop; ")
         done = self.abuzz(*words, "--json")
         self.assert_fails(done, 5, "ABZ-0703")
         self.assertEqual(json.loads(done.stdout)["held_by"], "sleeper")
