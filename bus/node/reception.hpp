@@ -145,12 +145,6 @@ class Reception {
     std::size_t guests = 0;          // placed there
   };
   std::vector<Post> posts_;  // by shard
-  static constexpr base::Nanos past_span = base::second;
-  struct Past {
-    std::string name;
-    std::uint32_t shard;
-    base::Nanos ended_at;
-  };
   // Samples of the shards are taken while something is going on.
   place::Balancer balancer_;
   std::vector<place::Balancer::ShardSample> samples_;
@@ -158,6 +152,12 @@ class Reception {
   base::Nanos sampled_at_ = 0;   // the last was asked for
   base::Nanos sample_span_ = 0;  // which it covers
   std::size_t samples_awaited_ = 0;
+  static constexpr base::Nanos past_span = base::second;
+  struct Past {
+    std::string name;
+    std::uint32_t shard;
+    base::Nanos ended_at;
+  };
   std::deque<Past> past_;  // sessions that ended lately, the latest first
   SessionId session_last_ = 0;
   std::uint64_t agent_id_next_;

@@ -10,7 +10,7 @@ namespace abuzz::node {
 namespace {
 
 // Of the time; below it there is nothing to balance.
-constexpr double idle_share = 0.02;
+constexpr double idle_share = 0.01;
 // A sample that covers more than this is an average over a pause.
 constexpr base::Nanos span_max = 3 * place::Balancer::interval;
 

@@ -10,6 +10,7 @@ namespace abuzz::node {
 namespace {
 
 constexpr std::size_t orders_per_turn = 64;
+constexpr std::size_t loads_per_sample = 1024;
 
 std::array<std::uint32_t, 3> windows(const Config& config) noexcept {
   return {config.link.window_high_bytes, config.link.window_normal_bytes,
@@ -205,9 +206,12 @@ void Shard::State::end_session(SessionId id) {
   sessions.erase(id);
 }
 
+// Of more sessions the rest is told with later samples: reports of other kinds need room, too.
 void Shard::State::tell_sample() {
+  std::size_t told = 0;
   for (auto& [id, session] : sessions) {
-    if (session->work == 0) continue;
+    if (session->work == 0 || told == loads_per_sample) continue;
+    ++told;
     ShardReport load;
     load.kind = ShardReport::Kind::load;
     load.session = id;

@@ -13,8 +13,8 @@ constexpr double smoothing = 0.4;      // weight of the newest sample
 constexpr double uneven_factor = 1.2;  // of the mean
 constexpr double gain_min = 0.1;       // of what was there
 constexpr double share_min = 0.01;     // of its shard's load; less does not matter
-constexpr double alike = 0.05;
-constexpr double park_share = 0.15, wake_share = 2.0 / 3;
+constexpr double alike = 0.02;
+constexpr double park_share = 0.02, wake_share = 2.0 / 3;
 
 std::string percent(double share) {
   char text[16];

@@ -20,7 +20,7 @@ namespace abuzz::place {
 //   after which neither shard is as busy as one was, by a tenth. So two shards never swap roles.
 //   To the least busy shard; of two that are about alike to the one under the same cache.
 //   An agent moves at most once in `agent_rest`, and at most moves_max in one decision.
-//   Parked: all that the shards do would keep one fewer busy for less than 15 %, for park_looks
+//   Parked: all that the shards do would keep one fewer busy for less than 2 %, for park_looks
 //   samples in a row. The last shard gives its agents away and gets no new ones, so it sleeps.
 //   Woken: those that are awake are busy for more than two thirds, for looks_min samples in a row.
 class Balancer {
@@ -29,7 +29,7 @@ class Balancer {
   static constexpr base::Nanos agent_rest = base::second;
   static constexpr std::uint32_t looks_min = 3;
   static constexpr std::uint32_t park_looks = 50;
-  static constexpr double busy_min = 0.05;
+  static constexpr double busy_min = 0.01;
   static constexpr std::size_t moves_max = 8;
 
   // Of one shard, since the last sample.

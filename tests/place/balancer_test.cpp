@@ -151,8 +151,8 @@ TEST_F(Balance, prefers_the_same_cache_among_shards_that_are_alike) {
   caches_ = {0, 1, 0, 1};
   add(0, 0.2, 4);
   add(1, 0.01);
-  add(2, 0.03);
-  add(3, 0.02);
+  add(2, 0.02);
+  add(3, 0.015);
   std::vector<Balancer::Move> moves;
   for (int round = 0; round < 10 && moves.empty(); ++round) moves = look();
   ASSERT_FALSE(moves.empty());
@@ -169,8 +169,8 @@ TEST_F(Balance, who_may_not_move_does_not) {
 
 TEST_F(Balance, parks_a_shard_that_is_not_needed_and_wakes_it_when_it_is) {
   set_shards(2);
-  add(0, 0.01, 5);
-  add(1, 0.01, 5);
+  add(0, 0.0015, 5);
+  add(1, 0.0015, 5);
   pass(4 * base::second);
   EXPECT_EQ(balancer_->awake_count(), 2u);
   pass(4 * base::second);

@@ -42,7 +42,7 @@ class Skew(BusCase):
         self.started.append(talkers)
         self.assertEqual(talkers.stdout.readline(), "ready\n")
         time.sleep(SECONDS_TO_LEVEL)
-        worst, worst_by_time = [], []
+        worst, worst_by_time, busy_share = [], [], []
         for _ in range(SECONDS):
             frames, where, moves, busy = self.look()
             time.sleep(1)
@@ -54,13 +54,15 @@ class Skew(BusCase):
                 by_shard[where[name]] += count - frames[name]
             worst.append(max(by_shard) / (sum(by_shard) / 2))
             worst_by_time.append(max(by_time) / (sum(by_time) / 2))
+            busy_share.append(sum(by_time) / 1e9)
         said, _ = talkers.communicate(timeout=PATIENCE)
         words = said.split()
         self.assertEqual(words[1], words[3], said)
         process = self.rows()[counter_file.PROCESS][0]
         print(f"busiest shard to the mean, by frames {sorted(worst)[SECONDS // 2]:.2f}, by time "
               f"{sorted(worst_by_time)[SECONDS // 2]:.2f}; {process['moves between shards']} "
-              f"moves, {words[1]} messages", flush=True)
+              f"moves, {words[1]} messages; both busy {sorted(busy_share)[SECONDS // 2]:.3f}",
+              flush=True)
         self.assertGreater(process["moves between shards"], 0)
         self.assertEqual(process["links broken"], 0)
         self.assertLess(sorted(worst)[SECONDS // 2], WORST)

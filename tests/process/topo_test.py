@@ -10,6 +10,11 @@ from narrow_case import NarrowCase, read
 
 
 class Topo(NarrowCase):
+    def setUp(self):
+        super().setUp()
+        # Of one shard, however many the rest of the suite is run with.
+        self.env.pop("ABUZZ_PLACE__SHARDS", None)
+
     def topology(self, *words, before=None):
         done = self.abuzz("topo", "--json", *words, before=before)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
