@@ -17,7 +17,8 @@ constexpr double wake_dear_us = 10;
 constexpr double timer_late_us_max = 1000;
 constexpr std::size_t pin_cores_min = 4;
 constexpr std::size_t shard_cores_min = 4;
-constexpr std::size_t shards_max = 64;
+// Shards take turns at one switch: bench/README.md, "Shards". More would only wait for each other.
+constexpr std::size_t shards_max = 8;
 
 std::string us_text(double us) {
   char text[32];
@@ -110,7 +111,7 @@ class Planner {
     }
     if (count > shards_max) {
       count = shards_max;
-      plan_.shard_reason = budget_text() + ": no more are ever planned";
+      plan_.shard_reason = budget_text() + ": more would wait for each other";
     }
     plan_.shard_count = static_cast<std::uint32_t>(count);
   }
