@@ -22,7 +22,8 @@ namespace abuzz {
 // when the node dies.
 //
 // Threads: any thread may call; see Publisher and Subscription for theirs. The library's own
-// threads (two, and ZeroMQ's two) end in close(). Nothing throws; no signal handlers.
+// threads (two, ZeroMQ's two, and workers where a subscription asked for them) end in close().
+// Nothing throws; no signal handlers.
 // Moved from: calls answer `closed` or nothing, and wait() returns.
 // Fork: in a child process an agent and what was made from it are dead, and the parent's live on.
 // Calls answer `closed` or nothing, close() and destructors return at once and touch nothing of the

@@ -20,9 +20,10 @@ constexpr base::Nanos sleep_max = base::second;
 // How often the keeper looks whether a handler takes long, where that is to be expected.
 constexpr base::Nanos attentive_span = 2 * base::millisecond;
 
-int to_poll_ms(base::Nanos span) noexcept {
-  return static_cast<int>((std::clamp<base::Nanos>(span, 0, sleep_max) + base::millisecond - 1) /
-                          base::millisecond);
+// Batches wait for less than the milliseconds of poll(2).
+timespec to_sleep(base::Nanos span) noexcept {
+  const base::Nanos bounded = std::clamp<base::Nanos>(span, 0, sleep_max);
+  return {static_cast<time_t>(bounded / base::second), static_cast<long>(bounded % base::second)};
 }
 
 }  // namespace
@@ -124,7 +125,8 @@ void AgentThreads::sleep() {
   pollfd descriptors[3] = {{bell.fd(), POLLIN, 0},
                            {core_.session().link_descriptor.read(), POLLIN, 0},
                            {core_.session().door_descriptor.read(), POLLIN, 0}};
-  const bool is_over = span > 0 && ::poll(descriptors, 3, to_poll_ms(span)) == 0;
+  const timespec sleep = to_sleep(span);
+  const bool is_over = span > 0 && ::ppoll(descriptors, 3, &sleep, nullptr) == 0;
   bell.disarm();
   readable_ = {is_over || descriptors[1].revents != 0, is_over || descriptors[2].revents != 0};
 }
