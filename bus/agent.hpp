@@ -71,7 +71,8 @@ class ABUZZ_EXPORT Agent {
   // publishers of this agent, summed), or until the deadline.
   FlushReport flush(std::chrono::nanoseconds patience);
   // Hands over what was published, at most for `patience`, lets the handler that runs come to its
-  // end (without a bound: it is your code), ends the threads. Further calls answer `closed`.
+  // end (without a bound: it is your code), ends the threads. Where handlers run beside each other
+  // or in batches, what was begun is handled first, within the same patience. Further calls answer `closed`.
   // Any thread, as often as one likes. Of several calls one does it; the others, later ones and the
   // destructor's too, wait until it is done and the last handler returned, and report the same.
   // Inside a handler it does not wait for handlers: the one that runs ends behind it. Where another

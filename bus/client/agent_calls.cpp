@@ -49,7 +49,7 @@ Status AgentCore::wait_connected(base::Nanos deadline) {
 
 std::size_t AgentCore::poll(SubscriptionCore& subscription, const Handler& handler, std::size_t max,
                             base::Nanos patience) {
-  if (!subscription.queue || !handler || is_closed()) return 0;
+  if (subscription.is_shared() || !subscription.queue || !handler || is_closed()) return 0;
   const base::Nanos deadline = base::moment_after(parts_.clock.now(), patience);
   std::size_t handled = 0;
   while (true) {

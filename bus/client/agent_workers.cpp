@@ -53,6 +53,7 @@ void AgentCore::drain_workers(base::Nanos deadline) {
   while (!pool->drain()) {
     const base::Nanos now = parts_.clock.now();
     if (now >= deadline) return;
+    step_workers();  // wakes the agent's thread for what is its own
     const Key key = prepare_wait();
     (void)events_.wait(key, std::min(drain_look, deadline - now));
   }

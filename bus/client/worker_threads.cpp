@@ -92,6 +92,7 @@ void WorkerThreads::run(std::size_t place) {
   // A handler that forked returns in the child too: there this is the only thread.
   while (!stopping_.read_fenced() && !core_.is_forked()) {
     if (core_.run_worker(place)) continue;
+    if (core_.is_forked()) break;
     const bool has_found = idle.find(core_.clock(), [&] { return pool.has_dealt(); });
     if (idle.spent() > 0)
       core_.stats().process().add_shared(ProcessCounter::waiting_ns,
