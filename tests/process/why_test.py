@@ -226,7 +226,8 @@ class Why(BusCase):
 
     def test_where_only_requests_are_answered(self):
         reply = self.start("reply", "text.up", "--exec", "cat", "--name", "up")
-        self.wait_until(lambda: self.ls()["subscriptions"], PATIENCE, "it replies")
+        replies = lambda: self.agents() and self.ls()["subscriptions"]
+        self.wait_until(replies, PATIENCE, "it replies")
         self.assert_cause("only_responders", "text.up", text="agent up replies to requests there")
         self.assert_cause("no_match", "text.upp")
         self.assertFalse(self.why("text.up", "--request")["broken"])
