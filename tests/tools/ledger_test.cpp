@@ -78,6 +78,14 @@ TEST(Ledger, SaysWhyMessagesWereGivenUp) {
   EXPECT_EQ(describe(ledger.topics.front().voided_pairs), "2 expired");
 }
 
+TEST(Ledger, SaysWhatAPublisherLeftBehind) {
+  Counters counters = make_counters();
+  set(add_row(counters.node, RowKind::topic, {}, "orders.new"), TopicCounter::abandoned, 3);
+  const TopicLedger topic = make_ledger(counters).topics.front();
+  EXPECT_EQ(topic.published, 23u);
+  EXPECT_EQ(describe(topic.voided), "3 publisher gone");
+}
+
 TEST(Ledger, SumsTopicsWithThoseThatEnded) {
   Counters counters = make_counters();
   RowSnapshot& ended = add_row(counters.node, RowKind::topic, {}, "orders.new");
