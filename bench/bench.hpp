@@ -13,13 +13,15 @@ namespace abuzz::bench {
 
 struct BenchOptions {
   std::vector<std::string> scenarios;
-  std::vector<std::size_t> sizes{64};
+  std::vector<std::size_t> sizes;  // empty: as the scenario has it
   std::int64_t duration_ns = 2'000'000'000;
+  bool has_duration = false;  // somebody asked for it
+  std::string load;           // of heritage; empty: all
   unsigned runs = 5;
   std::vector<std::string> systems{"abuzz"};  // in the order of their turns
   double rate = 0;           // offered messages a second, of all publishers; 0: as fast as possible
   unsigned publishers = 4;   // of fanin
-  unsigned subscribers = 4;  // of fanout
+  unsigned subscribers = 4;  // of fanout and queue
   // After each size of pubsub: latency at half of each peer's own highest rate, beside Abuzz.
   bool has_half_load = false;
   bool is_polling = false;

@@ -1,5 +1,6 @@
 #include <nlohmann/json.hpp>
 
+#include "bench/heritage.hpp"
 #include "bench/report.hpp"
 
 namespace abuzz::bench {
@@ -16,6 +17,12 @@ Json row_of(const RunResult& run, const BenchReport& report) {
   Json row;
   row["system"] = run.plan.system->name;
   row["scenario"] = run.plan.scenario;
+  if (run.plan.load != nullptr) {
+    row["load"] = run.plan.load->name;
+    row["agents"] = run.plan.load->agents;
+    row["messages"] = run.plan.load->messages;
+    row["tasks"] = run.plan.load->tasks;
+  }
   row["bytes"] = run.plan.bytes;
   row["sent"] = figures.sent;
   row["received"] = figures.received;

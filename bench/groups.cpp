@@ -8,7 +8,7 @@ namespace {
 
 bool repeats(const RunPlan& left, const RunPlan& right) noexcept {
   return left.system == right.system && left.scenario == right.scenario &&
-         left.bytes == right.bytes && left.rate == right.rate;
+         left.bytes == right.bytes && left.rate == right.rate && left.load == right.load;
 }
 
 }  // namespace

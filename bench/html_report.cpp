@@ -103,7 +103,7 @@ class Page {
     std::map<std::string, std::vector<const RunGroup*>> kinds;
     for (const RunGroup& group : groups_)
       if (group.verified_count() > 0 && pick(group.plan()))
-        kinds[group.plan().scenario + ", " + std::to_string(group.plan().bytes) + " B"].push_back(
+        kinds[group.plan().title() + ", " + std::to_string(group.plan().bytes) + " B"].push_back(
             &group);
     return kinds;
   }
@@ -229,7 +229,7 @@ class Page {
     const bool is_whole = group.verified_count() == group.runs.size();
     const Spread rate = group.spread([](const RunResult& run) { return run.rate(); });
     std::string out =
-        "<tr>" + cell(plan.scenario + ", " + std::to_string(plan.bytes) + " B") +
+        "<tr>" + cell(plan.title() + ", " + std::to_string(plan.bytes) + " B") +
         cell(group.name()) +
         cell(std::to_string(group.verified_count()) + " of " + std::to_string(group.runs.size()),
              !is_whole);
@@ -297,7 +297,7 @@ std::string hgrm_of(const BenchReport& report) {
     if (histogram.count() == 0) continue;
     char line[160];
     std::snprintf(line, sizeof line, "# %s %s, %zu B, microseconds\n", group.name().c_str(),
-                  group.plan().scenario.c_str(), group.plan().bytes);
+                  group.plan().title().c_str(), group.plan().bytes);
     out += line;
     out += "       Value     Percentile TotalCount 1/(1-Percentile)\n\n";
     std::uint64_t seen = 0;

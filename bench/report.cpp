@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "bench/groups.hpp"
+#include "bench/heritage.hpp"
 
 namespace abuzz::bench {
 namespace {
@@ -85,12 +86,28 @@ void print_counts(const RunGroup& group) {
 }
 
 void print_title(const RunPlan& plan) {
-  std::printf("  %s  %s, %zu B", plan.system->name, plan.scenario.c_str(), plan.bytes);
-  if (plan.publishers > 1) std::printf(", %u publishers", plan.publishers);
+  std::printf("  %s  %s, %zu B", plan.system->name, plan.title().c_str(), plan.bytes);
+  if (plan.load != nullptr)
+    std::printf(", %u logical agents in %u processes, %u messages, %u tasks", plan.load->agents,
+                heritage_processes, plan.load->messages, plan.load->tasks);
+  else if (plan.publishers > 1)
+    std::printf(", %u publishers", plan.publishers);
   if (plan.subscribers > 1) std::printf(", %u subscribers", plan.subscribers);
   if (plan.rate > 0)
     std::printf(", offered %.0f/s: latency from when each message was to be sent", plan.rate);
   std::printf("\n    %-18s %10s %10s %10s\n", "", "min", "median", "max");
+}
+
+// What the loads of the scenario heritage must reach, beside what they did.
+void print_floors(const RunGroup& group) {
+  const RunPlan& plan = group.plan();
+  if (plan.load == nullptr) return;
+  const double p95_us = micros(group.latency().at(0.95));
+  std::uint64_t unaccounted = 0;
+  for (const RunResult* run : group.runs) unaccounted += run->unaccounted();
+  std::printf("    floor: 0 messages unaccounted for: %llu; p95 under %.0f us: %.0f us; %s\n",
+              static_cast<unsigned long long>(unaccounted), heritage_p95_us_max, p95_us,
+              unaccounted == 0 && p95_us > 0 && p95_us < heritage_p95_us_max ? "passed" : "MISSED");
 }
 
 void print_group(const RunGroup& group) {
@@ -111,6 +128,7 @@ void print_group(const RunGroup& group) {
     print_cpu(group);
   }
   print_counts(group);
+  print_floors(group);
 }
 
 // A control that slow says that the machine was busy, not that Abuzz is fast.
@@ -163,8 +181,9 @@ void print_heading(const BenchReport& report) {
     const Scenario& scenario = *find_scenario(name);
     std::printf("%s: %s; %s\n", name.c_str(), scenario.text,
                 scenario.is_round_trip ? "closed loop"
-                : options.rate > 0     ? "open loop, at a rate"
-                                       : "closed-loop maximum: throughput only, not latency");
+                : options.rate > 0 || scenario.rate > 0 || name == "heritage"
+                    ? "open loop, at a rate"
+                    : "closed-loop maximum: throughput only, not latency");
   }
   std::printf("%u x %.1f s of each, in turns; each message checked by its receiver\n\n",
               options.runs, static_cast<double>(options.duration_ns) / 1e9);

@@ -60,7 +60,8 @@ std::string encode(const RoleOptions& options) {
                                {"bytes", options.bytes},         {"duration", options.duration_ns},
                                {"rate", options.rate},           {"source", options.source},
                                {"sources", options.sources},     {"sinks", options.sinks},
-                               {"poll", options.is_polling},     {"lane", options.lane}};
+                               {"poll", options.is_polling},     {"lane", options.lane},
+                               {"burst", options.burst},         {"load", options.load}};
   return text.dump();
 }
 
@@ -80,6 +81,8 @@ bool decode(std::string_view text, RoleOptions& options) {
     options.sinks = parsed.at("sinks");
     options.is_polling = parsed.at("poll");
     options.lane = parsed.at("lane");
+    options.burst = parsed.at("burst");
+    options.load = parsed.at("load");
   } catch (const nlohmann::json::exception&) {
     return false;
   }
@@ -170,13 +173,17 @@ int run_role(const RoleOptions& options) {
   prctl(PR_SET_NAME, (options.system + "-" + options.role).c_str());  // for top and perf
   RoleChannel channel;
   const System* system = find_system(options.system);
-  const bool is_hub = options.role == "hub";
+  // Those that a system plays by itself.
+  const auto own = system == nullptr         ? nullptr
+                   : options.role == "hub"   ? system->hub
+                   : options.role == "crowd" ? system->crowd
+                                             : nullptr;
+  if (own != nullptr) return own(options, channel) ? 0 : 1;
   const RoleMain role = find_role(options.role);
-  if (system == nullptr || (is_hub ? system->hub == nullptr : role == nullptr)) {
+  if (system == nullptr || role == nullptr) {
     channel.failed("no role " + options.system + " " + options.role);
     return 2;
   }
-  if (is_hub) return system->hub(options, channel) ? 0 : 1;
   const std::unique_ptr<Driver> driver = system->make_driver(options);
   return role(*driver, options, channel) ? 0 : 1;
 }

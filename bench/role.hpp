@@ -26,7 +26,7 @@ namespace abuzz::bench {
 
 struct RoleOptions {
   std::string system;     // "abuzz", "zmq", ...
-  std::string role;       // "hub", "publisher", "subscriber", "pinger", "ponger"
+  std::string role;       // "hub", or one of those in roles.hpp
   std::string directory;  // for sockets and files, private to one run
   std::string endpoint;   // as the hub told it; empty: none needed
   std::size_t bytes = 64;
@@ -37,6 +37,8 @@ struct RoleOptions {
   unsigned sinks = 1;       // subscribers of the run
   bool is_polling = false;  // Abuzz: receive by poll() instead of by handler
   std::string lane;         // of the scenario lanes: "high" or "bulk"; a channel of its own
+  unsigned burst = 1;       // at a rate: so many are to leave at the same moment
+  std::string load;         // of the scenario heritage
 };
 
 // How the command line of a role spells its options, and back; false: it is not one.

@@ -3,35 +3,18 @@
 #include <time.h>
 
 #include <algorithm>
-#include <atomic>
 #include <utility>
 
 #include "bench/payload.hpp"
-#include "bench/pinger.hpp"
 #include "bench/receiver.hpp"
 #include "bench/time.hpp"
 
 namespace abuzz::bench {
 namespace {
 
-constexpr std::int64_t look_ns = 100 * millisecond_ns;  // how often a waiting role looks at stdin
 constexpr std::int64_t quiet_max_ns = 1000 * millisecond_ns;
 // A pause shorter than this is spun away: the kernel would oversleep it.
 constexpr std::int64_t spin_ns = 60'000;
-
-void sleep_until(std::int64_t moment_ns) {
-  const std::int64_t early_ns = moment_ns - spin_ns;
-  if (now_ns() < early_ns) {
-    const timespec wake{static_cast<time_t>(early_ns / second_ns), early_ns % second_ns};
-    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &wake, nullptr);
-  }
-  while (now_ns() < moment_ns) continue;
-}
-
-bool fail(Driver& driver, RoleChannel& channel) {
-  channel.failed(driver.fault());
-  return false;
-}
 
 // As fast as it is let.
 bool send_closed(Driver& driver, const RoleOptions& options, RoleReport& report) {
@@ -51,9 +34,11 @@ bool send_open(Driver& driver, const RoleOptions& options, RoleReport& report) {
   const auto total = static_cast<std::uint64_t>(
       std::max(1.0, options.rate * static_cast<double>(options.duration_ns) / 1e9));
   const double step_ns = 1e9 / options.rate;
+  const std::uint64_t burst = std::max(options.burst, 1u);
   const std::int64_t start_ns = now_ns() + millisecond_ns;
   for (; report.sent < total; ++report.sent) {
-    const auto offset = static_cast<std::int64_t>(static_cast<double>(report.sent) * step_ns);
+    const std::uint64_t turn = report.sent - report.sent % burst;
+    const auto offset = static_cast<std::int64_t>(static_cast<double>(turn) * step_ns);
     if (now_ns() < start_ns + offset) {
       if (!driver.flush()) return false;
       sleep_until(start_ns + offset);
@@ -65,13 +50,29 @@ bool send_open(Driver& driver, const RoleOptions& options, RoleReport& report) {
   return true;
 }
 
+}  // namespace
+
+void sleep_until(std::int64_t moment_ns) {
+  const std::int64_t early_ns = moment_ns - spin_ns;
+  if (now_ns() < early_ns) {
+    const timespec wake{static_cast<time_t>(early_ns / second_ns), early_ns % second_ns};
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &wake, nullptr);
+  }
+  while (now_ns() < moment_ns) continue;
+}
+
+bool fail_role(Driver& driver, RoleChannel& channel) {
+  channel.failed(driver.fault());
+  return false;
+}
+
 bool run_publisher(Driver& driver, const RoleOptions& options, RoleChannel& channel) {
-  if (!driver.open({})) return fail(driver, channel);
+  if (!driver.open({})) return fail_role(driver, channel);
   channel.ready();
   if (!channel.await("go")) return false;
   RoleReport report;
   const auto send = options.rate > 0 ? send_open : send_closed;
-  if (!send(driver, options, report) || !driver.finish_sending()) return fail(driver, channel);
+  if (!send(driver, options, report) || !driver.finish_sending()) return fail_role(driver, channel);
   channel.sent(report.sent);
   report.back_pressured = driver.refusals();
   report.text = driver.remark();
@@ -84,13 +85,13 @@ bool run_publisher(Driver& driver, const RoleOptions& options, RoleChannel& chan
 bool run_subscriber(Driver& driver, const RoleOptions& options, RoleChannel& channel) {
   Receiver receiver(options.bytes, options.sources, options.rate > 0);
   const Driver::Sink sink = [&](std::span<const std::byte> payload) { receiver.take(payload); };
-  if (!driver.open(sink)) return fail(driver, channel);
+  if (!driver.open(sink)) return fail_role(driver, channel);
   channel.ready();
   std::optional<Totals> totals;
   std::uint64_t seen = 0;
   std::int64_t quiet_since_ns = now_ns();
   while (!totals || (driver.taken() < totals->sum() && now_ns() < quiet_since_ns + quiet_max_ns)) {
-    if (!driver.receive(look_ns)) return fail(driver, channel);
+    if (!driver.receive(look_ns)) return fail_role(driver, channel);
     const std::uint64_t taken = driver.taken();
     if (taken != seen) quiet_since_ns = now_ns();
     const bool is_idle = std::exchange(seen, taken) == taken;
@@ -107,62 +108,22 @@ bool run_subscriber(Driver& driver, const RoleOptions& options, RoleChannel& cha
   return true;
 }
 
-bool run_pinger(Driver& driver, const RoleOptions& options, RoleChannel& channel) {
-  Pinger pinger(options.bytes, options.duration_ns);
-  // The sink may run on another thread; what it leaves is read after close_input.
-  std::atomic<bool> is_over{false};
-  const auto sink = [&](std::span<const std::byte> payload) {
-    if (is_over.load(std::memory_order_relaxed)) return;
-    if (!pinger.pong(payload) || !driver.send(pinger.ping()))
-      is_over.store(true, std::memory_order_release);  // Pairs with the loop below.
-  };
-  if (!driver.open(sink)) return fail(driver, channel);
-  channel.ready();
-  if (!channel.await("go")) return false;
-  if (!driver.send(pinger.ping())) return fail(driver, channel);
-  while (!is_over.load(std::memory_order_acquire)) {
-    if (!driver.receive(look_ns)) return fail(driver, channel);
-    if (driver.taken() == 0 && (channel.line(0) || channel.is_ended())) return false;
-  }
-  driver.close_input();
-  channel.done(pinger.finish());
-  return true;
-}
-
-bool run_ponger(Driver& driver, const RoleOptions&, RoleChannel& channel) {
-  std::atomic<bool> is_over{false};
-  const auto sink = [&](std::span<const std::byte> payload) {
-    if (!driver.send(payload)) is_over.store(true, std::memory_order_relaxed);
-  };
-  if (!driver.open(sink)) return fail(driver, channel);
-  channel.ready();
-  std::uint64_t seen = 0;
-  while (!is_over.load(std::memory_order_relaxed)) {
-    if (!driver.receive(look_ns)) return fail(driver, channel);
-    const std::uint64_t taken = driver.taken();
-    if (std::exchange(seen, taken) == taken && channel.line(0)) break;
-    if (channel.is_ended()) return false;
-  }
-  driver.close_input();
-  channel.done({});
-  return true;
-}
-
-}  // namespace
-
 Ends ends_of(const RoleOptions& options) {
   const std::string data = options.lane.empty() ? "data" : options.lane;
-  if (options.role == "publisher") return {data, ""};
-  if (options.role == "subscriber") return {"", data};
-  if (options.role == "pinger") return {"ping", "pong"};
-  return {"pong", "ping"};
+  const std::string_view role = options.role;
+  if (role == "publisher") return {data, ""};
+  if (role == "pinger" || role == "requester") return {"ping", "pong"};
+  if (role == "ponger" || role == "responder") return {"pong", "ping"};
+  return {"", data};
 }
 
 RoleMain find_role(std::string_view role) noexcept {
   if (role == "publisher") return run_publisher;
   if (role == "subscriber") return run_subscriber;
-  if (role == "pinger") return run_pinger;
-  if (role == "ponger") return run_ponger;
+  if (role == "worker") return run_worker;
+  if (role == "laggard") return run_laggard;
+  if (role == "pinger" || role == "requester") return run_pinger;
+  if (role == "ponger" || role == "responder") return run_ponger;
   return nullptr;
 }
 

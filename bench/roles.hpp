@@ -2,6 +2,7 @@
 
 #include "bench/role.hpp"
 #include "bench/systems.hpp"
+#include "bench/time.hpp"
 
 namespace abuzz::bench {
 
@@ -9,7 +10,26 @@ namespace abuzz::bench {
 // when it failed and said so on the channel, or when the conversation ended.
 using RoleMain = bool (*)(Driver& driver, const RoleOptions& options, RoleChannel& channel);
 
-// "publisher", "subscriber", "pinger" or "ponger"; nullptr for none of them.
+bool run_publisher(Driver& driver, const RoleOptions& options, RoleChannel& channel);
+// Gets and checks everything.
+bool run_subscriber(Driver& driver, const RoleOptions& options, RoleChannel& channel);
+// Gets and checks its share, until it is told to stop.
+bool run_worker(Driver& driver, const RoleOptions& options, RoleChannel& channel);
+// Takes 100 us for each message, until it is told to stop, wherever it is by then.
+bool run_laggard(Driver& driver, const RoleOptions& options, RoleChannel& channel);
+// Asks and measures; answers.
+bool run_pinger(Driver& driver, const RoleOptions& options, RoleChannel& channel);
+bool run_ponger(Driver& driver, const RoleOptions& options, RoleChannel& channel);
+
+// nullptr for none of "publisher", "subscriber", "worker", "laggard", "pinger", "ponger",
+// "requester", "responder". The last two are played as those before them, by another driver.
 RoleMain find_role(std::string_view role) noexcept;
+
+// Says what is wrong with the driver; false.
+bool fail_role(Driver& driver, RoleChannel& channel);
+
+inline constexpr std::int64_t look_ns = 100 * millisecond_ns;  // how often one that waits looks up
+// Sleeps, and spins the last bit of the way: the kernel would oversleep it.
+void sleep_until(std::int64_t moment_ns);
 
 }  // namespace abuzz::bench

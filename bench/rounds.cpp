@@ -4,6 +4,7 @@
 
 #include <cstdio>
 
+#include "bench/heritage.hpp"
 #include "bench/payload.hpp"
 
 namespace abuzz::bench {
@@ -17,7 +18,7 @@ class Progress {
   void next(const RunPlan& plan, unsigned round, unsigned rounds) {
     if (!is_shown_) return;
     std::fprintf(stderr, "\r\033[Kround %u of %u: %s %s, %zu B", round + 1, rounds,
-                 plan.scenario.c_str(), plan.system->name, plan.bytes);
+                 plan.title().c_str(), plan.system->name, plan.bytes);
     if (plan.rate > 0) std::fprintf(stderr, " at %.0f/s", plan.rate);
     std::fflush(stderr);
   }
@@ -100,17 +101,19 @@ class Rounds {
   Progress& progress_;
 };
 
-RunPlan plan_of(const BenchOptions& options, const std::string& scenario, const System* system,
+RunPlan plan_of(const BenchOptions& options, const std::string& name, const System* system,
                 std::size_t bytes) {
+  const Scenario& scenario = *find_scenario(name);
   RunPlan plan;
-  plan.scenario = scenario;
+  plan.scenario = name;
   plan.system = system;
   plan.bytes = bytes;
   plan.duration_ns = options.duration_ns;
-  if (!find_scenario(scenario)->is_round_trip) plan.rate = options.rate;
-  if (scenario == "lanes" && options.rate == 0) plan.rate = 1000;
-  if (scenario == "fanin") plan.publishers = options.publishers;
-  if (scenario == "fanout") plan.subscribers = options.subscribers;
+  if (!scenario.is_round_trip) plan.rate = options.rate > 0 ? options.rate : scenario.rate;
+  plan.burst = scenario.burst;
+  if (scenario.has_publishers) plan.publishers = options.publishers;
+  if (scenario.has_subscribers) plan.subscribers = options.subscribers;
+  if (name == "slow-reader") plan.subscribers = 2;
   plan.is_polling = options.is_polling;
   return plan;
 }
@@ -132,6 +135,21 @@ int make_half_load(BenchReport& report, Rounds& rounds, std::size_t first, std::
   return 0;
 }
 
+// The loads of the scenario heritage, at rates that let each last for its time.
+int make_heritage(BenchReport& report, Rounds& rounds) {
+  for (const HeritageLoad& load : heritage_loads()) {
+    if (!report.options.load.empty() && report.options.load != load.name) continue;
+    RunPlan plan = plan_of(report.options, "heritage", &abuzz_system, 64);
+    plan.load = &load;
+    if (!report.options.has_duration) plan.duration_ns = load.duration_ns;
+    plan.publishers = heritage_processes;
+    const double items = static_cast<double>(load.messages) + load.tasks;
+    plan.rate = items * 1e9 / static_cast<double>(plan.duration_ns);
+    if (const int code = rounds.make({plan})) return code;
+  }
+  return 0;
+}
+
 }  // namespace
 
 int make_runs(BenchReport& report) {
@@ -139,7 +157,12 @@ int make_runs(BenchReport& report) {
   Progress progress;
   Rounds rounds(report, progress);
   for (const std::string& scenario : options.scenarios) {
-    for (const std::size_t bytes : options.sizes) {
+    if (scenario == "heritage") {
+      if (const int code = make_heritage(report, rounds)) return code;
+      continue;
+    }
+    const std::vector<std::size_t> default_sizes{find_scenario(scenario)->bytes};
+    for (const std::size_t bytes : options.sizes.empty() ? default_sizes : options.sizes) {
       std::vector<RunPlan> plans;
       for (const std::string& name : options.systems) {
         const System* system = find_system(name);

@@ -2,9 +2,12 @@
 
 #include <stdlib.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+
+#include "bench/heritage.hpp"
 
 namespace abuzz::bench {
 namespace {
@@ -41,6 +44,8 @@ RoleOptions Run::options_of(const char* role, unsigned number) const {
   options.sources = plan_.publishers;
   options.sinks = plan_.subscribers;
   options.is_polling = plan_.is_polling;
+  options.burst = plan_.burst;
+  if (plan_.load != nullptr) options.load = plan_.load->name;
   return options;
 }
 
@@ -68,6 +73,15 @@ void Run::start_hub(const System& system) {
   endpoint_ = await(*hub_, "ready", start_patience_ns).text;
 }
 
+std::vector<std::size_t> Run::start_all(const char* role, unsigned count) {
+  std::vector<std::size_t> children;
+  for (unsigned number = 0; number < count; ++number) {
+    children.push_back(start(role, number));
+    await_ready(children.back());
+  }
+  return children;
+}
+
 void Run::tell(std::size_t child, std::string_view line) {
   if (!failure_) team_[child].tell(line);
 }
@@ -81,17 +95,28 @@ RoleReport Run::await_done(std::size_t child, std::int64_t more_ns) {
   if (failure_) return report;
   costs_[child].cpu_ns = report.cpu_ns;
   costs_[child].resident_kib = report.resident_kib;
-  if (!report.text.empty()) {
-    if (!note_.empty()) note_ += "; ";
-    note_ += costs_[child].role + " " + report.text;
-  }
+  if (!report.text.empty()) note(costs_[child].role + " " + report.text);
   return report;
 }
 
-void Run::stop_hub() {
-  if (!hub_) return;
+void Run::stop_publishers(const std::vector<std::size_t>& publishers, RoleReport& figures) {
+  for (const std::size_t publisher : publishers) {
+    tell(publisher, "stop");
+    const RoleReport sent = await_done(publisher);
+    figures.back_pressured += sent.back_pressured;
+    figures.sending_ns = std::max(figures.sending_ns, sent.sending_ns);
+  }
+}
+
+RoleReport Run::stop_hub() {
+  if (!hub_) return {};
   tell(*hub_, "stop");
-  await_done(*hub_);
+  return await_done(*hub_);
+}
+
+void Run::note(const std::string& text) {
+  if (!note_.empty()) note_ += "; ";
+  note_ += text;
 }
 
 Result<RunResult> Run::result(const RoleReport& figures, std::uint64_t expected) {

@@ -44,16 +44,23 @@ class Run {
   // The same for one that differs from the plan in some of the options.
   RoleOptions options_of(const char* role, unsigned number = 0) const;
   std::size_t start(const RoleOptions& options);
+  // So many of one role, one after the other; each is ready before the next begins.
+  std::vector<std::size_t> start_all(const char* role, unsigned count);
   void await_ready(std::size_t child) { await(child, "ready", start_patience_ns); }
   void tell(std::size_t child, std::string_view line);
   std::uint64_t await_sent(std::size_t child);
   RoleReport await_done(std::size_t child, std::int64_t more_ns = 0);
-  void stop_hub();
+  // Adds what only they know to the figures: how long they sent, how often there was no room.
+  void stop_publishers(const std::vector<std::size_t>& publishers, RoleReport& figures);
+  RoleReport stop_hub();  // empty where there is none
+  // What somebody who doubts should know.
+  void note(const std::string& text);
   // Waits until every process has ended by itself: one that crashes on its way out has failed.
   Result<RunResult> result(const RoleReport& figures, std::uint64_t expected);
 
  private:
-  static constexpr std::int64_t start_patience_ns = 10 * second_ns;
+  // A crowd joins with thousands of agents.
+  static constexpr std::int64_t start_patience_ns = 60 * second_ns;
 
   RoleReport await(std::size_t child, std::string_view event, std::int64_t patience_ns);
   RoleReport take_said(std::size_t child, std::string_view event);

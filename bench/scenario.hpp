@@ -14,8 +14,9 @@ namespace abuzz::bench {
 
 // One scenario, run once, on one system. Each scenario is a function that knows which processes it
 // needs; the system says how each of them reaches the others.
+struct HeritageLoad;
 struct RunPlan {
-  std::string scenario;  // "pubsub", "fanout", "fanin", "pingpong", "lanes"
+  std::string scenario;  // a name of scenario_names()
   const System* system = nullptr;
   std::size_t bytes = 64;
   std::int64_t duration_ns = 0;
@@ -23,6 +24,11 @@ struct RunPlan {
   unsigned publishers = 1, subscribers = 1;
   bool is_polling = false;
   double beside_rate = 0;  // of lanes, on another system: as many a second as Abuzz had of bulk
+  unsigned burst = 1;      // at a rate: so many are to leave at the same moment
+  const HeritageLoad* load = nullptr;  // of heritage
+
+  // "pubsub", "heritage peak"
+  std::string title() const;
 };
 
 struct ProcessCost {
@@ -43,6 +49,8 @@ struct RunResult {
   // Count, order and checksum were checked by every receiver and nothing was missing. Without that
   // there is no rate.
   bool is_verified() const noexcept;
+  // To be received, and not received once, intact.
+  std::uint64_t unaccounted() const noexcept;
   // Messages received, or round trips, a second; 0 when not verified.
   double rate() const noexcept;
   // What was sent a second, at a rate; 0 otherwise.
@@ -57,10 +65,15 @@ struct Scenario {
   Result<RunResult> (*run)(const RunPlan&, int& signal);
   // Whether the system has the pattern.
   bool (*fits)(const System&);
+  std::size_t bytes = 64;  // without --size
+  double rate = 0;         // without --rate; 0: as fast as it is let
+  unsigned burst = 1;
+  bool has_publishers = false;  // as many as --pubs says
+  bool has_subscribers = false;
 };
 // nullptr for none.
 const Scenario* find_scenario(std::string_view name) noexcept;
-// "pubsub, fanout, fanin, pingpong, lanes"
+// "pubsub, fanout, ..."
 std::string scenario_names();
 
 // Starts the processes of one run in a private directory, waits for the result, ends them.

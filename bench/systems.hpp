@@ -26,6 +26,12 @@ struct System {
   // Whether several sinks may each get everything, and several sources send to one sink.
   bool has_fanout = true;
   bool has_fanin = true;
+  // Whether it has requests with replies, and groups whose members acknowledge.
+  bool has_request = false;
+  bool has_queue = false;
+  bool counts_drops = false;  // its hub says what the system dropped by itself
+  // A process of many logical agents (heritage.hpp); nullptr: there are none.
+  bool (*crowd)(const RoleOptions& options, RoleChannel& channel) = nullptr;
   // Which side must be there first; the other connects to it. Only where there is no hub.
   bool is_sink_first = true;
 };

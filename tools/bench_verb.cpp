@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bench/bench.hpp"
+#include "bench/heritage.hpp"
 #include "bench/payload.hpp"
 #include "bench/role.hpp"
 #include "bench/systems.hpp"
@@ -28,13 +29,22 @@ constexpr const char* summary =
     "that the receiver verified.\n"
     "\n"
     "SCENARIO is\n"
-    "  pubsub    one publisher to one subscriber\n"
-    "  fanout    one publisher to --subs subscribers, each of which gets everything\n"
-    "  fanin     --pubs publishers to one subscriber\n"
-    "  pingpong  one message in flight, there and back: round-trip percentiles\n"
-    "  lanes     64 B on the lane high, 1000 a second, beside bulk of --size (1M) as fast as it\n"
-    "            is let; with --vs zmq-direct also beside a raw ZeroMQ pair that sends as much\n"
-    "  all       the first four at 64 B and 1 KiB, and pubsub at half of what each system can do\n"
+    "  pubsub       one publisher to one subscriber\n"
+    "  fanout       one publisher to --subs subscribers, each of which gets everything\n"
+    "  fanin        --pubs publishers to one subscriber\n"
+    "  pingpong     one message in flight, there and back: round-trip percentiles\n"
+    "  request      the same as a request and its reply\n"
+    "  queue        one publisher to a group of --subs workers, which acknowledge\n"
+    "  burst        1000 messages at once, 100 times a second (--rate: messages a second)\n"
+    "  idle-wake    one message to processes that have slept for 20 ms\n"
+    "  slow-reader  a subscriber beside one that takes 100 us for each message\n"
+    "  large        pubsub of 1 MiB\n"
+    "  lanes        64 B on the lane high, 1000 a second, beside bulk of --size (1M) as fast as "
+    "it\n"
+    "               is let; with --vs zmq-direct also beside a raw ZeroMQ pair that sends as much\n"
+    "  heritage     seven loads of 100 to 10,000 logical agents, beside the floors they must pass\n"
+    "  all          pubsub, pingpong, fanout and fanin at 64 B and 1 KiB, and pubsub at half of\n"
+    "               what each system can do\n"
     "\n"
     "Without --rate publishers send as fast as they are let: throughput, which says nothing about\n"
     "latency. With it they send at that rate whatever happens, and the latency of each message\n"
@@ -95,8 +105,8 @@ std::string read_systems(const std::string& text, std::vector<std::string>& syst
 struct Words {
   std::string scenario;
   std::uint64_t runs = 5, publishers = 4, subscribers = 4;
-  std::chrono::nanoseconds duration{2'000'000'000};
-  std::string rate;
+  std::chrono::nanoseconds duration{0};  // 0: not asked for
+  std::string rate, load;
   std::vector<std::string> peers, only;
   std::vector<std::size_t> sizes;
 };
@@ -105,12 +115,16 @@ void declare(Arguments& arguments, Words& words, bench::BenchOptions& options) {
   arguments.required("SCENARIO", words.scenario, bench::scenario_names() + " or all");
   arguments.value(
       "--size", [&](const std::string& text) { return read_sizes(text, words.sizes); },
-      "Payload bytes, one after the other; default 64, of lanes 1M", "BYTES,...");
+      "Payload bytes, one after the other; default 64, of large and lanes 1M", "BYTES,...");
   arguments.text("--rate", words.rate, "Messages a second of all publishers: 100k, 2M", "RATE");
-  arguments.duration("--duration", words.duration, "How long each run lasts; default 2s");
+  arguments.duration("--duration", words.duration,
+                     "How long each run lasts; default 2s (heritage: sustained 60s)");
   arguments.count("--runs", words.runs, "How many of each, in turns; default 5", 1, 1000);
   arguments.count("--pubs", words.publishers, "Publishers of fanin; default 4", 1, 64);
-  arguments.count("--subs", words.subscribers, "Subscribers of fanout; default 4", 1, 64);
+  arguments.count("--subs", words.subscribers, "Subscribers of fanout, workers of queue; default 4",
+                  1, 64);
+  arguments.text("--load", words.load, "Of heritage only this one: baseline, peak, ultra ...",
+                 "NAME");
   arguments.value(
       "--vs", [&](const std::string& text) { return read_systems(text, words.peers); },
       "Measure these beside Abuzz, in turns: " + bench::system_names(), "PEER,...");
@@ -156,19 +170,19 @@ std::optional<int> read_options(const std::vector<std::string>& typed,
     return complain(Error::bad_flag_value, "there is no scenario '" + words.scenario +
                                                "': " + bench::scenario_names() + " or all");
   }
-  if (words.scenario == "lanes") options.sizes = {std::size_t{1} << 20};
-  if (!words.sizes.empty()) options.sizes = words.sizes;
+  options.sizes = words.sizes;
   using namespace std::chrono_literals;
-  if (words.duration < 10ms || words.duration > 1h) {
+  if (words.duration != 0ns && (words.duration < 10ms || words.duration > 1h)) {
     return complain(Error::bad_flag_value, "--duration is 10ms to 1h");
   }
   if (!words.rate.empty()) {
     options.rate = read_rate(words.rate);
     if (options.rate == 0)
       return complain(Error::bad_flag_value, "--rate is messages a second: 1500, 100k, 2M");
-    if (options.sizes.front() < bench::timed_payload_bytes_min)
-      return complain(Error::bad_flag_value, "with --rate a payload has at least 24 bytes");
   }
+  options.load = words.load;
+  if (!words.load.empty() && bench::find_heritage_load(words.load) == nullptr)
+    return complain(Error::bad_flag_value, "--load is one of those that heritage has: peak");
   options.scenarios = {words.scenario};
   if (is_all) {
     options.scenarios = {"pubsub", "pingpong", "fanout", "fanin"};
@@ -178,7 +192,13 @@ std::optional<int> read_options(const std::vector<std::string>& typed,
   options.runs = static_cast<unsigned>(words.runs);
   options.publishers = static_cast<unsigned>(words.publishers);
   options.subscribers = static_cast<unsigned>(words.subscribers);
-  options.duration_ns = words.duration.count();
+  options.has_duration = words.duration != 0ns;
+  if (options.has_duration) options.duration_ns = words.duration.count();
+  const bool is_timed =
+      options.rate > 0 || (!is_all && bench::find_scenario(words.scenario)->rate > 0);
+  for (const std::size_t bytes : options.sizes)
+    if (is_timed && bytes < bench::timed_payload_bytes_min)
+      return complain(Error::bad_flag_value, "at a rate a payload has at least 24 bytes");
   for (const std::string& peer : words.peers) {
     if (peer == "abuzz") return complain(Error::bad_flag_value, "--vs names others than abuzz");
     options.systems.push_back(peer);

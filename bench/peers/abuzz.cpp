@@ -4,43 +4,18 @@
 #include <thread>
 
 #include "bench/driver.hpp"
+#include "bench/peers/abuzz_parts.hpp"
 #include "bench/systems.hpp"
 #include "bus/agent.hpp"
-#include "bus/node.hpp"
 
-// Abuzz as a user writes it: public headers, the default config (only the runtime directory is the
-// run's own), one try_publish a message.
+// Abuzz as a user writes it: one try_publish a message.
 
 namespace abuzz::bench {
 namespace {
 
 using std::chrono::nanoseconds;
-using namespace std::chrono_literals;
 
-constexpr nanoseconds patience = 10s;
 constexpr std::size_t poll_messages_max = 1024;
-
-Config config_of(const RoleOptions& options) {
-  Config config;
-  config.node.runtime_directory = options.directory;
-  config.agent.start_node = false;  // the hub of this run is there, or the run has failed
-  return config;
-}
-
-bool run_hub(const RoleOptions& options, RoleChannel& channel) {
-  Config config = config_of(options);
-  config.log.level = "error";
-  auto node = Node::start(config, true);
-  if (!node) {
-    channel.failed(node.failure().message());
-    return false;
-  }
-  channel.ready();
-  if (!channel.await("stop")) return false;
-  channel.done({});
-  node.value().stop(1s);
-  return true;
-}
 
 Lane lane_of(const RoleOptions& options) {
   if (options.lane == "high") return Lane::high;
@@ -52,8 +27,7 @@ class AbuzzDriver final : public Driver {
   explicit AbuzzDriver(const RoleOptions& options) : options_(options), ends_(ends_of(options)) {}
 
   bool open(const Sink& sink) override {
-    const std::string name = options_.role + options_.lane + "-" + std::to_string(options_.source);
-    auto agent = Agent::connect({.name = name, .kind = "bench"}, config_of(options_));
+    auto agent = abuzz_agent(options_);
     if (!agent) return fail(agent.failure().message());
     agent_.emplace(std::move(agent).value());
     if (!ends_.out.empty()) {
@@ -69,7 +43,7 @@ class AbuzzDriver final : public Driver {
     SendStatus status = publisher_->try_publish(payload);
     if (status == SendStatus::back_pressured) {
       ++refusals_;
-      status = publisher_->publish(payload, patience);
+      status = publisher_->publish(payload, abuzz_patience);
     }
     if (status == SendStatus::queued) return true;
     return fail("a message was not taken for 10 s");
@@ -94,7 +68,7 @@ class AbuzzDriver final : public Driver {
   std::uint64_t refusals() const noexcept override { return refusals_; }
   std::string remark() override {
     if (!publisher_) return {};
-    const FlushReport flushed = publisher_->flush(patience);
+    const FlushReport flushed = publisher_->flush(abuzz_patience);
     if (flushed.delivered == publisher_->last_sequence()) return {};
     return "flush: " + std::to_string(flushed.delivered) + " delivered, " +
            std::to_string(flushed.pending) + " pending, " +
@@ -104,9 +78,19 @@ class AbuzzDriver final : public Driver {
  private:
   bool open_input(const Sink& sink) {
     handler_ = [sink](const MessageView& message) { sink(message.payload()); };
+    SubscribeOptions wishes;
+    if (options_.role == "laggard") wishes.policy = Policy::drop_old;
+    if (options_.role == "worker") {
+      wishes.group = "workers";
+      wishes.ack = AckMode::manual;
+      handler_ = [sink](const MessageView& message) {
+        sink(message.payload());
+        (void)message.ack();
+      };
+    }
     const std::string pattern = "bench." + ends_.in;
-    auto subscription =
-        options_.is_polling ? agent_->subscribe(pattern) : agent_->subscribe(pattern, handler_);
+    auto subscription = options_.is_polling ? agent_->subscribe(pattern, wishes)
+                                            : agent_->subscribe(pattern, handler_, wishes);
     if (!subscription) return fail(subscription.failure().message());
     subscription_.emplace(std::move(subscription).value());
     return true;
@@ -123,14 +107,37 @@ class AbuzzDriver final : public Driver {
 
 }  // namespace
 
+Result<Config> abuzz_config(const RoleOptions& options) {
+  auto config = config_from_environment();
+  if (!config) return config;
+  config.value().node.runtime_directory = options.directory;
+  config.value().agent.start_node = false;  // the hub of this run is there, or the run has failed
+  // Two for each of the logical agents that share a connection.
+  if (!options.load.empty()) config.value().agent.subscriptions_max = 4096;
+  return config;
+}
+
+Result<Agent> abuzz_agent(const RoleOptions& options) {
+  auto config = abuzz_config(options);
+  if (!config) return config.failure();
+  const std::string name = options.role + options.lane + "-" + std::to_string(options.source);
+  return Agent::connect({.name = name, .kind = "bench"}, config.value());
+}
+
 const System abuzz_system = {
     .name = "abuzz",
-    .route = "agent - node - agent, default config, one try_publish a message",
-    .waiting = "the default of the config",
-    .hub = run_hub,
+    .route = "agent - node - agent over ZeroMQ ipc, one try_publish a message",
+    .waiting = "as its config says",
+    .hub = run_abuzz_hub,
     .make_driver = [](const RoleOptions& options) -> std::unique_ptr<Driver> {
+      if (options.role == "requester" || options.role == "responder")
+        return make_abuzz_request_driver(options);
       return std::make_unique<AbuzzDriver>(options);
     },
+    .has_request = true,
+    .has_queue = true,
+    .counts_drops = true,
+    .crowd = run_abuzz_crowd,
 };
 
 }  // namespace abuzz::bench

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "bench/driver.hpp"
 #include "bench/peers/peers.hpp"
@@ -49,7 +50,8 @@ struct EndOptions {
 
 class NatsDriver final : public Driver {
  public:
-  explicit NatsDriver(const RoleOptions& options) : options_(options), ends_(ends_of(options)) {}
+  explicit NatsDriver(const RoleOptions& options)
+      : options_(options), ends_(ends_of(options)), is_asking_(options.role == "requester") {}
   ~NatsDriver() override {
     subscription_.reset();
     connection_.reset();
@@ -68,12 +70,17 @@ class NatsDriver final : public Driver {
     natsConnection* connection = nullptr;
     if (status == NATS_OK) status = natsConnection_Connect(&connection, made);
     connection_.reset(connection);
-    if (status == NATS_OK && !ends_.in.empty()) status = subscribe();
+    if (status == NATS_OK && !ends_.in.empty() && !is_asking_) status = subscribe();
     return status == NATS_OK || fail(natsStatus_GetText(status));
   }
   bool send(std::span<const std::byte> payload) override {
-    const natsStatus status = natsConnection_Publish(
-        connection_.get(), ends_.out.c_str(), payload.data(), static_cast<int>(payload.size()));
+    if (is_asking_) {
+      question_ = payload;  // valid until the next one is made, which is after its answer
+      return true;
+    }
+    const char* topic = reply_to_ != nullptr ? reply_to_ : ends_.out.c_str();
+    const natsStatus status = natsConnection_Publish(connection_.get(), topic, payload.data(),
+                                                     static_cast<int>(payload.size()));
     return status == NATS_OK || fail(natsStatus_GetText(status));
   }
   bool finish_sending() override {
@@ -81,10 +88,12 @@ class NatsDriver final : public Driver {
     return status == NATS_OK || fail(natsStatus_GetText(status));
   }
   bool receive(std::int64_t patience_ns) override {
+    if (is_asking_ && !question_.empty()) return ask();
     nats_Sleep(patience_ns / millisecond_ns);
     return true;
   }
   void close_input() override {
+    if (!subscription_) return;
     natsSubscription_Unsubscribe(subscription_.get());
     subscription_.reset();
     nats_Sleep(20);  // a message may be with the sink still
@@ -92,10 +101,27 @@ class NatsDriver final : public Driver {
   std::uint64_t taken() const noexcept override { return taken_.load(std::memory_order_acquire); }
 
  private:
+  static std::span<const std::byte> bytes_of(const natsMsg* message) {
+    return std::as_bytes(std::span(natsMsg_GetData(message),
+                                   static_cast<std::size_t>(natsMsg_GetDataLength(message))));
+  }
+  // One request and its reply, by the call that the client has for it.
+  bool ask() {
+    const auto question = std::exchange(question_, {});
+    natsMsg* answer = nullptr;
+    const natsStatus status =
+        natsConnection_Request(&answer, connection_.get(), ends_.out.c_str(), question.data(),
+                               static_cast<int>(question.size()), 10'000);
+    if (status != NATS_OK) return fail(natsStatus_GetText(status));
+    sink_(bytes_of(answer));
+    natsMsg_Destroy(answer);
+    taken_.fetch_add(1, std::memory_order_release);
+    return true;
+  }
   static void take(natsConnection*, natsSubscription*, natsMsg* message, void* self) {
     auto& driver = *static_cast<NatsDriver*>(self);
-    driver.sink_(std::as_bytes(std::span(
-        natsMsg_GetData(message), static_cast<std::size_t>(natsMsg_GetDataLength(message)))));
+    driver.reply_to_ = natsMsg_GetReply(message);
+    driver.sink_(bytes_of(message));
     natsMsg_Destroy(message);
     // Release: what the sink wrote is seen by who reads taken().
     driver.taken_.fetch_add(1, std::memory_order_release);
@@ -113,6 +139,9 @@ class NatsDriver final : public Driver {
 
   const RoleOptions options_;
   const Ends ends_;
+  const bool is_asking_;
+  std::span<const std::byte> question_;
+  const char* reply_to_ = nullptr;  // while a request is with the sink
   Sink sink_;
   std::unique_ptr<natsConnection, EndConnection> connection_;
   std::unique_ptr<natsSubscription, EndSubscription> subscription_;
@@ -129,6 +158,7 @@ const System nats_system = {
     .make_driver = [](const RoleOptions& options) -> std::unique_ptr<Driver> {
       return std::make_unique<NatsDriver>(options);
     },
+    .has_request = true,
 };
 
 }  // namespace abuzz::bench

@@ -2,6 +2,8 @@
 #include <nng/protocol/pair0/pair.h>
 #include <nng/protocol/pipeline0/pull.h>
 #include <nng/protocol/pipeline0/push.h>
+#include <nng/protocol/reqrep0/rep.h>
+#include <nng/protocol/reqrep0/req.h>
 
 #include <string>
 
@@ -10,8 +12,9 @@
 #include "bench/systems.hpp"
 #include "bench/time.hpp"
 
-// nng without a broker: PUSH - PULL over ipc, and PAIR for round trips. Its PUB - SUB drops for a
-// subscriber that is behind, and says so nowhere: it has no fan-out that could be verified.
+// nng without a broker: PUSH - PULL over ipc, PAIR for round trips, REQ - REP for requests. Its PUB -
+// SUB drops for a subscriber that is behind, and says so nowhere: it has no fan-out that could be
+// verified.
 
 namespace abuzz::bench {
 namespace {
@@ -25,18 +28,13 @@ class NngDriver final : public Driver {
 
   bool open(const Sink& sink) override {
     sink_ = sink;
-    const bool is_pair = options_.role == "pinger" || options_.role == "ponger";
-    const bool is_sink = options_.role == "subscriber";
-    const int opened = is_pair   ? nng_pair0_open(&socket_)
-                       : is_sink ? nng_pull0_open(&socket_)
-                                 : nng_push0_open(&socket_);
-    if (!check(opened)) return false;
+    if (!check(open_socket())) return false;
     // Not every protocol has both buffers.
     (void)nng_socket_set_int(socket_, NNG_OPT_SENDBUF, buffered_messages);
     (void)nng_socket_set_int(socket_, NNG_OPT_RECVBUF, buffered_messages);
     (void)nng_socket_set_size(socket_, NNG_OPT_RECVMAXSZ, 0);
     const std::string endpoint = "ipc://" + options_.directory + "/nng";
-    if (is_sink || options_.role == "ponger")
+    if (options_.role == "subscriber" || options_.role == "ponger" || options_.role == "responder")
       return check(nng_listen(socket_, endpoint.c_str(), nullptr, 0));
     return check(nng_dial(socket_, endpoint.c_str(), nullptr, 0));
   }
@@ -61,6 +59,13 @@ class NngDriver final : public Driver {
   std::uint64_t taken() const noexcept override { return taken_; }
 
  private:
+  int open_socket() {
+    if (options_.role == "publisher") return nng_push0_open(&socket_);
+    if (options_.role == "subscriber") return nng_pull0_open(&socket_);
+    if (options_.role == "requester") return nng_req0_open(&socket_);
+    if (options_.role == "responder") return nng_rep0_open(&socket_);
+    return nng_pair0_open(&socket_);
+  }
   bool check(int code) { return code == 0 || fail(nng_strerror(code)); }
 
   const RoleOptions options_;
@@ -74,13 +79,15 @@ class NngDriver final : public Driver {
 
 const System nng_system = {
     .name = "nng",
-    .route = "PUSH - PULL (round trips: PAIR) over ipc, buffers of 1024 messages",
+    .route =
+        "PUSH - PULL (round trips: PAIR, requests: REQ - REP) over ipc, buffers of 1024 messages",
     .waiting = "blocking in the kernel; threads of the library move the messages",
     .hub = nullptr,
     .make_driver = [](const RoleOptions& options) -> std::unique_ptr<Driver> {
       return std::make_unique<NngDriver>(options);
     },
     .has_fanout = false,
+    .has_request = true,
 };
 
 }  // namespace abuzz::bench

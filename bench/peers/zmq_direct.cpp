@@ -1,15 +1,13 @@
 #include <zmq.h>
 
-#include <cerrno>
 #include <string>
 
-#include "bench/driver.hpp"
 #include "bench/peers/peers.hpp"
-#include "bench/peers/zmq_socket.hpp"
+#include "bench/peers/zmq_driver.hpp"
 #include "bench/systems.hpp"
-#include "bench/time.hpp"
 
-// Raw ZeroMQ without anything between two processes: PUSH - PULL over ipc, PAIR for round trips.
+// Raw ZeroMQ without anything between two processes: PUSH - PULL over ipc, PAIR for round trips,
+// REQ - REP for requests.
 // PUB - SUB would be the pattern for several sinks, with ZMQ_XPUB_NODROP so that nothing is lost.
 // It contains nothing of bus/.
 
@@ -21,16 +19,18 @@ std::string endpoint_of(const RoleOptions& options) {
 }
 
 int type_of(const RoleOptions& options) {
+  if (options.role == "requester") return ZMQ_REQ;
+  if (options.role == "responder") return ZMQ_REP;
   if (options.role == "pinger" || options.role == "ponger") return ZMQ_PAIR;
   const bool is_source = options.role == "publisher";
   if (options.sinks > 1) return is_source ? ZMQ_XPUB : ZMQ_SUB;
   return is_source ? ZMQ_PUSH : ZMQ_PULL;
 }
 
-class DirectDriver final : public Driver {
+class DirectDriver final : public ZmqDriver {
  public:
   explicit DirectDriver(const RoleOptions& options)
-      : options_(options), type_(type_of(options)), socket_(type_, options.bytes) {}
+      : ZmqDriver(options, type_of(options)), type_(type_of(options)) {}
 
   bool open(const Sink& sink) override {
     sink_ = sink;
@@ -40,26 +40,16 @@ class DirectDriver final : public Driver {
     }
     if (type_ == ZMQ_SUB) zmq_setsockopt(socket_.get(), ZMQ_SUBSCRIBE, "", 0);
     const std::string endpoint = endpoint_of(options_);
-    const bool binds = type_ == ZMQ_PULL || type_ == ZMQ_XPUB || options_.role == "ponger";
+    const bool binds =
+        type_ == ZMQ_PULL || type_ == ZMQ_XPUB || type_ == ZMQ_REP || options_.role == "ponger";
     const int failed = binds ? zmq_bind(socket_.get(), endpoint.c_str())
                              : zmq_connect(socket_.get(), endpoint.c_str());
     return failed == 0 || fail(zmq_failure(binds ? "zmq_bind" : "zmq_connect"));
   }
   bool send(std::span<const std::byte> payload) override {
     if (type_ == ZMQ_XPUB && !await_sinks()) return false;
-    return socket_.send(payload) || fail(zmq_failure("zmq_msg_send"));
+    return ZmqDriver::send(payload);
   }
-  bool receive(std::int64_t patience_ns) override {
-    if (std::exchange(patience_ns_, patience_ns) != patience_ns)
-      socket_.set(ZMQ_RCVTIMEO, static_cast<int>(patience_ns / millisecond_ns));
-    ZmqMessage message;
-    if (zmq_msg_recv(message.get(), socket_.get(), 0) < 0)
-      return zmq_errno() == EAGAIN || zmq_errno() == EINTR || fail(zmq_failure("zmq_msg_recv"));
-    sink_(message.bytes());
-    ++taken_;
-    return true;
-  }
-  std::uint64_t taken() const noexcept override { return taken_; }
 
  private:
   // Subscriptions reach an XPUB some time after their sockets connected.
@@ -74,12 +64,7 @@ class DirectDriver final : public Driver {
     return true;
   }
 
-  const RoleOptions options_;
   const int type_;
-  ZmqSocket socket_;
-  Sink sink_;
-  std::int64_t patience_ns_ = -1;
-  std::uint64_t taken_ = 0;
   unsigned sinks_seen_ = 0;
 };
 
@@ -87,12 +72,15 @@ class DirectDriver final : public Driver {
 
 const System zmq_direct_system = {
     .name = "zmq-direct",
-    .route = "PUSH - PULL (several sinks: XPUB - SUB without drops; round trips: PAIR) over ipc",
+    .route =
+        "PUSH - PULL (several sinks: XPUB - SUB without drops; round trips: PAIR; requests:"
+        " REQ - REP) over ipc",
     .waiting = "blocking in the kernel, no spinning",
     .hub = nullptr,
     .make_driver = [](const RoleOptions& options) -> std::unique_ptr<Driver> {
       return std::make_unique<DirectDriver>(options);
     },
+    .has_request = true,
 };
 
 }  // namespace abuzz::bench

@@ -3,11 +3,9 @@
 #include <cerrno>
 #include <string>
 
-#include "bench/driver.hpp"
 #include "bench/peers/peers.hpp"
-#include "bench/peers/zmq_socket.hpp"
+#include "bench/peers/zmq_driver.hpp"
 #include "bench/systems.hpp"
-#include "bench/time.hpp"
 
 // The raw control: what somebody gets who relays over ZeroMQ without Abuzz. One message a frame
 // through DEALER - ROUTER - DEALER over ipc, three processes, filled and checked like Abuzz's.
@@ -35,7 +33,7 @@ std::string endpoint_of(const RoleOptions& options) {
 ClientId id_of(const RoleOptions& options) {
   const auto number = static_cast<char>('a' + options.source);
   if (options.role == "publisher") return {'d', number};
-  if (options.role == "subscriber") return {'D', number};
+  if (options.role == "subscriber" || options.role == "laggard") return {'D', number};
   return {options.role == "pinger" ? 'p' : 'q', number};
 }
 
@@ -105,10 +103,9 @@ bool run_hub(const RoleOptions& options, RoleChannel& channel) {
 // It stays connected until its role is over: libzmq loses what the relay has not read yet when a
 // connection closes while the relay's pipe is full (restart_input after io_error in
 // stream_engine.cpp).
-class RelayClient final : public Driver {
+class RelayClient final : public ZmqDriver {
  public:
-  explicit RelayClient(const RoleOptions& options)
-      : options_(options), socket_(ZMQ_DEALER, options.bytes) {
+  explicit RelayClient(const RoleOptions& options) : ZmqDriver(options, ZMQ_DEALER) {
     const ClientId id = id_of(options);
     zmq_setsockopt(socket_.get(), ZMQ_ROUTING_ID, &id, sizeof id);
   }
@@ -123,27 +120,6 @@ class RelayClient final : public Driver {
     if (zmq_msg_recv(welcome.get(), socket_.get(), 0) < 0) return fail(zmq_failure("no relay"));
     return true;
   }
-  bool send(std::span<const std::byte> payload) override {
-    return socket_.send(payload) || fail(zmq_failure("zmq_msg_send"));
-  }
-  bool receive(std::int64_t patience_ns) override {
-    if (std::exchange(patience_ns_, patience_ns) != patience_ns)
-      socket_.set(ZMQ_RCVTIMEO, static_cast<int>(patience_ns / millisecond_ns));
-    ZmqMessage message;
-    if (zmq_msg_recv(message.get(), socket_.get(), 0) < 0)
-      return zmq_errno() == EAGAIN || zmq_errno() == EINTR || fail(zmq_failure("zmq_msg_recv"));
-    sink_(message.bytes());
-    ++taken_;
-    return true;
-  }
-  std::uint64_t taken() const noexcept override { return taken_; }
-
- private:
-  const RoleOptions options_;
-  ZmqSocket socket_;
-  Sink sink_;
-  std::int64_t patience_ns_ = -1;
-  std::uint64_t taken_ = 0;
 };
 
 }  // namespace
