@@ -10,17 +10,13 @@
 #include <cstring>
 #include <fstream>
 
+#include "bench/comparison.hpp"
 #include "bench/html_report.hpp"
 #include "bench/report.hpp"
 #include "bench/rounds.hpp"
 
 namespace abuzz::bench {
 namespace {
-
-int complain(const Failure& failure) {
-  std::fprintf(stderr, "%s\n", failure.message().c_str());
-  return error_info(failure.error).exit_code;
-}
 
 // Whether stdout took what was printed: 0, or the exit code after a complaint. That the reader of a
 // pipe left is no fault.
@@ -78,7 +74,21 @@ class OutputFile {
   std::ofstream stream_;
 };
 
+// With the heading that every measurement has.
+int compare_builds(const BenchOptions& options) {
+  BenchReport report;
+  report.options = options;
+  report.environment = read_environment();
+  if (!options.is_json) print_heading(report);
+  return run_comparison(options);
+}
+
 }  // namespace
+
+int complain(const Failure& failure) {
+  std::fprintf(stderr, "%s\n", failure.message().c_str());
+  return error_info(failure.error).exit_code;
+}
 
 Spread spread_of(std::vector<double> values) {
   if (values.empty()) return {};
@@ -91,6 +101,8 @@ Spread spread_of(std::vector<double> values) {
 
 int run_bench(const BenchOptions& options) {
   const DeferredSignals signals;
+  if (options.scenarios.front() == "cost") return run_cost(options);
+  if (!options.against.empty()) return compare_builds(options);
   BenchReport report;
   report.options = options;
   report.environment = read_environment();
@@ -118,9 +130,13 @@ int run_bench(const BenchOptions& options) {
   const bool is_verified = std::all_of(
       report.runs.begin(), report.runs.end(),
       [](const RunResult& run) { return run.is_verified() || run.plan.system != &abuzz_system; });
-  if (is_verified) return unwritten;
-  return complain({Error::criterion_not_met,
-                   "a run was not verified: something was lost, doubled, reordered or corrupt"});
+  if (!is_verified)
+    return complain({Error::criterion_not_met,
+                     "a run was not verified: something was lost, doubled, reordered or corrupt"});
+  const std::vector<std::string> misses = unmet(options.slo, report);
+  for (const std::string& miss : misses) std::fprintf(stderr, "slo: %s\n", miss.c_str());
+  if (misses.empty()) return unwritten;
+  return complain({Error::criterion_not_met, "a condition of --slo was not met"});
 }
 
 }  // namespace abuzz::bench

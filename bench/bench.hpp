@@ -7,6 +7,7 @@
 
 #include "bench/environment.hpp"
 #include "bench/scenario.hpp"
+#include "bench/slo.hpp"
 #include "bus/error.hpp"
 
 namespace abuzz::bench {
@@ -26,11 +27,20 @@ struct BenchOptions {
   bool has_half_load = false;
   bool is_polling = false;
   // Where reports go; empty: none.
-  std::string out_file;   // every run as JSON
-  std::string html_file;  // a page with charts
-  std::string hgrm_file;  // percentiles as HdrHistogram writes them
-  bool is_json = false;   // the document on stdout instead of the table
-  std::string command;    // as the user typed it
+  std::string out_file;        // every run as JSON
+  std::string html_file;       // a page with charts
+  std::string hgrm_file;       // percentiles as HdrHistogram writes them
+  bool is_json = false;        // the document on stdout instead of the table
+  std::string command;         // as the user typed it
+  std::vector<Condition> slo;  // what Abuzz must reach, or the exit code is 6
+  std::string link = "zmq";    // asked for; what was used is in the report
+  std::string profile;         // of waiting; empty: as the config says
+  // --against: another build, or a file of the scenario cost.
+  std::string against;
+  bool has_gate = false;  // slower by that much is exit code 6
+  double gate = 0.1;
+  std::int64_t limit_ns = 600'000'000'000;
+  std::uint64_t seed = 1;  // of the order of pairs
 };
 
 // Smallest, middle and largest of some runs.
@@ -60,6 +70,9 @@ struct BenchReport {
 inline bool is_about_latency(const RunPlan& plan) noexcept {
   return plan.rate > 0 || find_scenario(plan.scenario)->is_round_trip;
 }
+
+// Prints it on stderr; its exit code.
+int complain(const Failure& failure);
 
 // Runs everything, the systems in turns, and prints. Returns the exit code: 6 when a run of Abuzz
 // was not verified, 128 + n after signal n.

@@ -58,6 +58,8 @@ Json row_of(const RunResult& run, const BenchReport& report) {
   }
   if (run.beside_rate > 0) row["bulk_rate"] = run.beside_rate;
   if (!run.note.empty()) row["note"] = run.note;
+  if (!run.link.empty()) row["link"] = run.link;
+  if (!run.placement.empty()) row["placement"] = run.placement;
   row["command"] = report.options.command;
   row["machine"] = report.environment.line();
   return row;

@@ -48,6 +48,8 @@ class Driver {
   virtual std::uint64_t taken() const noexcept = 0;
   // Sends that found no room at once, where the system says so.
   virtual std::uint64_t refusals() const noexcept { return 0; }
+  // The link that is really used, where the system can tell.
+  virtual std::string link() { return {}; }
   // What somebody who doubts the figures should know; after everything was sent.
   virtual std::string remark() { return {}; }
   const std::string& fault() const noexcept { return fault_; }

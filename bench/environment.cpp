@@ -7,12 +7,15 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <optional>
+#include <string_view>
 
 #include "bench/histogram.hpp"
 #include "bench/peers/zmq_socket.hpp"
 #include "bench/time.hpp"
+#include "bus/config.hpp"
 #include "bus/placement.hpp"
 
 namespace abuzz::bench {
@@ -59,6 +62,22 @@ std::string clock_text() {
          std::to_string(least) + " ns";
 }
 
+// How threads wait for work: told also where it is the default.
+constexpr std::string_view waiting_key = "place.waiting";
+
+// Of the environment, in which the flags were left.
+std::string settings_text() {
+  const char* file = std::getenv("ABUZZ_CONFIG");
+  auto loaded = load_config(file == nullptr ? "" : file);
+  if (!loaded) return "none";
+  std::string text;
+  for (const ConfigOrigin& origin : loaded.value().origins)
+    if (origin.key == waiting_key ||
+        (origin.origin != "default" && origin.key != "node.runtime_directory"))
+      text += (text.empty() ? "" : " ") + origin.key + "=" + origin.value;
+  return text.empty() ? "default" : text;
+}
+
 std::string zmq_library() {
   int major = 0, minor = 0, patch = 0;
   zmq_version(&major, &minor, &patch);
@@ -97,7 +116,7 @@ std::string hiccup_text(const Environment& environment) {
 std::string Environment::line() const {
   return version + " · " + processor + " · " + std::to_string(cores_allowed) +
          (cores_allowed == 1 ? " core" : " cores") + " allowed, quota " + quota + " · " + kernel +
-         " · clock " + clock + " · " + hiccup_text(*this) + " · threads not pinned";
+         " · clock " + clock + " · " + hiccup_text(*this) + " · config: " + settings;
 }
 
 Environment read_environment() {
@@ -114,6 +133,7 @@ Environment read_environment() {
   uname(&name);
   environment.kernel = std::string(name.sysname) + " " + name.release;
   environment.clock = clock_text();
+  environment.settings = settings_text();
   measure_hiccups(environment);
   return environment;
 }

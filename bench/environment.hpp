@@ -10,9 +10,10 @@ struct Environment {
   std::string version;    // "abuzz 0.1.0, libzmq 4.3.4"
   std::string processor;  // "Intel(R) Xeon(R) Processor"
   unsigned cores_allowed = 0;
-  std::string quota;   // of the cgroup: "none" or "1.50 cores"
-  std::string kernel;  // "Linux 6.18.44"
-  std::string clock;   // "monotonic (tsc), read in 21 ns"
+  std::string quota;     // of the cgroup: "none" or "1.50 cores"
+  std::string kernel;    // "Linux 6.18.44"
+  std::string clock;     // "monotonic (tsc), read in 21 ns"
+  std::string settings;  // of Abuzz, that are not the default; "default"
   // By how much a thread that sleeps on the idle machine wakes too late.
   std::uint64_t hiccup_p50_ns = 0, hiccup_p999_ns = 0, hiccup_max_ns = 0;
 

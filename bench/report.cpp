@@ -80,6 +80,11 @@ void print_counts(const RunGroup& group) {
       count(&RoleReport::received), count(&RoleReport::lost), count(&RoleReport::doubled),
       count(&RoleReport::reordered), count(&RoleReport::corrupt), group.verified_count(),
       group.runs.size());
+  const RunResult& first = *group.runs.front();
+  if (!first.link.empty()) std::printf("    link used: %s\n", first.link.c_str());
+  if (!first.placement.empty())
+    std::printf("    threads of the hub: %s; all others: any core that is allowed\n",
+                first.placement.c_str());
   for (const RunResult* run : group.runs) {
     if (!run->note.empty()) std::printf("    note: %s\n", run->note.c_str());
   }
@@ -185,9 +190,13 @@ void print_heading(const BenchReport& report) {
                     ? "open loop, at a rate"
                     : "closed-loop maximum: throughput only, not latency");
   }
-  std::printf("%u x %.1f s of each, in turns; each message checked by its receiver\n\n",
-              options.runs, static_cast<double>(options.duration_ns) / 1e9);
-  if (options.runs < 5) std::printf("fewer than 5 runs: an indication, not a result\n\n");
+  if (options.against.empty())
+    std::printf("%u x %.1f s of each, in turns; each message checked by its receiver\n\n",
+                options.runs, static_cast<double>(options.duration_ns) / 1e9);
+  else
+    std::printf("short runs in pairs, in random order; each message checked by its receiver\n\n");
+  if (options.runs < 5 && options.against.empty())
+    std::printf("fewer than 5 runs: an indication, not a result\n\n");
   std::fflush(stdout);
 }
 

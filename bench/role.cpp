@@ -61,7 +61,8 @@ std::string encode(const RoleOptions& options) {
                                {"rate", options.rate},           {"source", options.source},
                                {"sources", options.sources},     {"sinks", options.sinks},
                                {"poll", options.is_polling},     {"lane", options.lane},
-                               {"burst", options.burst},         {"load", options.load}};
+                               {"burst", options.burst},         {"load", options.load},
+                               {"messages", options.messages}};
   return text.dump();
 }
 
@@ -83,6 +84,7 @@ bool decode(std::string_view text, RoleOptions& options) {
     options.lane = parsed.at("lane");
     options.burst = parsed.at("burst");
     options.load = parsed.at("load");
+    options.messages = parsed.at("messages");
   } catch (const nlohmann::json::exception&) {
     return false;
   }
@@ -174,10 +176,11 @@ int run_role(const RoleOptions& options) {
   RoleChannel channel;
   const System* system = find_system(options.system);
   // Those that a system plays by itself.
-  const auto own = system == nullptr         ? nullptr
-                   : options.role == "hub"   ? system->hub
-                   : options.role == "crowd" ? system->crowd
-                                             : nullptr;
+  const auto own = system == nullptr            ? nullptr
+                   : options.role == "hub"      ? system->hub
+                   : options.role == "crowd"    ? system->crowd
+                   : options.role == "lockstep" ? system->lockstep
+                                                : nullptr;
   if (own != nullptr) return own(options, channel) ? 0 : 1;
   const RoleMain role = find_role(options.role);
   if (system == nullptr || role == nullptr) {

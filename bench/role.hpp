@@ -31,14 +31,15 @@ struct RoleOptions {
   std::string endpoint;   // as the hub told it; empty: none needed
   std::size_t bytes = 64;
   std::int64_t duration_ns = 0;
-  double rate = 0;          // messages a second of this source; 0: as fast as it is let
-  unsigned source = 0;      // of a publisher, or of a subscriber: which of them it is
-  unsigned sources = 1;     // publishers of the run
-  unsigned sinks = 1;       // subscribers of the run
-  bool is_polling = false;  // Abuzz: receive by poll() instead of by handler
-  std::string lane;         // of the scenario lanes: "high" or "bulk"; a channel of its own
-  unsigned burst = 1;       // at a rate: so many are to leave at the same moment
-  std::string load;         // of the scenario heritage
+  double rate = 0;             // messages a second of this source; 0: as fast as it is let
+  unsigned source = 0;         // of a publisher, or of a subscriber: which of them it is
+  unsigned sources = 1;        // publishers of the run
+  unsigned sinks = 1;          // subscribers of the run
+  bool is_polling = false;     // Abuzz: receive by poll() instead of by handler
+  std::string lane;            // of the scenario lanes: "high" or "bulk"; a channel of its own
+  unsigned burst = 1;          // at a rate: so many are to leave at the same moment
+  std::string load;            // of the scenario heritage
+  std::uint64_t messages = 0;  // a source ends after so many; 0: after the duration
 };
 
 // How the command line of a role spells its options, and back; false: it is not one.

@@ -15,6 +15,7 @@ constexpr RoleFigure figures[] = {
     {"shared", &RoleReport::shared},
     {"fingerprint", &RoleReport::fingerprint},
     {"dropped", &RoleReport::dropped},
+    {"moved_bytes", &RoleReport::moved_bytes},
     {"measured", &RoleReport::measured},
     {"elapsed_ns", &RoleReport::elapsed_ns},
     {"first_ns", &RoleReport::first_ns},
@@ -30,6 +31,14 @@ constexpr RoleFigure figures[] = {
     {"p9999_ns", &RoleReport::p9999_ns},
     {"max_ns", &RoleReport::max_ns},
 };
+
+struct Text {
+  const char* name;
+  std::string RoleReport::*value;
+};
+constexpr Text texts[] = {{"text", &RoleReport::text},
+                          {"link", &RoleReport::link},
+                          {"placement", &RoleReport::placement}};
 
 void take_numbers(const nlohmann::json& line, const char* name,
                   std::vector<std::uint64_t>& numbers) {
@@ -60,7 +69,9 @@ void RoleReport::take(const Histogram& histogram) {
 }
 
 std::string encode(const RoleReport& report) {
-  nlohmann::json line = {{"event", report.event}, {"text", report.text}};
+  nlohmann::json line = {{"event", report.event}};
+  for (const auto& [name, value] : texts)
+    if (!(report.*value).empty()) line[name] = report.*value;
   for (const RoleFigure& figure : figures) line[figure.name] = report.*figure.value;
   if (!report.buckets.empty()) line["buckets"] = report.buckets;
   if (!report.worst_ns.empty()) line["worst_ns"] = report.worst_ns;
@@ -73,8 +84,10 @@ bool decode(std::string_view line, RoleReport& report) {
     return false;
   }
   report.event = parsed["event"].get<std::string>();
-  const auto text = parsed.find("text");
-  if (text != parsed.end() && text->is_string()) report.text = text->get<std::string>();
+  for (const auto& [name, value] : texts) {
+    const auto text = parsed.find(name);
+    if (text != parsed.end() && text->is_string()) report.*value = text->get<std::string>();
+  }
   for (const RoleFigure& figure : figures) {
     const auto found = parsed.find(figure.name);
     if (found != parsed.end() && found->is_number_unsigned()) {

@@ -15,11 +15,14 @@ namespace abuzz::bench {
 struct RoleReport {
   std::string event;  // "ready", "sent", "done" or "failed"
   std::string text;   // why it failed; what who doubts should know; of a ready hub, its endpoint
+  std::string link;   // that was really used, where the system can tell
+  std::string placement;  // of a hub: its threads and the processors that they may run on
   std::uint64_t sent = 0;
   std::uint64_t received = 0, lost = 0, reordered = 0, doubled = 0, corrupt = 0;
   std::uint64_t shared = 0;       // of `received`: what one of several gets (share_check.hpp)
   std::uint64_t fingerprint = 0;  // of these
   std::uint64_t dropped = 0;      // of a hub: by the system itself, which counted it
+  std::uint64_t moved_bytes = 0;  // of those in lockstep: by the node, in and out
   std::uint64_t measured = 0;     // round trips after the warm-up
   std::uint64_t elapsed_ns = 0;   // first to last receipt; of round trips the measured time
   std::uint64_t first_ns = 0, last_ns = 0;  // the receipts, on the monotonic clock

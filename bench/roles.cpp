@@ -21,7 +21,10 @@ bool send_closed(Driver& driver, const RoleOptions& options, RoleReport& report)
   PayloadWriter writer(options.bytes, options.source);
   const std::int64_t end_ns = now_ns() + options.duration_ns;
   for (bool is_last = false; !is_last; ++report.sent) {
-    if (report.sent % 64 == 63) is_last = now_ns() >= end_ns;
+    if (options.messages > 0)
+      is_last = report.sent + 1 == options.messages;
+    else if (report.sent % 64 == 63)
+      is_last = now_ns() >= end_ns;
     if (!driver.send(writer.fill(report.sent + 1, is_last))) return false;
   }
   return true;
@@ -76,6 +79,7 @@ bool run_publisher(Driver& driver, const RoleOptions& options, RoleChannel& chan
   channel.sent(report.sent);
   report.back_pressured = driver.refusals();
   report.text = driver.remark();
+  report.link = driver.link();
   if (!channel.await("stop")) return false;
   channel.done(report);
   return true;
@@ -103,6 +107,7 @@ bool run_subscriber(Driver& driver, const RoleOptions& options, RoleChannel& cha
   }
   driver.close_input();
   RoleReport report = receiver.finish(*totals);
+  report.link = driver.link();
   report.text = driver.remark();
   channel.done(report);
   return true;

@@ -28,7 +28,9 @@ bool run_pinger(Driver& driver, const RoleOptions& options, RoleChannel& channel
     if (driver.taken() == 0 && (channel.line(0) || channel.is_ended())) return false;
   }
   driver.close_input();
-  channel.done(pinger.finish());
+  RoleReport report = pinger.finish();
+  report.link = driver.link();
+  channel.done(report);
   return true;
 }
 

@@ -101,23 +101,6 @@ class Rounds {
   Progress& progress_;
 };
 
-RunPlan plan_of(const BenchOptions& options, const std::string& name, const System* system,
-                std::size_t bytes) {
-  const Scenario& scenario = *find_scenario(name);
-  RunPlan plan;
-  plan.scenario = name;
-  plan.system = system;
-  plan.bytes = bytes;
-  plan.duration_ns = options.duration_ns;
-  if (!scenario.is_round_trip) plan.rate = options.rate > 0 ? options.rate : scenario.rate;
-  plan.burst = scenario.burst;
-  if (scenario.has_publishers) plan.publishers = options.publishers;
-  if (scenario.has_subscribers) plan.subscribers = options.subscribers;
-  if (name == "slow-reader") plan.subscribers = 2;
-  plan.is_polling = options.is_polling;
-  return plan;
-}
-
 // Both at half of what the peer can do at most: where each has room, who is late less often?
 int make_half_load(BenchReport& report, Rounds& rounds, std::size_t first, std::size_t bytes) {
   if (bytes < timed_payload_bytes_min) return 0;
@@ -151,6 +134,23 @@ int make_heritage(BenchReport& report, Rounds& rounds) {
 }
 
 }  // namespace
+
+RunPlan plan_of(const BenchOptions& options, const std::string& name, const System* system,
+                std::size_t bytes) {
+  const Scenario& scenario = *find_scenario(name);
+  RunPlan plan;
+  plan.scenario = name;
+  plan.system = system;
+  plan.bytes = bytes;
+  plan.duration_ns = options.duration_ns;
+  if (!scenario.is_round_trip) plan.rate = options.rate > 0 ? options.rate : scenario.rate;
+  plan.burst = scenario.burst;
+  if (scenario.has_publishers) plan.publishers = options.publishers;
+  if (scenario.has_subscribers) plan.subscribers = options.subscribers;
+  if (name == "slow-reader") plan.subscribers = 2;
+  plan.is_polling = options.is_polling;
+  return plan;
+}
 
 int make_runs(BenchReport& report) {
   const BenchOptions& options = report.options;

@@ -45,6 +45,7 @@ RoleOptions Run::options_of(const char* role, unsigned number) const {
   options.sinks = plan_.subscribers;
   options.is_polling = plan_.is_polling;
   options.burst = plan_.burst;
+  options.messages = plan_.messages;
   if (plan_.load != nullptr) options.load = plan_.load->name;
   return options;
 }
@@ -52,7 +53,14 @@ RoleOptions Run::options_of(const char* role, unsigned number) const {
 std::size_t Run::start(const RoleOptions& options) {
   if (failure_) return 0;
   const std::string role = options.role;
-  auto added = team_.add({role, "/proc/self/exe", {"bench", "role", encode(options)}, {}});
+  Command command{role, "/proc/self/exe", {}, {}};
+  if (!plan_.program.empty()) {
+    command.program = plan_.program.front();
+    command.arguments.assign(plan_.program.begin() + 1, plan_.program.end());
+  }
+  for (const std::string& word : {std::string("bench"), std::string("role"), encode(options)})
+    command.arguments.push_back(word);
+  auto added = team_.add(command);
   if (!added) {
     fail(added.failure());
     return 0;
@@ -95,6 +103,9 @@ RoleReport Run::await_done(std::size_t child, std::int64_t more_ns) {
   if (failure_) return report;
   costs_[child].cpu_ns = report.cpu_ns;
   costs_[child].resident_kib = report.resident_kib;
+  if (!report.link.empty() && link_.find(report.link) == link_.npos)
+    link_ += (link_.empty() ? "" : ", ") + report.link;
+  if (!report.placement.empty()) placement_ = report.placement;
   if (!report.text.empty()) note(costs_[child].role + " " + report.text);
   return report;
 }
@@ -129,6 +140,8 @@ Result<RunResult> Run::result(const RoleReport& figures, std::uint64_t expected)
   result.expected = expected;
   result.processes = costs_;
   result.note = note_;
+  result.link = link_;
+  result.placement = placement_;
   return result;
 }
 

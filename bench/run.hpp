@@ -74,7 +74,7 @@ class Run {
   std::vector<ProcessCost> costs_;
   std::optional<std::size_t> hub_;
   std::string endpoint_;
-  std::string note_;
+  std::string note_, link_, placement_;
   // By a child while another one was waited for.
   struct Said {
     std::size_t child;

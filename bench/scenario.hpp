@@ -27,6 +27,9 @@ struct RunPlan {
   unsigned burst = 1;      // at a rate: so many are to leave at the same moment
   const HeritageLoad* load = nullptr;  // of heritage
 
+  std::vector<std::string> program;  // that plays the roles; empty: this one
+  std::uint64_t messages = 0;        // a source ends after so many; 0: after the duration
+
   // "pubsub", "heritage peak"
   std::string title() const;
 };
@@ -44,6 +47,8 @@ struct RunResult {
   std::uint64_t expected = 0;  // receipts, over all that receive
   std::vector<ProcessCost> processes;
   std::string note;        // what else somebody who doubts should know
+  std::string link;        // really used, where the system can tell
+  std::string placement;   // of the hub's threads, the same
   double beside_rate = 0;  // of lanes: messages of bulk a second
 
   // Count, order and checksum were checked by every receiver and nothing was missing. Without that

@@ -31,7 +31,8 @@ struct System {
   bool has_queue = false;
   bool counts_drops = false;  // its hub says what the system dropped by itself
   // A process of many logical agents (heritage.hpp); nullptr: there are none.
-  bool (*crowd)(const RoleOptions& options, RoleChannel& channel) = nullptr;
+  HubMain crowd = nullptr;
+  HubMain lockstep = nullptr;  // everything in one process, for counting (cost.hpp)
   // Which side must be there first; the other connects to it. Only where there is no hub.
   bool is_sink_first = true;
 };

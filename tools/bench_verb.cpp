@@ -1,7 +1,10 @@
 #include "tools/bench_verb.hpp"
 
+#include <unistd.h>
+
 #include <chrono>
 #include <cstdint>
+#include <cstdlib>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -43,6 +46,9 @@ constexpr const char* summary =
     "it\n"
     "               is let; with --vs zmq-direct also beside a raw ZeroMQ pair that sends as much\n"
     "  heritage     seven loads of 100 to 10,000 logical agents, beside the floors they must pass\n"
+    "  cost         instructions, system calls, allocations and bytes a message, counted by "
+    "valgrind:\n"
+    "               the same on every host with the same build\n"
     "  all          pubsub, pingpong, fanout and fanin at 64 B and 1 KiB, and pubsub at half of\n"
     "               what each system can do\n"
     "\n"
@@ -106,13 +112,15 @@ struct Words {
   std::string scenario;
   std::uint64_t runs = 5, publishers = 4, subscribers = 4;
   std::chrono::nanoseconds duration{0};  // 0: not asked for
-  std::string rate, load;
+  std::string rate, load, gate;
+  std::uint64_t seed = 1;
+  std::chrono::nanoseconds limit{600'000'000'000};
   std::vector<std::string> peers, only;
   std::vector<std::size_t> sizes;
 };
 
 void declare(Arguments& arguments, Words& words, bench::BenchOptions& options) {
-  arguments.required("SCENARIO", words.scenario, bench::scenario_names() + " or all");
+  arguments.required("SCENARIO", words.scenario, bench::scenario_names() + ", cost or all");
   arguments.value(
       "--size", [&](const std::string& text) { return read_sizes(text, words.sizes); },
       "Payload bytes, one after the other; default 64, of large and lanes 1M", "BYTES,...");
@@ -132,6 +140,18 @@ void declare(Arguments& arguments, Words& words, bench::BenchOptions& options) {
       "--only", [&](const std::string& text) { return read_systems(text, words.only); },
       "Measure these alone", "SYSTEM,...");
   arguments.flag("--poll", options.is_polling, "Abuzz's side receives by poll, not by handler");
+  arguments.value(
+      "--slo", [&](const std::string& text) { return bench::parse_slo(text, options.slo); },
+      "Exit with 6 unless Abuzz reaches that: 'p99<50us,loss=0'", "CONDITION,...");
+  arguments.text("--against", options.against,
+                 "Compare with another `abuzz`, in turns; of cost: with its file", "BUILD");
+  arguments.text("--gate", words.gate, "With --against: exit with 6 when slower by that; 10%",
+                 "PERCENT");
+  arguments.duration("--limit", words.limit, "With --against: undecided after that; default 10min");
+  arguments.count("--seed", words.seed, "Of the order of the runs of --against; default 1", 0,
+                  UINT64_MAX);
+  arguments.text("--link", options.link, "The link between agents and node: zmq", "NAME");
+  arguments.text("--profile", options.profile, "How threads wait for work: place.waiting", "NAME");
   arguments.text("--out", options.out_file, "Write every run to this file, as JSON", "FILE");
   arguments.text("--html", options.html_file, "Write a page with charts to this file", "FILE");
   arguments.text("--hgrm", options.hgrm_file, "Write latency percentiles as HdrHistogram does",
@@ -149,6 +169,42 @@ double read_rate(const std::string& text) {
   return rate >= 1 && rate <= 1e9 ? rate : 0;
 }
 
+// "10%", "2.5%"; 0: it is not one.
+double read_percent(const std::string& text) {
+  char* end = nullptr;
+  const double number = std::strtod(text.c_str(), &end);
+  return std::string_view(end) == "%" && number >= 0.1 && number <= 100 ? number / 100 : 0;
+}
+
+// What concerns --against.
+std::optional<int> read_comparison(const Words& words, bench::BenchOptions& options) {
+  options.seed = words.seed;
+  options.limit_ns = words.limit.count();
+  options.has_gate = !words.gate.empty();
+  if (options.has_gate) options.gate = read_percent(words.gate);
+  if (options.gate == 0) return complain(Error::bad_flag_value, "--gate is a share: 10%");
+  if (options.against.empty()) {
+    if (!options.has_gate) return std::nullopt;
+    return complain(Error::missing_argument, "--gate needs --against");
+  }
+  if (words.scenario == "all" || words.scenario == "heritage" || words.scenario == "lanes")
+    return complain(Error::bad_flag_value, "--against takes one scenario at a time");
+  if (words.scenario == "cost" || access(options.against.c_str(), X_OK) == 0) return std::nullopt;
+  return complain(Error::bad_flag_value, options.against +
+                                             " is not a program; files are for bench cost,"
+                                             " because time means nothing on another host");
+}
+
+// The config that the processes of Abuzz will read. Exports what --profile says.
+std::optional<int> read_config(bench::BenchOptions& options) {
+  if (options.link != "zmq")
+    return complain(Error::bad_flag_value, "there is no link '" + options.link + "': zmq");
+  if (!options.profile.empty()) ::setenv("ABUZZ_PLACE__WAITING", options.profile.c_str(), 1);
+  const auto config = config_from_environment();
+  if (!config) return complain(config.error(), config.failure().detail);
+  return std::nullopt;
+}
+
 // Declares, parses and checks. Nothing: go on; otherwise the exit code.
 std::optional<int> read_options(const std::vector<std::string>& typed,
                                 bench::BenchOptions& options) {
@@ -163,12 +219,17 @@ std::optional<int> read_options(const std::vector<std::string>& typed,
   arguments.note("  abuzz bench pubsub --rate 500k");
   arguments.note("  abuzz bench pingpong --vs zmq --duration 1s");
   arguments.note("  abuzz bench lanes --vs zmq-direct --duration 5s");
-  arguments.note("Exit codes: 0 every run verified, 1 failed, 2 usage, 6 a run not verified.");
+  arguments.note("  abuzz bench pubsub --rate 100k --slo 'p99<2ms,loss=0'");
+  arguments.note("  abuzz bench pubsub --against /usr/bin/abuzz --gate 10%");
+  arguments.note(
+      "Exit codes: 0 every run verified, 1 failed, 2 usage, 6 a run not verified, a\n"
+      "condition of --slo not met, or slower than --gate allows.");
   if (const auto code = arguments.parse(typed)) return code;
   const bool is_all = words.scenario == "all";
-  if (!is_all && bench::find_scenario(words.scenario) == nullptr) {
+  const bool is_cost = words.scenario == "cost";
+  if (!is_all && !is_cost && bench::find_scenario(words.scenario) == nullptr) {
     return complain(Error::bad_flag_value, "there is no scenario '" + words.scenario +
-                                               "': " + bench::scenario_names() + " or all");
+                                               "': " + bench::scenario_names() + ", cost or all");
   }
   options.sizes = words.sizes;
   using namespace std::chrono_literals;
@@ -189,13 +250,15 @@ std::optional<int> read_options(const std::vector<std::string>& typed,
     options.sizes = {64, 1024};
     options.has_half_load = options.rate == 0;
   }
+  if (const auto code = read_comparison(words, options)) return code;
+  if (const auto code = read_config(options)) return code;
   options.runs = static_cast<unsigned>(words.runs);
   options.publishers = static_cast<unsigned>(words.publishers);
   options.subscribers = static_cast<unsigned>(words.subscribers);
   options.has_duration = words.duration != 0ns;
   if (options.has_duration) options.duration_ns = words.duration.count();
   const bool is_timed =
-      options.rate > 0 || (!is_all && bench::find_scenario(words.scenario)->rate > 0);
+      options.rate > 0 || (!is_all && !is_cost && bench::find_scenario(words.scenario)->rate > 0);
   for (const std::size_t bytes : options.sizes)
     if (is_timed && bytes < bench::timed_payload_bytes_min)
       return complain(Error::bad_flag_value, "at a rate a payload has at least 24 bytes");

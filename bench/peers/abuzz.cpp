@@ -66,6 +66,7 @@ class AbuzzDriver final : public Driver {
     return options_.is_polling || !subscription_ ? taken_ : subscription_->report().handled;
   }
   std::uint64_t refusals() const noexcept override { return refusals_; }
+  std::string link() override { return agent_->link(); }
   std::string remark() override {
     if (!publisher_) return {};
     const FlushReport flushed = publisher_->flush(abuzz_patience);
@@ -138,6 +139,7 @@ const System abuzz_system = {
     .has_queue = true,
     .counts_drops = true,
     .crowd = run_abuzz_crowd,
+    .lockstep = run_abuzz_lockstep,
 };
 
 }  // namespace abuzz::bench

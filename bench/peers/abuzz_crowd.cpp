@@ -115,7 +115,9 @@ class Crowd {
   // Nothing is handled any more.
   RoleReport finish() {
     subscriptions_.clear();
-    return inboxes_.finish();
+    RoleReport report = inboxes_.finish();
+    report.link = agent_->link();
+    return report;
   }
 
  private:

@@ -46,6 +46,19 @@ std::uint64_t settled_drops(const std::string& path) {
   return drops.dropped;
 }
 
+// "node-io 0,1; node-shard-0 1 (pinned)": each thread and the processors that it may run on.
+std::string read_placement(const std::string& path) {
+  auto stats = read_stats(path);
+  std::string text;
+  if (!stats) return text;
+  for (const RowSnapshot& row : stats.value().rows) {
+    if (row.kind != RowKind::thread) continue;
+    text += (text.empty() ? "" : "; ") + row.text + " on " + row.text2;
+    if (row.get(ThreadCounter::pinned) != 0) text += " (pinned)";
+  }
+  return text;
+}
+
 }  // namespace
 
 bool run_abuzz_hub(const RoleOptions& options, RoleChannel& channel) {
@@ -63,7 +76,9 @@ bool run_abuzz_hub(const RoleOptions& options, RoleChannel& channel) {
   channel.ready();
   if (!channel.await("stop")) return false;
   RoleReport report;
-  report.dropped = settled_drops(options.directory + "/node.counters");
+  const std::string counters = options.directory + "/node.counters";
+  report.placement = read_placement(counters);
+  report.dropped = settled_drops(counters);
   channel.done(report);
   node.value().stop(1s);
   return true;

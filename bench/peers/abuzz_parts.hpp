@@ -24,6 +24,8 @@ Result<Agent> abuzz_agent(const RoleOptions& options);
 std::unique_ptr<Driver> make_abuzz_request_driver(const RoleOptions& options);
 // Plays a process of the scenario heritage.
 bool run_abuzz_crowd(const RoleOptions& options, RoleChannel& channel);
+// Plays node, publisher and subscriber at once, for who counts what a message costs.
+bool run_abuzz_lockstep(const RoleOptions& options, RoleChannel& channel);
 // Plays the node.
 bool run_abuzz_hub(const RoleOptions& options, RoleChannel& channel);
 

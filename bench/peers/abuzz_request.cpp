@@ -51,6 +51,7 @@ class RequestDriver final : public Driver {
     ++taken_;
     return true;
   }
+  std::string link() override { return agent_->link(); }
   void close_input() override { responder_.reset(); }
   std::uint64_t taken() const noexcept override {
     return responder_ ? responder_->report().handled : taken_;

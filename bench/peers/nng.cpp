@@ -12,9 +12,9 @@
 #include "bench/systems.hpp"
 #include "bench/time.hpp"
 
-// nng without a broker: PUSH - PULL over ipc, PAIR for round trips, REQ - REP for requests. Its PUB -
-// SUB drops for a subscriber that is behind, and says so nowhere: it has no fan-out that could be
-// verified.
+// nng without a broker: PUSH - PULL over ipc, PAIR for round trips, REQ - REP for requests. Its
+// PUB - SUB drops for a subscriber that is behind, and says so nowhere: it has no fan-out that
+// could be verified.
 
 namespace abuzz::bench {
 namespace {

@@ -52,6 +52,15 @@ class Bench(BusCase):
         self.assertEqual(run["received"], 700)
         self.assertEqual(sum(p["role"] == "crowd" for p in run["processes"]), 8)
 
+    def test_what_was_asked_for_and_not_reached_is_exit_code_6(self):
+        words = ("--runs", "1", "--duration", "50ms", "--rate", "1k")
+        done = self.abuzz("bench", "pubsub", *words, "--slo", "loss=0,p99<1ns")
+        self.assertEqual(done.returncode, 6, done.stderr)
+        self.assertIn("slo: pubsub 64 B: p99<1ns, found ", done.stderr)
+        for part in ("abuzz bench pubsub", "cores allowed", "quota", "config: ", "wake-ups late",
+                     "link used: zmq ipc", "threads of the hub: ", "p99.99", "CPU a message"):
+            self.assertIn(part, done.stdout)
+
     def test_who_lacks_the_pattern_is_not_available(self):
         done = self.abuzz("bench", "queue", "--runs", "1", "--duration", "20ms", "--vs", "zmq")
         self.assertEqual(done.returncode, 0, done.stderr)
