@@ -66,7 +66,9 @@ class Crowd(BusCase):
         listed = self.ls()
         topics = [one for one in listed["topics"] if one["topic"].startswith("crowd.talk.")]
         inboxes = [one for one in listed["subscriptions"] if one["pattern"] == "crowd.talk.*"]
-        return (topics, inboxes) if all(one["done"] == one["sent"] for one in inboxes) else None
+        # What is queued is written down a few times a second only.
+        is_settled = all(one["done"] == one["sent"] and not one["queued"] for one in inboxes)
+        return (topics, inboxes) if is_settled else None
 
 
 if __name__ == "__main__":
