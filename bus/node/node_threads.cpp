@@ -95,10 +95,8 @@ Status NodeThreads::open(bool managed, LogSink&& log) {
   stats.value()->process().set(ProcessCounter::waiting,
                                base::waiting_number(config_.place.waiting));
   std::vector<std::string> movable;
-  if (workers_.size() == 1)
-    movable = {"abz-shard-0", workers_.front()->context->io_thread_name()};
-  meeting_ =
-      std::make_unique<Meeting>(config_, stats.value()->process(), std::move(movable), log);
+  if (workers_.size() == 1) movable = {"abz-shard-0", workers_.front()->context->io_thread_name()};
+  meeting_ = std::make_unique<Meeting>(config_, stats.value()->process(), std::move(movable), log);
   core_ = std::make_unique<NodeCore>(
       NodeCore::Parts{config_, directory_.identity(), *door_, std::move(places), *pool_, host_,
                       std::move(stats).value(), managed, std::move(log), directory_.take_owed(),

@@ -11,8 +11,8 @@ from bus_case import PATIENCE, BusCase, test_agent
 AGENTS, HOT, RATE = 100, 10, 2000
 SECONDS_TO_LEVEL, SECONDS = 2, 6
 WORST = 1.3
-# What others do on this machine is in how busy a thread was, but not in how many frames it had.
-WORST_BY_TIME = 1.6
+# Of a core: less than this more than the mean is nothing that the balancer moves anybody for.
+EXCESS = 0.015
 
 
 class Skew(BusCase):
@@ -65,8 +65,9 @@ class Skew(BusCase):
               flush=True)
         self.assertGreater(process["moves between shards"], 0)
         self.assertEqual(process["links broken"], 0)
-        self.assertLess(sorted(worst)[SECONDS // 2], WORST)
-        self.assertLess(sorted(worst_by_time)[SECONDS // 2], WORST_BY_TIME)
+        excess = [(ratio - 1) * share / 2 for ratio, share in zip(worst_by_time, busy_share)]
+        if sorted(excess)[SECONDS // 2] > EXCESS:
+            self.assertLess(sorted(worst)[SECONDS // 2], WORST)
         told = self.abuzz("info", "node").stdout
         self.assertIn(" from shard 0 to shard 1: shard 0 was busy ", told)
 
