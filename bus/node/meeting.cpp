@@ -31,7 +31,7 @@ place::TrafficLook Meeting::traffic(base::Nanos now) {
 }
 
 void Meeting::look(base::Nanos now) {
-  if (names_.empty() || !has_place_ || now < look_at_) return;
+  if (names_.empty() || now < look_at_) return;
   look_at_ = now + look_interval;
   const bool is_first = looked_at_ == 0;
   const place::TrafficLook seen = traffic(now);
@@ -54,9 +54,9 @@ void Meeting::look(base::Nanos now) {
 }
 
 void Meeting::gather() {
+  // On a busy machine a measurement may find nothing: it is asked again, after a while.
   if (!place_) place_ = place::find_meeting_place(config_);
-  has_place_ = place_ && companions_.gather(*place_);
-  if (!has_place_) return;
+  if (!place_ || !companions_.gather(*place_)) return conversation_.refuse();
   process_.set(ProcessCounter::meeting, *place_ + std::uint64_t{1});
   if (log_)
     log_("info agents that wait for each other are brought together on processor " +

@@ -42,8 +42,7 @@ class Meeting {
   const LogSink log_;
   place::Conversation conversation_;
   place::Companions companions_;
-  std::optional<std::uint32_t> place_;  // once it was asked for
-  bool has_place_ = true;               // until it was asked for in vain
+  std::optional<std::uint32_t> place_;  // once it was found
   base::Nanos look_at_ = 0, looked_at_ = 0;
   std::uint64_t messages_seen_ = 0, batches_seen_ = 0;
   place::Companions::Times times_seen_;

@@ -39,6 +39,8 @@ class Conversation {
   static constexpr std::uint32_t looks_refused = 60;
 
   Act note(const TrafficLook& look) noexcept;
+  // It could not be gathered, or there is no use in it: not again soon.
+  void refuse() noexcept { (void)go(State::refused, Act::none); }
   State state() const noexcept { return state_; }
   bool is_gathered() const noexcept { return state_ == State::trying || state_ == State::together; }
   static bool is_small_exchange(const TrafficLook& look) noexcept;

@@ -51,7 +51,7 @@ class Workers {
       advance();
     }
     for (int step = 0; step < 200'000 && handled_ < sent_; ++step) advance();
-    for (int step = 0; step < 20'000; ++step) advance();
+    for (int step = 0; step < 6000; ++step) advance();
   }
   void expect_right() {
     EXPECT_EQ(handled_, sent_);
@@ -148,7 +148,7 @@ TEST(WorkersModel, LoseNothingWhenLinksAreCut) {
 }
 
 TEST(WorkersModel, LoseAndDoubleNothingWhenNodesAreKilled) {
-  run_all(10, {.node_kills = true});
+  run_all(5, {.node_kills = true});
 }
 
 TEST(WorkersModel, LoseAndDoubleNothingUnderBothCampaign) {

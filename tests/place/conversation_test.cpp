@@ -56,6 +56,15 @@ TEST_F(ConversationTest, what_gains_nothing_is_refused_for_a_while) {
   EXPECT_EQ(conversation_.state(), State::apart);
 }
 
+TEST_F(ConversationTest, what_cannot_be_gathered_is_asked_for_again_after_a_while) {
+  gather();
+  conversation_.refuse();
+  EXPECT_FALSE(conversation_.is_gathered());
+  int looks = 0;
+  while (conversation_.note(look(3000)) != Act::gather) ++looks;
+  EXPECT_EQ(looks, static_cast<int>(Conversation::looks_refused) + 1);
+}
+
 TEST_F(ConversationTest, streams_are_never_gathered) {
   for (int time = 0; time < 100; ++time)
     EXPECT_EQ(conversation_.note(look(20'000, 100)), Act::none);
