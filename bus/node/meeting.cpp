@@ -23,10 +23,9 @@ place::TrafficLook Meeting::traffic(base::Nanos now) {
   if (!conversation_.is_gathered() && !place::Conversation::is_small_exchange(look)) return look;
   if (companions_.count() == 0)
     for (const std::string& name : names_) companions_.add(place::find_thread(name));
-  const place::Companions::Times times = companions_.times();
-  look.cpu = times.cpu - times_seen_.cpu;
-  look.delayed = times.delayed - times_seen_.delayed;
-  times_seen_ = times;
+  const base::Nanos cpu = companions_.cpu_time();
+  look.cpu = cpu - cpu_seen_;
+  cpu_seen_ = cpu;
   return look;
 }
 
@@ -47,8 +46,8 @@ void Meeting::look(base::Nanos now) {
       break;
     case place::Conversation::Act::part:
       part(conversation_.state() == place::Conversation::State::refused
-               ? "it does not pay, or too many want that processor"
-               : "they do not wait for each other now");
+               ? "it does not pay"
+               : "they wait for each other less, or not at all");
       break;
   }
 }

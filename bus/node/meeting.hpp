@@ -16,7 +16,7 @@ namespace abuzz::node {
 
 // Brings the threads of a node with one shard to one processor while what it switches are exchanges
 // of single messages, where that pays, and says so (ProcessCounter::meeting), so that the agents of
-// such exchanges bring theirs. Streams, and a crowd on that processor, end it.
+// such exchanges bring theirs. Streams, and much less of it, end it.
 //
 // Threads: the door's, once a second. Cost: a few counters; while there is a conversation a few
 // files of /proc.
@@ -45,7 +45,7 @@ class Meeting {
   std::optional<std::uint32_t> place_;  // once it was found
   base::Nanos look_at_ = 0, looked_at_ = 0;
   std::uint64_t messages_seen_ = 0, batches_seen_ = 0;
-  place::Companions::Times times_seen_;
+  base::Nanos cpu_seen_ = 0;
 };
 
 }  // namespace abuzz::node

@@ -59,14 +59,12 @@ void Companions::put_back(Member& member, const Processors& from) {
   member.before.clear();
 }
 
-Companions::Times Companions::times() const {
-  Times sum;
+base::Nanos Companions::cpu_time() const {
+  base::Nanos sum = 0;
   for (const Member& member : members_) {
     const std::string text =
         read_text("/proc/self/task/" + std::to_string(member.thread) + "/schedstat");
-    char* rest = nullptr;
-    sum.cpu += static_cast<base::Nanos>(std::strtoll(text.c_str(), &rest, 10));
-    if (rest != nullptr) sum.delayed += static_cast<base::Nanos>(std::strtoll(rest, nullptr, 10));
+    sum += static_cast<base::Nanos>(std::strtoll(text.c_str(), nullptr, 10));
   }
   return sum;
 }

@@ -20,11 +20,6 @@ pid_t find_thread(const std::string& name);
 // Threads: one at a time; the threads themselves need not know.
 class Companions {
  public:
-  struct Times {
-    base::Nanos cpu = 0;
-    base::Nanos delayed = 0;  // ready to run, and another thread ran
-  };
-
   void add(pid_t thread);
   std::size_t count() const noexcept { return members_.size(); }
   // True if all of them are there now.
@@ -33,7 +28,7 @@ class Companions {
   void part();
   bool is_gathered() const noexcept { return is_gathered_; }
   // Of all of them since they began.
-  Times times() const;
+  base::Nanos cpu_time() const;
 
  private:
   struct Member {

@@ -1,5 +1,7 @@
 #include "bus/place/conversation.hpp"
 
+#include <algorithm>
+
 namespace abuzz::place {
 
 namespace {
@@ -8,7 +10,7 @@ constexpr double batches_min = 100;   // a second
 constexpr double messages_max = 1.5;  // a batch
 constexpr double gain_min = 1.1;
 constexpr double loss_max = 0.9;
-constexpr double crowded_share = 0.25;
+constexpr double less_share = 0.66;
 constexpr std::uint32_t looks_sure = 2;
 // Agents follow within a look; the one after that counts.
 constexpr std::uint32_t looks_trying = 3;
@@ -51,12 +53,12 @@ Conversation::Act Conversation::note(const TrafficLook& look) noexcept {
     case State::trying:
       // In the first looks some of it is still apart.
       if (++looks_ < looks_trying) return Act::none;
+      rate_most_ = rate(look);
       return is_small && was_worth_it(look) ? go(State::together, Act::none)
                                             : go(State::refused, Act::part);
     case State::together:
-      if (static_cast<double>(look.delayed) > crowded_share * static_cast<double>(look.span))
-        return go(State::refused, Act::part);
-      looks_ = is_small ? 0 : looks_ + 1;
+      rate_most_ = std::max(rate_most_, rate(look));
+      looks_ = is_small && rate(look) >= less_share * rate_most_ ? 0 : looks_ + 1;
       return looks_ >= looks_sure ? go(State::apart, Act::part) : Act::none;
     case State::refused:
       return ++looks_ >= looks_refused ? go(State::apart, Act::none) : Act::none;

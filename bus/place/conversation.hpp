@@ -11,8 +11,7 @@ struct TrafficLook {
   base::Nanos span = 0;
   std::uint64_t messages = 0;
   std::uint64_t batches = 0;
-  base::Nanos cpu = 0;      // of the threads that would be moved; 0: not known
-  base::Nanos delayed = 0;  // they were ready, and another thread had their processor
+  base::Nanos cpu = 0;  // of the threads that would be moved; 0: not known
 };
 
 // Whether threads that handle this traffic belong on one processor: where wake-ups across cores are
@@ -24,12 +23,13 @@ struct TrafficLook {
 // | apart    | two looks in a row at small exchanges             | trying   | gather     |
 // | trying   | in the third look it was worth it: see below      | together |            |
 // | trying   | it was not, or these are no small exchanges now   | refused  | part       |
-// | together | two looks in a row at something else              | apart    | part       |
-// | together | crowded: waits for the processor a quarter of it  | refused  | part       |
+// | together | two looks in a row at something else, or at less  | apart    | part       |
 // | refused  | looks_refused are over                            | apart    |            |
 //
 // Small exchanges: at least 100 batches a second, of hardly more than a message each.
 // Worth it: a tenth more batches a second; or as many, for a tenth less processor time each.
+// Less: under two thirds of what was seen together. Whatever took the rest of that processor, it is
+// tried again if they go on, and then refused.
 //
 // A pure state machine, a look a second. One thread.
 class Conversation {
@@ -52,6 +52,7 @@ class Conversation {
   State state_ = State::apart;
   std::uint32_t looks_ = 0;  // in a row that say the other thing, or in this state
   TrafficLook before_;       // the last look apart
+  double rate_most_ = 0;     // together
 };
 
 }  // namespace abuzz::place

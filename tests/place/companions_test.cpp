@@ -78,11 +78,11 @@ TEST_F(CompanionsTest, are_found_by_name) {
 
 TEST_F(CompanionsTest, tell_their_time) {
   companions_.add(::gettid());
-  const base::Nanos before = companions_.times().cpu;
+  const base::Nanos before = companions_.cpu_time();
   std::uint64_t sum = 0;
-  for (std::uint64_t index = 0; companions_.times().cpu <= before && index < 10'000'000; ++index)
+  for (std::uint64_t index = 0; companions_.cpu_time() <= before && index < 10'000'000; ++index)
     sum += index;
-  EXPECT_GT(companions_.times().cpu, before) << sum;
+  EXPECT_GT(companions_.cpu_time(), before) << sum;
 }
 
 }  // namespace

@@ -81,13 +81,14 @@ TEST_F(ConversationTest, a_stream_ends_the_meeting) {
   EXPECT_EQ(conversation_.state(), State::apart);
 }
 
-TEST_F(ConversationTest, a_crowd_ends_the_meeting_and_it_is_not_tried_again_soon) {
+TEST_F(ConversationTest, much_less_than_was_seen_together_ends_the_meeting) {
   gather();
   (void)try_with(look(5000));
-  TrafficLook crowded = look(5000);
-  crowded.delayed = base::second / 3;
-  EXPECT_EQ(conversation_.note(crowded), Act::part);
-  EXPECT_EQ(conversation_.state(), State::refused);
+  EXPECT_EQ(conversation_.note(look(4000)), Act::none);
+  EXPECT_EQ(conversation_.note(look(4000)), Act::none);
+  EXPECT_EQ(conversation_.note(look(3000)), Act::none);
+  EXPECT_EQ(conversation_.note(look(3000)), Act::part);
+  EXPECT_EQ(conversation_.state(), State::apart);
 }
 
 TEST_F(ConversationTest, what_says_little_stays_where_it_is) {
