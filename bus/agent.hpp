@@ -72,11 +72,11 @@ class ABUZZ_EXPORT Agent {
   FlushReport flush(std::chrono::nanoseconds patience);
   // Hands over what was published, at most for `patience`, lets the handler that runs come to its
   // end (without a bound: it is your code), ends the threads. Where handlers run beside each other
-  // or in batches, what was begun is handled first, within the same patience. Further calls answer `closed`.
-  // Any thread, as often as one likes. Of several calls one does it; the others, later ones and the
-  // destructor's too, wait until it is done and the last handler returned, and report the same.
-  // Inside a handler it does not wait for handlers: the one that runs ends behind it. Where another
-  // thread is already closing, it returns at once and reports nothing.
+  // or in batches, what was begun is handled first, within the same patience. Further calls answer
+  // `closed`. Any thread, as often as one likes. Of several calls one does it; the others, later
+  // ones and the destructor's too, wait until it is done and the last handler returned, and report
+  // the same. Inside a handler it does not wait for handlers: the one that runs ends behind it.
+  // Where another thread is already closing, it returns at once and reports nothing.
   CloseReport close(std::chrono::nanoseconds patience);
 
   // Returns when close() or stop() was called.
