@@ -41,9 +41,9 @@ class ABUZZ_EXPORT Agent {
   ~Agent();  // close(agent.linger)
 
   Result<Publisher> publisher(std::string_view topic, const PublisherOptions& options = {});
-  // Confirmed: what is published after it returned is seen. Of reserved patterns those that begin
-  // with the token `$agents` are open: what the node tells about the states of agents, as
-  // schema/wire.md has it. The node is never held: `lossless` there means `drop_new`.
+  // Confirmed: what is published after it returned is seen. Of reserved patterns those are
+  // open that begin with the token `$agents` (what the node tells about the states of agents) or
+  // `$dead` (dead letters). The node is never held: `lossless` there means `drop_new`.
   Result<Subscription> subscribe(std::string_view pattern, Handler handler,
                                  const SubscribeOptions& options = {});
   // With a handler of many messages at once, for those who work better on many (an inference):
