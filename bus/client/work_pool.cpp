@@ -189,9 +189,15 @@ bool WorkPool::has_dealt() const noexcept {
   return std::ranges::any_of(workers_, [](const auto& each) { return each->queue.count() > 0; });
 }
 
+// Also what was dealt, and stands behind a call that runs.
 bool WorkPool::has_waiting(base::Nanos now) const noexcept {
+  const auto is_behind = [](const auto& worker) {
+    return worker->queue.count() > 0 && worker->running.read() != nullptr;
+  };
   return std::ranges::any_of(
-      desks_, [&](const auto& desk) { return !desk->is_serial() && desk->ready(now) != 0; });
+             desks_,
+             [&](const auto& desk) { return !desk->is_serial() && desk->ready(now) != 0; }) ||
+         std::ranges::any_of(workers_, is_behind);
 }
 
 void WorkPool::look(base::Nanos now) {
