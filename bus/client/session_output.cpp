@@ -122,7 +122,7 @@ bool Session::send_batches() {
         turn_.note_served(lane, bytes);
         break;
       case Sent::none:
-        waiting &= static_cast<delivery::LaneTurn::Waiting>(~delivery::LaneTurn::bit(lane));
+        waiting = delivery::LaneTurn::without(waiting, lane);
         break;
       case Sent::link_full:
         return false;

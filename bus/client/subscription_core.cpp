@@ -274,16 +274,17 @@ bool SubscriptionCore::is_expired() const {
 // A batch that cannot be used is counted, told to the node, and its credit returned.
 void SubscriptionCore::reject(const Delivery& delivery, std::uint64_t charge, Error reason) {
   if (reason != Error::expired) row_->add(SubscriptionCounter::corrupt);
-  refuse(delivery.first_delivery, delivery.count, reason);
+  refuse(delivery, delivery.first_delivery, delivery.count, reason);
   consume(delivery.count, charge);
   view_ = {};
   finish();
 }
 
-void SubscriptionCore::refuse(std::uint64_t first_delivery, std::uint32_t count, Error reason) {
+void SubscriptionCore::refuse(const Delivery& facts, std::uint64_t first_delivery,
+                              std::uint32_t count, Error reason) {
   if (reason == Error::expired) row_->add(SubscriptionCounter::dropped_expired, count);
   row_->add(SubscriptionCounter::refused, count);
-  tell(static_cast<std::uint16_t>(reason), first_delivery, count);
+  tell(facts, static_cast<std::uint16_t>(reason), first_delivery, count);
 }
 
 void SubscriptionCore::tell(const Delivery& facts, std::uint16_t reason,
@@ -303,7 +304,7 @@ void SubscriptionCore::tell(const Delivery& facts, std::uint16_t reason,
 bool SubscriptionCore::refuse_rest() {
   if (verdicts != nullptr && !verdicts->has_room()) return false;
   const std::uint32_t handled = whole_ ? next_ : next_ - current_.first;
-  refuse(current_.first_delivery + handled, end_ - next_, Error::expired);
+  refuse(current_, current_.first_delivery + handled, end_ - next_, Error::expired);
   finish();
   return true;
 }
@@ -432,10 +433,7 @@ bool SubscriptionCore::refuse_from(const Begun& begun, std::uint32_t from) {
   if (verdicts != nullptr && !verdicts->has_room()) return false;
   const std::uint32_t count = begun.end - from;
   const std::uint32_t passed = begun.whole ? 0 : from - begun.facts.first;
-  row_->add(SubscriptionCounter::dropped_expired, count);
-  row_->add(SubscriptionCounter::refused, count);
-  tell(begun.facts, static_cast<std::uint16_t>(Error::expired), begun.facts.first_delivery + passed,
-       count);
+  refuse(begun.facts, begun.facts.first_delivery + passed, count, Error::expired);
   return true;
 }
 

@@ -227,7 +227,8 @@ class SubscriptionCore {
   void leave_batch() noexcept;
   bool is_expired() const;
   void reject(const Delivery& delivery, std::uint64_t charge, Error reason);
-  void refuse(std::uint64_t first_delivery, std::uint32_t count, Error reason);
+  void refuse(const Delivery& facts, std::uint64_t first_delivery, std::uint32_t count,
+              Error reason);
   bool refuse_rest();
   void pass_over(const StreamMemory& stream, std::uint64_t first_seq, std::uint32_t count);
   void tell(std::uint16_t reason, std::uint64_t first_delivery, std::uint64_t count) {

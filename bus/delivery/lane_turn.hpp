@@ -28,6 +28,9 @@ class LaneTurn {
   static constexpr Waiting bit(std::size_t lane) noexcept {
     return static_cast<Waiting>(1u << lane);
   }
+  static constexpr Waiting without(Waiting lanes, std::size_t lane) noexcept {
+    return static_cast<Waiting>(lanes & ~bit(lane));
+  }
 
   // Whether the time decides: then next must know it.
   static constexpr bool is_contested(Waiting waiting) noexcept {

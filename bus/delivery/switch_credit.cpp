@@ -86,7 +86,7 @@ void Switch::grant(Subscription& subscription) {
     const std::size_t lane = subscription.grants.next(waiting, now_);
     const std::uint64_t granted = subscription.granted.bytes;
     if (!grant_front(subscription, subscription.lines[lane])) {
-      allowed &= static_cast<LaneTurn::Waiting>(~LaneTurn::bit(lane));
+      allowed = LaneTurn::without(allowed, lane);
       continue;
     }
     subscription.grants.note_served(lane, subscription.granted.bytes - granted);

@@ -142,7 +142,7 @@ void Switch::deal(Group& group) {
     } else if (!group.own->lines[lane].queue.is_empty()) {
       // Who has room for less is kept for what comes next, but for keys of others.
       if (!group.dealer.is_sticky()) return;
-      allowed &= static_cast<LaneTurn::Waiting>(~LaneTurn::bit(lane));
+      allowed = LaneTurn::without(allowed, lane);
     }
   }
 }

@@ -105,8 +105,7 @@ void Shard::State::add_deliveries(Session& session, Parcel& parcel, bool& has_mo
     // A lane that the link has no room for holds no other one.
     if (!session.flow.has_room(routed.lane, routed.slice_bytes, parcel.load())) {
       has_more = true;
-      allowed &= static_cast<delivery::LaneTurn::Waiting>(
-          ~delivery::LaneTurn::bit(wire::lane_index(routed.lane)));
+      allowed = delivery::LaneTurn::without(allowed, wire::lane_index(routed.lane));
       continue;
     }
     parcel.add(next);
