@@ -138,6 +138,10 @@ class Switch {
   // --- Retained (switch_retained.cpp). ---
   // Something is kept for who comes later: the node is not empty.
   bool has_retained() const noexcept { return !retained_.is_empty(); }
+  // Nothing is queued, under way or waited for: what is left for do_timers may take its time.
+  bool is_idle() const noexcept {
+    return queued_.messages == 0 && routed_.out() == 0 && !returns_.is_waiting();
+  }
   // Some of it will expire: do_timers must be called although nobody is here.
   bool has_expiring() const noexcept { return retained_.is_expiring(); }
 

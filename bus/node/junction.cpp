@@ -1,5 +1,6 @@
 #include "bus/node/junction.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <chrono>
 #include <utility>
@@ -9,6 +10,9 @@ namespace abuzz::node {
 namespace {
 
 constexpr base::Nanos timer_interval = 50 * base::millisecond;
+// Where nothing has come in for some of these, and nothing is under way.
+constexpr base::Nanos quiet_interval = 250 * base::millisecond;
+constexpr std::uint32_t quiet_ticks_min = 20;
 constexpr std::size_t moves_max = 16;  // that have a row
 
 }  // namespace
@@ -47,8 +51,8 @@ void Junction::leave() {
     due = timers_at_.hint();
   else if (deliveries_.has_expiring())
     due = timers_at_.hint() + base::second;
-  // The timers are shard 0's: it must hear that there are some.
-  if (due >= 0 && timers_deadline_.hint() < 0) call(0);
+  // The timers are shard 0's: it must hear that there are some, or that they come sooner.
+  if (due >= 0 && (timers_deadline_.hint() < 0 || due < timers_deadline_.hint())) call(0);
   timers_deadline_.publish(due);
   for (std::uint32_t shard = 0; shard < calls_.size(); ++shard)
     if (calls_all_ || deliveries_.has_output(shard)) call(shard);
@@ -166,8 +170,17 @@ void Junction::remove(Seat& seat) {
 
 // --- Time ---
 
+// Something came in that timers may have to see to, and soon.
+void Junction::note_busy() noexcept {
+  if (quiet_ticks_ >= quiet_ticks_min)
+    timers_at_.publish(std::min(timers_at_.hint(), now_ + timer_interval));
+  quiet_ticks_ = 0;
+}
+
 void Junction::do_timers() {
-  timers_at_.publish(now_ + timer_interval);
+  const bool is_quiet = deliveries_.is_idle() && !is_draining_;
+  quiet_ticks_ = is_quiet ? std::min(quiet_ticks_ + 1, quiet_ticks_min) : 0;
+  timers_at_.publish(now_ + (quiet_ticks_ < quiet_ticks_min ? timer_interval : quiet_interval));
   deliveries_.do_timers(now_);
   process().set(ProcessCounter::queued_messages, deliveries_.queued().messages);
   process().set(ProcessCounter::queued_bytes, deliveries_.queued().bytes);

@@ -92,6 +92,8 @@ class Junction {
   // The session is over; see ShardOrder::dismiss.
   void dismiss(Seat& seat, const ShardOrder& order, bool said_goodbye);
 
+  // Frames or agents came in: timers do not rest.
+  void note_busy() noexcept;
   // Does what was put off in this turn, and what is due. Call before collecting.
   void finish();
   void start_draining();
@@ -124,7 +126,8 @@ class Junction {
   std::uint32_t inside_ = 0;                                        // which shard
   base::Nanos now_ = 0, wall_now_ = 0;                              // of this turn
   base::Nanos look_at_ = 0;
-  base::Nanos goodbye_at_ = 0;  // while it stops
+  std::uint32_t quiet_ticks_ = 0;  // of the timers, in a row
+  base::Nanos goodbye_at_ = 0;     // while it stops
   std::uint64_t undelivered_ = 0;
   bool is_draining_ = false, is_stopping_ = false, says_goodbye_ = false, told_drained_ = false;
   bool calls_all_ = false;  // every shard has something to tell its agents

@@ -102,6 +102,7 @@ class Registrar final : public wire::ControlSink {
 std::size_t Shard::State::take_turn(base::Nanos now) {
   // What came before its session was dismissed still counts.
   std::size_t done = arrivals.count();
+  if (done > 0) parts.junction.note_busy();
   for (const Arrival& arrival : arrivals.all()) apply(arrival, now);
   arrivals.clear();
   done += take_orders();
@@ -143,6 +144,9 @@ std::size_t Shard::State::take_orders() {
 }
 
 void Shard::State::apply(const ShardOrder& order) {
+  const bool is_routine =
+      order.kind == ShardOrder::Kind::beat || order.kind == ShardOrder::Kind::sample;
+  if (!is_routine) parts.junction.note_busy();
   switch (order.kind) {
     case ShardOrder::Kind::none:
       break;
