@@ -55,23 +55,25 @@ bool Lease::is_held() const noexcept {
 }
 
 Lease MessageView::lease() const {
-  if (place_.desk == nullptr) return {};
-  return Lease(std::make_unique<client::LeaseHandle>(desk_of(place_)->shared_from_this(), place_));
+  if (fields_.place.desk == nullptr) return {};
+  return Lease(std::make_unique<client::LeaseHandle>(desk_of(fields_.place)->shared_from_this(),
+                                                     fields_.place));
 }
 LeaseStatus MessageView::ack() const {
-  return place_.desk == nullptr ? LeaseStatus::not_leased : desk_of(place_)->ack(place_);
+  return fields_.place.desk == nullptr ? LeaseStatus::not_leased
+                                       : desk_of(fields_.place)->ack(fields_.place);
 }
 LeaseStatus MessageView::nak(std::chrono::milliseconds delay) const {
-  if (place_.desk == nullptr) return LeaseStatus::not_leased;
-  return desk_of(place_)->say(place_, wire::LeaseWord::nak, to_delay_ms(delay));
+  if (fields_.place.desk == nullptr) return LeaseStatus::not_leased;
+  return desk_of(fields_.place)->say(fields_.place, wire::LeaseWord::nak, to_delay_ms(delay));
 }
 LeaseStatus MessageView::nak() const {
-  if (place_.desk == nullptr) return LeaseStatus::not_leased;
-  return desk_of(place_)->say(place_, wire::LeaseWord::nak, wire::delay_by_node);
+  if (fields_.place.desk == nullptr) return LeaseStatus::not_leased;
+  return desk_of(fields_.place)->say(fields_.place, wire::LeaseWord::nak, wire::delay_by_node);
 }
 LeaseStatus MessageView::in_progress() const {
-  if (place_.desk == nullptr) return LeaseStatus::not_leased;
-  return desk_of(place_)->say(place_, wire::LeaseWord::in_progress, 0);
+  if (fields_.place.desk == nullptr) return LeaseStatus::not_leased;
+  return desk_of(fields_.place)->say(fields_.place, wire::LeaseWord::in_progress, 0);
 }
 
 }  // namespace abuzz

@@ -23,12 +23,12 @@ const MessageView& RetainedMessage::view() const noexcept {
 
 RetainedMessage MessageView::retain() const {
   RetainedMessage kept;
-  kept.state_->buffer = static_cast<const mem::Buffer*>(buffer_)->share();
-  kept.state_->topic = topic_;
+  kept.state_->buffer = static_cast<const mem::Buffer*>(fields_.buffer)->share();
+  kept.state_->topic = fields_.topic;
   kept.state_->view = *this;
-  kept.state_->view.topic_ = kept.state_->topic;
-  kept.state_->view.buffer_ = &kept.state_->buffer;
-  kept.state_->view.place_ = {};  // a lease outlives the handler, not the view
+  kept.state_->view.fields_.topic = kept.state_->topic;
+  kept.state_->view.fields_.buffer = &kept.state_->buffer;
+  kept.state_->view.fields_.place = {};  // a lease outlives the handler, not the view
   return kept;
 }
 

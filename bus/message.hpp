@@ -46,26 +46,26 @@ class RetainedMessage;
 // the bytes alive longer. One thread.
 class MessageView {
  public:
-  std::span<const std::byte> payload() const noexcept { return payload_; }
+  std::span<const std::byte> payload() const noexcept { return fields_.payload; }
   std::string_view text() const noexcept {
-    return {reinterpret_cast<const char*>(payload_.data()), payload_.size()};
+    return {reinterpret_cast<const char*>(fields_.payload.data()), fields_.payload.size()};
   }
-  std::string_view topic() const noexcept { return topic_; }
-  std::uint64_t sequence() const noexcept { return sequence_; }  // from 1, per publisher
-  std::uint64_t agent_id() const noexcept { return agent_id_; }  // of the publisher
-  std::uint32_t publisher_id() const noexcept { return publisher_id_; }
-  std::uint64_t key() const noexcept { return key_; }
-  std::uint64_t correlation() const noexcept { return correlation_; }
-  Lane lane() const noexcept { return lane_; }
-  MessageKind kind() const noexcept { return kind_; }
+  std::string_view topic() const noexcept { return fields_.topic; }
+  std::uint64_t sequence() const noexcept { return fields_.sequence; }  // from 1, per publisher
+  std::uint64_t agent_id() const noexcept { return fields_.agent_id; }  // of the publisher
+  std::uint32_t publisher_id() const noexcept { return fields_.publisher_id; }
+  std::uint64_t key() const noexcept { return fields_.key; }
+  std::uint64_t correlation() const noexcept { return fields_.correlation; }
+  Lane lane() const noexcept { return fields_.lane; }
+  MessageKind kind() const noexcept { return fields_.kind; }
   // Wall clock of the sender when the batch left, nanoseconds. For people, not for measuring.
-  std::int64_t send_time_ns() const noexcept { return send_time_ns_; }
+  std::int64_t send_time_ns() const noexcept { return fields_.send_time_ns; }
   // Kept for who comes later: it was published before this subscription was there.
-  bool is_retained() const noexcept { return is_retained_; }
+  bool is_retained() const noexcept { return fields_.is_retained; }
   // Of a group: the number of this attempt at the message, from 1; else 0.
-  std::uint32_t attempt() const noexcept { return attempt_; }
+  std::uint32_t attempt() const noexcept { return fields_.attempt; }
   // Of a group: a member may have handled it before; also where a node was lost meanwhile.
-  bool is_redelivery() const noexcept { return may_repeat_; }
+  bool is_redelivery() const noexcept { return fields_.may_repeat; }
 
   // Of a group with manual acknowledgement, while the handler runs; what is to be said later, or on
   // another thread, is said through the lease. Who says nothing lets the time pass, and another
@@ -79,7 +79,8 @@ class MessageView {
   // Keeps the message beyond the handler, without a copy. It holds a pooled buffer: drop it soon.
   ABUZZ_EXPORT RetainedMessage retain() const;
 
-  // Filled by the receiver.
+  // For the receiver, which makes one view for a batch and changes what each message has of its
+  // own: copies of what was just stored would stall it.
   struct LeasePlace {
     void* desk = nullptr;  // client::LeaseDesk; nullptr: nothing is leased
     std::uint64_t delivery = 0;
@@ -101,36 +102,11 @@ class MessageView {
     bool may_repeat = false;
     LeasePlace place;
   };
-  explicit MessageView(const Fields& fields) noexcept
-      : payload_(fields.payload),
-        topic_(fields.topic),
-        sequence_(fields.sequence),
-        agent_id_(fields.agent_id),
-        key_(fields.key),
-        correlation_(fields.correlation),
-        send_time_ns_(fields.send_time_ns),
-        buffer_(fields.buffer),
-        place_(fields.place),
-        publisher_id_(fields.publisher_id),
-        attempt_(fields.attempt),
-        may_repeat_(fields.may_repeat),
-        lane_(fields.lane),
-        kind_(fields.kind),
-        is_retained_(fields.is_retained) {}
+  explicit MessageView(const Fields& fields) noexcept : fields_(fields) {}
+  Fields& fields() noexcept { return fields_; }
 
  private:
-  std::span<const std::byte> payload_;
-  std::string_view topic_;
-  std::uint64_t sequence_, agent_id_, key_, correlation_;
-  std::int64_t send_time_ns_;
-  const void* buffer_;
-  LeasePlace place_;
-  std::uint32_t publisher_id_;
-  std::uint16_t attempt_;
-  bool may_repeat_;
-  Lane lane_;
-  MessageKind kind_;
-  bool is_retained_;
+  Fields fields_;
 };
 
 // A message that outlives its handler. Must be dropped before the agent that received it is closed.

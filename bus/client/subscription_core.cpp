@@ -336,7 +336,7 @@ namespace {
 inline void fill_in(MessageView::Fields& fields, const Delivery& facts, const wire::BatchView& view,
                     const mem::Buffer& whole, std::uint32_t index) noexcept {
   const wire::MessageEntry entry = view.entry(index);
-  fields.payload = whole ? std::span<const std::byte>(whole.span()) : view.payload(index);
+  fields.payload = whole ? std::span<const std::byte>(whole.span()) : view.payload(entry);
   fields.sequence = view.envelope().first_seq + index;
   fields.key = entry.key;
   fields.correlation = entry.correlation;
@@ -349,13 +349,13 @@ inline void fill_in(MessageView::Fields& fields, const Delivery& facts, const wi
 std::size_t SubscriptionCore::handle_some(const Handler& given, std::size_t max) {
   if (is_expired() && refuse_rest()) return 0;
   std::size_t handled = 0;
-  MessageView::Fields fields = fields_of(current_, view_, whole_);
+  MessageView message(fields_of(current_, view_, whole_));
   // HOT: executor or polling thread
   while (next_ < end_ && handled < max && !is_closing.hint()) {
-    fill_in(fields, current_, view_, whole_, next_);
+    fill_in(message.fields(), current_, view_, whole_, next_);
     ++next_;
     ++handled;
-    given(MessageView(fields));
+    given(message);
   }
   row_->add(SubscriptionCounter::finished, handled);
   if (lease_desk) lease_desk->flush();
@@ -438,9 +438,9 @@ bool SubscriptionCore::refuse_from(const Begun& begun, std::uint32_t from) {
 }
 
 MessageView SubscriptionCore::view_of(const Begun& begun, std::uint32_t index) const noexcept {
-  MessageView::Fields fields = fields_of(begun.facts, begun.view, begun.whole);
-  fill_in(fields, begun.facts, begun.view, begun.whole, index);
-  return MessageView(fields);
+  MessageView message(fields_of(begun.facts, begun.view, begun.whole));
+  fill_in(message.fields(), begun.facts, begun.view, begun.whole, index);
+  return message;
 }
 
 SubscriptionReport SubscriptionCore::report() const noexcept {

@@ -154,8 +154,17 @@ class BatchView {
   const Envelope& envelope() const noexcept { return envelope_; }
   std::string_view topic() const noexcept { return topic_; }
   // Requires: index < count(). For a chunk there is one entry (the part of the payload).
-  MessageEntry entry(std::uint32_t index) const noexcept;
-  std::span<const std::byte> payload(std::uint32_t index) const noexcept;
+  MessageEntry entry(std::uint32_t index) const noexcept {
+    MessageEntry found;
+    std::memcpy(&found, entries_ + index * sizeof(MessageEntry), sizeof(MessageEntry));
+    return found;
+  }
+  std::span<const std::byte> payload(std::uint32_t index) const noexcept {
+    return payload(entry(index));
+  }
+  std::span<const std::byte> payload(const MessageEntry& of) const noexcept {
+    return {blob_ + of.offset, of.bytes};
+  }
   const mem::Buffer& buffer() const noexcept { return buffer_; }
 
  private:
@@ -169,7 +178,7 @@ class BatchView {
   std::uint32_t count_ = 0;
 };
 
-// Verifies the sealed batch in `slice`. Bytes that are misaligned (16) or compressed are brought
+// Verifies the sealed batch in `slice`. Bytes that are misaligned (8) or compressed are brought
 // into a buffer of `pool`; others are used where they stand. `count()` is 1 for a chunk.
 // On anything but none the slice is released and the view is empty.
 Reject verify(mem::Buffer&& slice, mem::Pool& pool, const VerifyLimits& limits,
