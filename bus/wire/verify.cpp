@@ -12,8 +12,13 @@ namespace {
 
 constexpr std::uint16_t body_version = 1;
 
-bool is_aligned(const std::byte* bytes, std::size_t alignment) noexcept {
-  return reinterpret_cast<std::uintptr_t>(bytes) % alignment == 0;
+// A batch may be read where it stands if entries and payloads are aligned there. libzmq's own
+// allocations are: the data of a message stands 8 behind a multiple of 16.
+constexpr std::size_t alignment_in_place = BatchBuilder::payload_alignment;
+static_assert(alignment_in_place >= alignof(std::uint64_t));
+
+bool is_aligned(const std::byte* bytes) noexcept {
+  return reinterpret_cast<std::uintptr_t>(bytes) % alignment_in_place == 0;
 }
 
 struct Body {
@@ -80,7 +85,11 @@ Reject check_body(std::span<const std::byte> bytes, const Envelope& envelope, Bo
   body.blob_bytes = batch->blob()->size();
   body.extras_count = batch->extras() == nullptr ? 0 : batch->extras()->size();
   // The verifier looks at the alignment of lengths only.
-  if (!is_aligned(body.entries, alignof(std::uint64_t)) || !is_aligned(body.blob, slice_alignment))
+  const auto offset_of = [&](const std::byte* at) {
+    return static_cast<std::size_t>(at - bytes.data());
+  };
+  if (offset_of(body.entries) % alignof(std::uint64_t) != 0 ||
+      offset_of(body.blob) % slice_alignment != 0)
     return Reject::flatbuffer;
   const bool is_chunk = (envelope.flags & batch_chunk) != 0;
   if (body.count != (is_chunk ? 1 : envelope.message_count)) return Reject::counts;
@@ -101,7 +110,7 @@ Reject bring_in(mem::Buffer& slice, const Envelope& envelope, mem::Pool& pool,
   if (envelope.codec == Codec::zstd && envelope.raw_bytes / limits.ratio_max > stored.size())
     return Reject::raw_too_large;
   mem::Buffer output = pool.try_acquire(body_offset + envelope.raw_bytes);
-  if (!output || !is_aligned(output.data(), slice_alignment)) return Reject::no_buffer;
+  if (!output || !is_aligned(output.data())) return Reject::no_buffer;
   if (envelope.codec == Codec::raw) {
     std::memcpy(output.data(), slice.data(), slice.bytes());
     if (hash64(output.data() + body_offset, stored.size()) != envelope.body_check)
@@ -117,17 +126,6 @@ Reject bring_in(mem::Buffer& slice, const Envelope& envelope, mem::Pool& pool,
 
 }  // namespace
 
-MessageEntry BatchView::entry(std::uint32_t index) const noexcept {
-  MessageEntry entry;
-  std::memcpy(&entry, entries_ + index * sizeof(MessageEntry), sizeof(MessageEntry));
-  return entry;
-}
-
-std::span<const std::byte> BatchView::payload(std::uint32_t index) const noexcept {
-  const MessageEntry found = entry(index);
-  return {blob_ + found.offset, found.bytes};
-}
-
 // HOT: receiver, once a batch.
 Reject verify(mem::Buffer&& slice, mem::Pool& pool, const VerifyLimits& limits,
               BatchView& view) noexcept {
@@ -138,7 +136,7 @@ Reject verify(mem::Buffer&& slice, mem::Pool& pool, const VerifyLimits& limits,
     return reject;
   const Envelope& envelope = head.envelope;
   if (envelope.raw_bytes > limits.raw_bytes_max) return Reject::raw_too_large;
-  if (envelope.codec == Codec::raw && is_aligned(batch.data(), slice_alignment)) {
+  if (envelope.codec == Codec::raw && is_aligned(batch.data())) {
     if (hash64(batch.data() + envelope.body_offset, envelope.stored_bytes) != envelope.body_check)
       return Reject::body_check;
   } else {
