@@ -17,17 +17,22 @@ constexpr std::array<std::size_t, 4> segment_classes{4 * base::kib, 16 * base::k
                                                      320 * base::kib};
 // Payload bytes that may be staged beyond what is sealed: the publication's own budget.
 constexpr std::uint64_t staged_bytes_max = 2 * base::mib;
-// The longest payload that travels in one batch; a longer one is cut into chunks of this size.
-constexpr std::size_t chunk_bytes = 64 * base::kib;
+// The longest payload that travels in one batch, and the longest batch of bulk.
+constexpr std::size_t unit_bytes = 64 * base::kib;
+// A longer one is cut into chunks of this size: of lane normal long ones, because each costs its
+// hand-overs between threads, of the others short ones, to be passed or to fit into their window.
+constexpr std::size_t chunk_bytes_of(Lane lane) noexcept {
+  return lane == Lane::normal ? 256 * base::kib : unit_bytes;
+}
 // The longest time to live: 24 days, so that it fits into 32 bits of milliseconds with room.
 constexpr std::int64_t ttl_ms_max = std::int64_t{24} * 24 * 3600 * 1000;
 // A message may lose so much of its time to the oldest of its batch.
 constexpr base::Nanos life_slack = base::millisecond;
 
-// A batch of bulk is no longer than a chunk: so little stands in front of a higher lane.
+// So little stands in front of a higher lane.
 std::size_t batch_bytes_of(const AgentCore& agent, Lane lane) noexcept {
   const std::size_t bytes = agent.batch_bytes_max();
-  return lane == Lane::bulk ? std::min(bytes, chunk_bytes) : bytes;
+  return lane == Lane::bulk ? std::min(bytes, unit_bytes) : bytes;
 }
 
 // The largest segment that such a batch fills.
@@ -50,6 +55,7 @@ PublisherCore::PublisherCore(std::shared_ptr<AgentCore> agent, Stream& stream,
       payload_bytes_max_(payload_bytes_max),
       batch_bytes_max_(batch_bytes_of(*agent_, stream.lane)),
       class_index_max_(class_index_of(batch_bytes_max_)),
+      chunk_bytes_(chunk_bytes_of(stream.lane)),
       row_(stream.row),
       producer_(std::move(producer)) {}
 
@@ -132,7 +138,7 @@ bool PublisherCore::open_segment(std::size_t payload_bytes) {
 SendStatus PublisherCore::try_publish(std::span<const std::byte> payload,
                                       const MessageOptions& options) {
   if (is_closed()) return refuse(SendStatus::closed);
-  if (payload.size() > chunk_bytes) {
+  if (payload.size() > unit_bytes) {
     if (payload.size() > payload_bytes_max_) return refuse(SendStatus::too_large);
     return publish_train(payload, options);
   }
@@ -144,7 +150,7 @@ SendStatus PublisherCore::try_publish(std::span<const std::byte> payload,
     space = Segment::of(block_).builder.claim(payload.size());
   }
   if (!payload.empty()) std::memcpy(space.data(), payload.data(), payload.size());
-  return finish_commit(space, options);
+  return finish_commit(space, options, true);
 }
 
 // In milliseconds; 0: none.
@@ -155,7 +161,7 @@ std::uint32_t PublisherCore::life_of(const MessageOptions& options) noexcept {
 
 // Messages of one batch have one time to live, which ends at one time, and all of them ask for
 // receipts, or none.
-bool PublisherCore::admits(const MessageOptions& options) const noexcept {
+bool PublisherCore::admits_other(const MessageOptions& options) const noexcept {
   const Segment& segment = Segment::of(block_);
   if (segment.builder.count() == 0) return true;
   if (segment.ttl_ms != life_of(options) || segment.asks_receipts != options.receipt) return false;
@@ -173,11 +179,11 @@ void PublisherCore::begin_life(Segment& segment, const MessageOptions& options) 
 }
 
 // Makes a written payload part of the stream, or moves it on if its segment was taken meanwhile.
-SendStatus PublisherCore::finish_commit(std::span<std::byte> written,
-                                        const MessageOptions& options) {
+SendStatus PublisherCore::finish_commit(std::span<std::byte> written, const MessageOptions& options,
+                                        bool is_admitted) {
   Segment* segment = &Segment::of(block_);
   bool is_committed = false;
-  if (admits(options)) {
+  if (is_admitted) {
     begin_life(*segment, options);
     segment->builder.commit_entry(written.size(), options.key, options.correlation, 0, kind_);
     is_committed = segment->tally.commit();
@@ -223,8 +229,27 @@ SendStatus PublisherCore::publish(std::span<const std::byte> payload, base::Nano
       agent_->cancel_wait();
       continue;
     }
-    if (!agent_->wait_for_news(key, deadline)) return SendStatus::back_pressured;
+    if (!await_room(key, payload.size(), deadline)) return SendStatus::back_pressured;
   }
+}
+
+// Woken for each batch that is sealed, it would find room for little and soon wait again: it sleeps
+// until half of what may be staged is sealed, or as much as the message needs.
+bool PublisherCore::await_room(std::uint32_t key, std::size_t payload_bytes, base::Nanos deadline) {
+  const std::uint64_t staged = pushed_bytes_ - news_->sealed_bytes.read();
+  if (staged == 0 || staged + payload_bytes <= staged_bytes_max)
+    return agent_->wait_for_news(key, deadline);  // for something else than room
+  const std::uint64_t left = std::min<std::uint64_t>(
+      staged_bytes_max / 2,
+      staged_bytes_max - std::min<std::uint64_t>(payload_bytes, staged_bytes_max));
+  news_->room_at.publish_fenced(pushed_bytes_ - left);
+  bool goes_on = true;
+  if (news_->sealed_bytes.read_fenced() >= pushed_bytes_ - left)
+    agent_->cancel_wait();
+  else
+    goes_on = agent_->wait_for_news(key, deadline);
+  news_->room_at.publish(0);
+  return goes_on;
 }
 
 Claim PublisherCore::claim(std::size_t bytes) {
@@ -232,7 +257,7 @@ Claim PublisherCore::claim(std::size_t bytes) {
   claimed_.reset();
   if (is_closed()) return {refuse(SendStatus::closed), {}};
   if (bytes > payload_bytes_max_) return {refuse(SendStatus::too_large), {}};
-  if (bytes > chunk_bytes) {
+  if (bytes > unit_bytes) {
     claimed_ = agent_->pool().try_acquire_spare(bytes);
     if (!claimed_) {
       agent_->note_pool_miss();
@@ -255,7 +280,7 @@ SendStatus PublisherCore::commit(std::size_t bytes, const MessageOptions& option
   if (claim_.data() == nullptr || bytes > claim_.size()) return refuse(SendStatus::too_large);
   const std::span<std::byte> written = claim_.first(bytes);
   claim_ = {};
-  if (!claimed_) return finish_commit(written, options);
+  if (!claimed_) return finish_commit(written, options, admits(options));
   const SendStatus status = try_publish(written, options);
   claimed_.reset();
   return status;
@@ -286,13 +311,13 @@ SendStatus PublisherCore::publish_train(std::span<const std::byte> payload,
   const std::uint64_t staged = pushed_bytes_ - news_->sealed_bytes.read();
   if (staged > 0 && staged + payload.size() > staged_bytes_max)
     return refuse(SendStatus::back_pressured);
-  const std::size_t count = (payload.size() + chunk_bytes - 1) / chunk_bytes;
+  const std::size_t count = (payload.size() + chunk_bytes_ - 1) / chunk_bytes_;
   std::vector<mem::Buffer>& chunks = train_;
   chunks.clear();
   for (std::size_t index = 0; index < count; ++index) {
-    const std::size_t offset = index * chunk_bytes;
+    const std::size_t offset = index * chunk_bytes_;
     mem::Buffer block = make_chunk(
-        payload.subspan(offset, std::min(chunk_bytes, payload.size() - offset)), options);
+        payload.subspan(offset, std::min(chunk_bytes_, payload.size() - offset)), options);
     if (!block) {
       chunks.clear();
       return refuse(SendStatus::back_pressured);

@@ -56,14 +56,23 @@ class PublisherCore {
  private:
   bool is_closed() const noexcept;
   static std::uint32_t life_of(const MessageOptions& options) noexcept;
-  bool admits(const MessageOptions& options) const noexcept;
+  // Whether the open segment takes a message with these. Most ask for nothing, here and in front.
+  bool admits(const MessageOptions& options) const noexcept {
+    const Segment& segment = Segment::of(block_);
+    const bool is_plain = segment.ttl_ms == 0 && !segment.asks_receipts;
+    if (is_plain && options.time_to_live.count() <= 0 && !options.receipt) return true;
+    return admits_other(options);
+  }
+  bool admits_other(const MessageOptions& options) const noexcept;
   void begin_life(Segment& segment, const MessageOptions& options) noexcept;
   bool open_segment(std::size_t payload_bytes);
   mem::Buffer acquire_block(std::size_t payload_bytes, std::size_t& class_bytes);
-  SendStatus finish_commit(std::span<std::byte> written, const MessageOptions& options);
+  SendStatus finish_commit(std::span<std::byte> written, const MessageOptions& options,
+                           bool is_admitted);
   SendStatus publish_train(std::span<const std::byte> payload, const MessageOptions& options);
   mem::Buffer make_chunk(std::span<const std::byte> part, const MessageOptions& options);
   void knock();
+  bool await_room(std::uint32_t key, std::size_t payload_bytes, base::Nanos deadline);
   SendStatus refuse(SendStatus status) noexcept;
 
   // Constant after construction
@@ -75,6 +84,7 @@ class PublisherCore {
   const std::uint32_t payload_bytes_max_;
   const std::size_t batch_bytes_max_;
   const std::size_t class_index_max_;
+  const std::size_t chunk_bytes_;  // of a payload that is too long for one batch
   StatsRow* const row_;
 
   // The publisher's thread only

@@ -201,6 +201,7 @@ class Session final : private wire::ControlSink {
   void unlist(Stream& stream) noexcept;
   bool seal_head(Stream& stream, bool is_held);
   bool void_head(Stream& stream);
+  void note_sealed(Stream& stream, std::uint64_t bytes) noexcept;
   bool is_over(base::Nanos expires_at) const noexcept;
   void expire(Stream& stream, SealedBatch& batch);
   wire::Envelope envelope_of(const Stream& stream, const Segment& segment);

@@ -221,7 +221,8 @@ void Session::on(const wire::Credit& item) {
   if (!stream->has_restored() && builder_.record_count() == 0) stream->drop_restored();
   if (stream->needs_restore && stream->restored.is_empty()) restore(*stream);
   StreamNews& told = *stream->news;
-  if (told.state.hint() == StreamState::advertising) told.state.publish(StreamState::open);
+  const bool opens = told.state.hint() == StreamState::advertising;
+  if (opens) told.state.publish(StreamState::open);
   told.held_by.publish(0);
   if (stream->is_held) {
     // Lowered before the segments are looked at, in this same step.
@@ -230,7 +231,8 @@ void Session::on(const wire::Credit& item) {
   }
   if (stream->has_unsent() || !stream->staged.is_empty()) list(*stream);
   if (stream->is_withdrawing) registrations_changed_ = true;
-  changed();
+  // What is sealed with it is news; it is none itself.
+  if (opens || stream->is_accepted()) changed();
 }
 
 void Session::tell_outcomes(Stream& stream, const wire::Outcome& item) {

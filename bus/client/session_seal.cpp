@@ -134,12 +134,19 @@ bool Session::seal_head(Stream& stream, bool is_held) {
   stream.last_seq += messages;
   stream.sent_bytes += batch.charge;
   stream.news->last_seq.publish(stream.last_seq);
-  stream.news->sealed_bytes.publish(stream.news->sealed_bytes.hint() + blob);
   if (stream.row != nullptr) stream.row->set(PublicationCounter::last_seq, stream.last_seq);
   stream.sealed.push_back(std::move(batch));
   ++stream.unsent;
-  changed();
+  note_sealed(stream, blob);
   return true;
+}
+
+// A publisher that waits for more room than that sleeps on.
+void Session::note_sealed(Stream& stream, std::uint64_t bytes) noexcept {
+  StreamNews& told = *stream.news;
+  const std::uint64_t sealed = told.sealed_bytes.hint() + bytes;
+  told.sealed_bytes.publish_fenced(sealed);
+  if (sealed >= told.room_at.read_fenced()) changed();
 }
 
 bool Session::is_over(base::Nanos expires_at) const noexcept {
@@ -157,8 +164,7 @@ bool Session::void_head(Stream& stream) {
   if (segment.asks_receipts && !is_part) note_asked(stream, stream.last_seq + 1, taken, true);
   stream.staged.pop_front();
   stream.head_is_taken = false;
-  stream.news->sealed_bytes.publish(stream.news->sealed_bytes.hint() + blob);
-  changed();
+  note_sealed(stream, blob);
   if (is_part || taken == 0) return true;
   SealedBatch batch;
   batch.first_seq = stream.last_seq + 1;

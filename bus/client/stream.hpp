@@ -33,7 +33,11 @@ struct StreamNews {
   // it, then looks for commits: one of the two sees the other.
   base::Position<std::uint32_t> knock_bytes{0};
   base::Position<std::uint64_t> sealed_bytes{0};  // payload bytes sealed, in all
-  base::Position<std::uint64_t> last_seq{0};      // sealed
+  // Where sealed_bytes has to be before a publisher that waits for room is woken; 0: it does not
+  // wait for room, or for any. The publisher's thread stores it and then reads sealed_bytes, the
+  // session the other way round, all of it seq_cst: one of the two sees the other.
+  base::Position<std::uint64_t> room_at{0};
+  base::Position<std::uint64_t> last_seq{0};  // sealed
   base::Position<std::uint64_t> accepted_seq{0};
   base::Position<std::uint64_t> delivered{0}, no_subscriber{0}, dropped{0}, unknown{0};
   std::array<base::Position<std::uint64_t>, drop_reason_count> dropped_by;  // by DropReason
