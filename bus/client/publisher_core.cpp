@@ -17,22 +17,26 @@ constexpr std::array<std::size_t, 4> segment_classes{4 * base::kib, 16 * base::k
                                                      320 * base::kib};
 // Payload bytes that may be staged beyond what is sealed: the publication's own budget.
 constexpr std::uint64_t staged_bytes_max = 2 * base::mib;
-// The longest payload that travels in one batch, and the longest batch of bulk.
-constexpr std::size_t unit_bytes = 64 * base::kib;
+// The longest payload that travels in one batch. One of bulk, and what belongs to it, is no longer
+// than 64 KiB: a whole number of them fits into the window of its lane.
+constexpr std::size_t unit_bytes_of(Lane lane) noexcept {
+  constexpr std::size_t overhead_bytes = 512;
+  return 64 * base::kib - (lane == Lane::bulk ? overhead_bytes : 0);
+}
 // A longer one is cut into chunks of this size: of lane normal long ones, because each costs its
 // hand-overs between threads, of the others short ones, to be passed or to fit into their window.
 constexpr std::size_t chunk_bytes_of(Lane lane) noexcept {
-  return lane == Lane::normal ? 256 * base::kib : unit_bytes;
+  return lane == Lane::normal ? 256 * base::kib : unit_bytes_of(lane);
 }
 // The longest time to live: 24 days, so that it fits into 32 bits of milliseconds with room.
 constexpr std::int64_t ttl_ms_max = std::int64_t{24} * 24 * 3600 * 1000;
 // A message may lose so much of its time to the oldest of its batch.
 constexpr base::Nanos life_slack = base::millisecond;
 
-// So little stands in front of a higher lane.
+// Of bulk no longer than one unit: so little stands in front of a higher lane.
 std::size_t batch_bytes_of(const AgentCore& agent, Lane lane) noexcept {
   const std::size_t bytes = agent.batch_bytes_max();
-  return lane == Lane::bulk ? std::min(bytes, unit_bytes) : bytes;
+  return lane == Lane::bulk ? std::min(bytes, unit_bytes_of(lane)) : bytes;
 }
 
 // The largest segment that such a batch fills.
@@ -55,6 +59,7 @@ PublisherCore::PublisherCore(std::shared_ptr<AgentCore> agent, Stream& stream,
       payload_bytes_max_(payload_bytes_max),
       batch_bytes_max_(batch_bytes_of(*agent_, stream.lane)),
       class_index_max_(class_index_of(batch_bytes_max_)),
+      unit_bytes_(unit_bytes_of(stream.lane)),
       chunk_bytes_(chunk_bytes_of(stream.lane)),
       row_(stream.row),
       producer_(std::move(producer)) {}
@@ -83,10 +88,14 @@ SendStatus PublisherCore::refuse(SendStatus status) noexcept {
   return status;
 }
 
+std::size_t PublisherCore::bytes_for_one(std::size_t payload_bytes) const noexcept {
+  return Segment::head_bytes +
+         wire::BatchBuilder::bytes_needed(1, topic_.size(), payload_bytes + 8);
+}
+
 mem::Buffer PublisherCore::acquire_block(std::size_t payload_bytes, std::size_t& class_bytes) {
   std::size_t index = class_index_;
-  const std::size_t least =
-      Segment::head_bytes + wire::BatchBuilder::bytes_needed(1, topic_.size(), payload_bytes + 8);
+  const std::size_t least = bytes_for_one(payload_bytes);
   while (index + 1 < segment_classes.size() && segment_classes[index] < least) ++index;
   for (;; --index) {
     class_bytes = segment_classes[index];
@@ -124,8 +133,9 @@ bool PublisherCore::open_segment(std::size_t payload_bytes) {
   const std::size_t slots = std::clamp<std::size_t>(
       (std::min(class_bytes - fixed, batch_bytes_max_)) / std::max<std::size_t>(each, 40), 1,
       slots_max);
-  // No batch is longer than its limit.
-  mem::Buffer usable = block.slice(0, std::min(class_bytes, fixed + batch_bytes_max_));
+  // No batch is longer than its limit, but each holds one message.
+  mem::Buffer usable = block.slice(
+      0, std::min(class_bytes, std::max(fixed + batch_bytes_max_, bytes_for_one(payload_bytes))));
   Segment::create(usable, static_cast<std::uint32_t>(slots), topic_.size());
   if (!producer_.try_push(Staged{block.share(), &stream_})) return false;
   block_ = std::move(block);
@@ -138,7 +148,7 @@ bool PublisherCore::open_segment(std::size_t payload_bytes) {
 SendStatus PublisherCore::try_publish(std::span<const std::byte> payload,
                                       const MessageOptions& options) {
   if (is_closed()) return refuse(SendStatus::closed);
-  if (payload.size() > unit_bytes) {
+  if (payload.size() > unit_bytes_) {
     if (payload.size() > payload_bytes_max_) return refuse(SendStatus::too_large);
     return publish_train(payload, options);
   }
@@ -257,7 +267,7 @@ Claim PublisherCore::claim(std::size_t bytes) {
   claimed_.reset();
   if (is_closed()) return {refuse(SendStatus::closed), {}};
   if (bytes > payload_bytes_max_) return {refuse(SendStatus::too_large), {}};
-  if (bytes > unit_bytes) {
+  if (bytes > unit_bytes_) {
     claimed_ = agent_->pool().try_acquire_spare(bytes);
     if (!claimed_) {
       agent_->note_pool_miss();
@@ -289,9 +299,7 @@ SendStatus PublisherCore::commit(std::size_t bytes, const MessageOptions& option
 // One chunk as a segment of its own, complete before it is handed over.
 mem::Buffer PublisherCore::make_chunk(std::span<const std::byte> part,
                                       const MessageOptions& options) {
-  const std::size_t bytes =
-      Segment::head_bytes + wire::BatchBuilder::bytes_needed(1, topic_.size(), part.size() + 8);
-  mem::Buffer block = agent_->pool().try_acquire_spare(bytes);
+  mem::Buffer block = agent_->pool().try_acquire_spare(bytes_for_one(part.size()));
   if (!block) {
     agent_->note_pool_miss();
     return {};

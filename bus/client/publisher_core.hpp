@@ -66,6 +66,8 @@ class PublisherCore {
   bool admits_other(const MessageOptions& options) const noexcept;
   void begin_life(Segment& segment, const MessageOptions& options) noexcept;
   bool open_segment(std::size_t payload_bytes);
+  // Of a segment.
+  std::size_t bytes_for_one(std::size_t payload_bytes) const noexcept;
   mem::Buffer acquire_block(std::size_t payload_bytes, std::size_t& class_bytes);
   SendStatus finish_commit(std::span<std::byte> written, const MessageOptions& options,
                            bool is_admitted);
@@ -84,7 +86,8 @@ class PublisherCore {
   const std::uint32_t payload_bytes_max_;
   const std::size_t batch_bytes_max_;
   const std::size_t class_index_max_;
-  const std::size_t chunk_bytes_;  // of a payload that is too long for one batch
+  const std::size_t unit_bytes_;   // the longest payload in one batch
+  const std::size_t chunk_bytes_;  // of a longer one
   StatsRow* const row_;
 
   // The publisher's thread only

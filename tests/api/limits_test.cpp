@@ -29,6 +29,23 @@ TEST_F(Api, AnAgentWithASmallPayloadLimitReceivesTheBatchesOfOthers) {
   EXPECT_EQ(publisher.flush(5s).delivered, 100u);
 }
 
+TEST_F(Api, APayloadOverTheLimitOfABatchTravelsAlone) {
+  config_.limits.batch_bytes_max = 4096;
+  Agent agent = connect("short");
+  Subscription inbox = agent.subscribe("sizes").value();
+  for (const Lane lane : {Lane::high, Lane::normal, Lane::bulk}) {
+    Publisher publisher = agent.publisher("sizes", {.lane = lane}).value();
+    for (const std::size_t bytes : {4000u, 5000u, 65'000u, 65'024u, 65'025u, 65'536u, 65'537u}) {
+      ASSERT_EQ(publisher.publish(std::string(bytes, 's'), 5s), SendStatus::queued) << bytes;
+      std::size_t received = 0;
+      const Handler look = [&](const MessageView& message) { received = message.payload().size(); };
+      ASSERT_EQ(inbox.poll(look, 1, 5s), 1u);
+      EXPECT_EQ(received, bytes);
+    }
+    EXPECT_EQ(publisher.flush(5s).pending, 0u);
+  }
+}
+
 TEST_F(Api, AConfigOutsideItsRangesIsRefused) {
   Config config = config_;
   config.limits.payload_bytes_max = 0;
