@@ -23,13 +23,10 @@ void Doorbell::arm() noexcept {
   armed_.exchange(true, std::memory_order_seq_cst);
 }
 
-void Doorbell::disarm() noexcept {
+void Doorbell::disarm(bool was_heard) noexcept {
   // Pairs with ring: who rang since arm() has made its work visible.
   armed_.exchange(false, std::memory_order_seq_cst);
-  // Relaxed: most of the time nobody rang, and a write that is seen late costs one vain wake-up.
-  if (!rung_.load(std::memory_order_relaxed)) return;
-  // Pairs with write_bell: the descriptor was written before, so that this read empties it.
-  if (!rung_.exchange(false, std::memory_order_acquire)) return;
+  if (!was_heard) return;
   std::uint64_t count;
   [[maybe_unused]] const ssize_t bytes = read(fd_, &count, sizeof count);
 }
@@ -50,9 +47,6 @@ void Doorbell::write_bell() noexcept {
   // EAGAIN means that the counter is full: then the descriptor is readable anyway.
   [[maybe_unused]] const ssize_t bytes = write(fd_, &one, sizeof one);
   errno = saved_errno;
-  // After the write, never before: a disarm() between the two would leave the descriptor readable
-  // with nobody who knows. Pairs with disarm.
-  rung_.store(true, std::memory_order_release);
 }
 
 }  // namespace abuzz::base

@@ -7,13 +7,17 @@ namespace abuzz::base {
 // A wake-up that can stand in poll(2) beside sockets: an eventfd that is written only while its
 // owner says that it is about to sleep.
 //
-// Owner: `arm(); if (work is there) disarm(); else poll(fd()); disarm();`
+// Owner: `arm(); bool heard = false; if (no work is there) heard = fd() is readable after poll;
+//         disarm(heard);`
 // Others: make the work visible, then ring().
 //
 // Threads: one owner, any ringers. Ownership: must outlive its ringers.
 // Invariants: work made visible before ring() is seen by the owner's check after arm(), or the
 // descriptor becomes readable. arm, disarm and ring exchange one word, so they stand in one order,
-// and the work word itself needs no particular order.
+// and the work word itself needs no particular order. A descriptor that poll found readable is
+// empty after disarm, whatever its ringer does meanwhile: the write that wakes the owner often
+// stops the ringer right there, on the same processor, and an owner who waited for its next word
+// would spin in its place. A ring that was not polled for ends the next poll, in vain.
 // Cost: ring is one locked instruction unless armed, then one write(2).
 class Doorbell {
  public:
@@ -25,7 +29,8 @@ class Doorbell {
   bool is_open() const noexcept { return fd_ >= 0; }
   int fd() const noexcept { return fd_; }
   void arm() noexcept;
-  void disarm() noexcept;  // also empties the descriptor if it was rung
+  // `was_heard`: the descriptor was found readable since arm(); it is emptied.
+  void disarm(bool was_heard) noexcept;
   void ring() noexcept;
   void ring_always() noexcept;  // also from a signal handler; makes the next poll return
 
@@ -37,8 +42,6 @@ class Doorbell {
   // Shared: raised by arm, lowered by disarm and by the ringer who then writes the descriptor.
   // Each exchange publishes what its thread did before it.
   std::atomic<bool> armed_{false};
-  // Shared: raised by a ringer after its write, lowered by disarm, which then reads the descriptor.
-  std::atomic<bool> rung_{false};
 };
 
 }  // namespace abuzz::base

@@ -109,7 +109,7 @@ bool AgentCore::has_blocks_for_all(std::size_t block_bytes) const noexcept {
 
 base::Nanos AgentCore::next_deadline() {
   base::Nanos deadline = -1;
-  if (!combiner_.try_enter()) return parts_.clock.now();
+  if (!combiner_.try_enter()) return parts_.clock.now() + inside_span;
   deadline = session_.next_deadline();
   deadline_seen_ = deadline;
   combiner_.leave();
@@ -124,11 +124,11 @@ base::Nanos AgentCore::next_deadline() {
   return deadline;
 }
 
-bool AgentCore::has_input() {
-  if (!combiner_.try_enter()) return true;
+AgentCore::Input AgentCore::look_for_input() {
+  if (!combiner_.try_enter()) return Input::unknown;
   const bool found = session_.has_input();
   combiner_.leave();
-  return found || combiner_.is_raised();
+  return found || combiner_.is_raised() ? Input::some : Input::none;
 }
 
 void AgentCore::inside(const std::function<void(Session&)>& act) {

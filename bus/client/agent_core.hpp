@@ -65,7 +65,13 @@ class AgentCore {
   // When do_work must be called again although nothing arrives; negative: no such time.
   base::Nanos next_deadline();
   // True if something arrived that no step has seen yet; asked before sleeping.
-  bool has_input();
+  bool has_input() { return look_for_input() != Input::none; }
+  // Unknown: another thread is inside, and does what there is to do.
+  enum class Input : std::uint8_t { none, some, unknown };
+  Input look_for_input();
+  // So long the agent's own thread sleeps at most while another one is inside. That one may have
+  // been interrupted there, for this one: who spins instead keeps it from going on.
+  static constexpr base::Nanos inside_span = 200 * base::microsecond;
 
   // --- The pool, of subscriptions that asked for concurrency or batches. ---
   // Who gives it threads; before the first of them.

@@ -102,8 +102,9 @@ void AgentThreads::run() {
 
 // Whether something came while the budget of this profile lasted.
 bool AgentThreads::look_around() {
-  const bool has_found =
-      idle_.find(core_.clock(), [&] { return core_.has_input() || core_.do_work(readable_) > 0; });
+  const bool has_found = idle_.find(core_.clock(), [&] {
+    return core_.look_for_input() == AgentCore::Input::some || core_.do_work(readable_) > 0;
+  });
   if (idle_.spent() > 0)
     core_.stats().process().add_shared(ProcessCounter::waiting_ns,
                                        static_cast<std::uint64_t>(idle_.spent()));
@@ -115,19 +116,25 @@ void AgentThreads::sleep() {
   base::Doorbell& bell = core_.doorbell();
   bell.arm();
   // Looked at again after arming: what came before the arming rings nobody.
-  if (core_.do_work(readable_) > 0 || core_.has_input() || stopping_.read()) {
-    bell.disarm();
+  const bool has_worked = core_.do_work(readable_) > 0;
+  const AgentCore::Input input = core_.look_for_input();
+  if (has_worked || input == AgentCore::Input::some || stopping_.read()) {
+    bell.disarm(false);
     return;
   }
   const base::Nanos deadline = core_.next_deadline();
   base::Nanos span = deadline < 0 ? sleep_max : deadline - core_.clock().now();
   if (core_.is_starved()) span = std::min(span, base::millisecond);
-  pollfd descriptors[3] = {{bell.fd(), POLLIN, 0},
-                           {core_.session().link_descriptor.read(), POLLIN, 0},
-                           {core_.session().door_descriptor.read(), POLLIN, 0}};
+  // What comes is seen to by who is inside, and would only keep this thread from sleeping.
+  const bool sees_to_input = input != AgentCore::Input::unknown;
+  if (!sees_to_input) span = std::min(span, AgentCore::inside_span);
+  pollfd descriptors[3] = {
+      {bell.fd(), POLLIN, 0},
+      {sees_to_input ? core_.session().link_descriptor.read() : -1, POLLIN, 0},
+      {sees_to_input ? core_.session().door_descriptor.read() : -1, POLLIN, 0}};
   const timespec sleep = to_sleep(span);
   const bool is_over = span > 0 && ::ppoll(descriptors, 3, &sleep, nullptr) == 0;
-  bell.disarm();
+  bell.disarm(descriptors[0].revents != 0);
   readable_ = {is_over || descriptors[1].revents != 0, is_over || descriptors[2].revents != 0};
 }
 

@@ -22,16 +22,19 @@ namespace {
 // While the shard has work without a break it looks at the pool, and shows its time, this often.
 constexpr base::Nanos busy_interval = 10 * base::millisecond;
 
-// Waits until one of two descriptors is readable or the time has come; negative: no such time.
-void sleep_on(int left, int right, base::Nanos now, base::Nanos deadline) noexcept {
-  pollfd descriptors[2] = {{left, POLLIN, 0}, {right, POLLIN, 0}};
+// Waits until the bell rings, the other descriptor is readable or the time has come (negative: no
+// such time). True when the bell rang.
+bool sleep_on(const base::Doorbell& bell, int other, base::Nanos now,
+              base::Nanos deadline) noexcept {
+  pollfd descriptors[2] = {{bell.fd(), POLLIN, 0}, {other, POLLIN, 0}};
   timespec span{};
   if (deadline >= 0) {
     const base::Nanos left_ns = std::max<base::Nanos>(deadline - now, 0);
     span.tv_sec = static_cast<time_t>(left_ns / base::second);
     span.tv_nsec = static_cast<long>(left_ns % base::second);
   }
-  ppoll(descriptors, 2, deadline >= 0 ? &span : nullptr, nullptr);
+  const int count = ppoll(descriptors, 2, deadline >= 0 ? &span : nullptr, nullptr);
+  return count > 0 && descriptors[0].revents != 0;
 }
 
 }  // namespace
@@ -231,14 +234,15 @@ void NodeThreads::run_door() {
   while (reception.phase() != Reception::Phase::left && !has_failed_.read()) {
     if (step() > 0) continue;
     door_bell_.arm();
+    bool was_heard = false;
     if (step() == 0 && reception.phase() != Reception::Phase::left && !has_failed_.read()) {
       base::Nanos deadline = reception.next_deadline();
       if (deadline < 0 || core_->next_tending() < deadline) deadline = core_->next_tending();
       note_sleep(awake_since);
-      sleep_on(door_->wait_descriptor(), door_bell_.fd(), now, deadline);
+      was_heard = sleep_on(door_bell_, door_->wait_descriptor(), now, deadline);
       awake_since = clock_.now();
     }
-    door_bell_.disarm();
+    door_bell_.disarm(was_heard);
   }
 }
 
@@ -305,17 +309,18 @@ void NodeThreads::run_shard(Worker& worker) {
       continue;
     }
     worker.bell.arm();
+    bool was_heard = false;
     // Orders and calls that come from now on ring; those that came before, and frames, are seen
     // here. A hub's descriptor is edge-triggered: it must be asked itself.
     if (!has_work()) {
       note_busy(worker, awake_since, clock_.now());
       core_->stats().process().add_shared(ProcessCounter::wakeups);
       if (worker.row != nullptr) worker.row->add(ThreadCounter::wakeups);
-      sleep_on(is_full ? -1 : worker.hub->wait_descriptor(), worker.bell.fd(), now,
-               shard.next_deadline());
+      was_heard = sleep_on(worker.bell, is_full ? -1 : worker.hub->wait_descriptor(), now,
+                           shard.next_deadline());
       awake_since = clock_.now();
     }
-    worker.bell.disarm();
+    worker.bell.disarm(was_heard);
     shard.note_input();
   }
 }

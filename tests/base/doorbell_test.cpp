@@ -30,14 +30,14 @@ TEST(Doorbell, IsSilentUnlessItsOwnerIsAboutToSleep) {
   EXPECT_TRUE(is_readable(bell));
 }
 
-TEST(Doorbell, DisarmEmptiesTheDescriptor) {
+TEST(Doorbell, DisarmEmptiesTheDescriptorThatWasHeard) {
   Doorbell bell;
   for (int round = 0; round < 3; ++round) {
     bell.arm();
     bell.ring();
     bell.ring();  // one write for many rings
     EXPECT_TRUE(is_readable(bell));
-    bell.disarm();
+    bell.disarm(true);
     EXPECT_FALSE(is_readable(bell));
     bell.ring();
     EXPECT_FALSE(is_readable(bell)) << "nobody is about to sleep any more";
@@ -49,7 +49,20 @@ TEST(Doorbell, RingAlwaysMakesTheNextPollReturnEvenWhenUnarmed) {
   bell.ring_always();
   bell.arm();
   EXPECT_TRUE(is_readable(bell));
-  bell.disarm();
+  bell.disarm(true);
+  EXPECT_FALSE(is_readable(bell));
+}
+
+TEST(Doorbell, ARingThatWasNotPolledForEndsOnePollInVain) {
+  Doorbell bell;
+  bell.arm();
+  bell.ring();
+  bell.disarm(false);  // the work was found before
+  bell.arm();
+  const bool was_heard = is_readable(bell);
+  EXPECT_TRUE(was_heard);
+  bell.disarm(was_heard);
+  bell.arm();
   EXPECT_FALSE(is_readable(bell));
 }
 
@@ -88,12 +101,13 @@ TEST(Doorbell, LosesNoWakeUpWithManyRingers) {
   int vain_wake_ups = 0;
   while (done < total) {
     bell.arm();
+    bool was_rung = false;
     if (work.load(std::memory_order_relaxed) == done) {
-      const bool was_rung = is_readable(bell, 30'000);
+      was_rung = is_readable(bell, 30'000);
       EXPECT_TRUE(was_rung) << "a wake-up was lost after " << done;
       if (!was_rung) break;
     }
-    bell.disarm();
+    bell.disarm(was_rung);
     const int now = work.load(std::memory_order_relaxed);
     vain_wake_ups += now == done ? 1 : 0;
     done = now;
@@ -126,14 +140,16 @@ TEST(Doorbell, NeitherSleepsThroughARingNorStaysReadableWhenTheTwoRace) {
     turn.arrive_and_wait();
     testing::spin(round * 11 % 499);
     bell.arm();
+    bool was_rung = false;
     if (failures == 0 && work.load(std::memory_order_relaxed) != round) {
-      failures += is_readable(bell, 30'000) ? 0 : 1;
+      was_rung = is_readable(bell, 30'000);
+      failures += was_rung ? 0 : 1;
       EXPECT_EQ(failures, 0) << "a wake-up was lost in round " << round;
     }
-    bell.disarm();
+    bell.disarm(was_rung);
     turn.arrive_and_wait();
-    // The ring is over. A write that came after the first disarm is emptied by the next one.
-    bell.disarm();
+    // The ring is over. A write that came after the first disarm is heard by the next poll.
+    bell.disarm(is_readable(bell));
     if (failures == 0 && is_readable(bell)) {
       ++failures;
       ADD_FAILURE() << "the descriptor stayed readable in round " << round;
