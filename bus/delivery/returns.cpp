@@ -11,9 +11,6 @@ namespace abuzz::delivery {
 
 namespace {
 
-// From the start of the node: agents look for it every few milliseconds.
-constexpr base::Nanos patience = 3 * base::second;
-
 bool is_same(const Owed& left, const Owed& right) noexcept {
   if (left.pattern != right.pattern || left.group != right.group) return false;
   return !left.group.empty() || (left.agent_id == right.agent_id && left.handle == right.handle);
@@ -87,7 +84,8 @@ bool Returns::note_gone(std::uint64_t agent_id) {
 
 bool Returns::expire(base::Nanos now) {
   if (waiting_.empty()) return false;
-  if (until_ == 0) until_ = now + patience;
+  // From the start of the node: agents look for it every few milliseconds.
+  if (until_ == 0) until_ = now + return_patience;
   return now >= until_ && drop_if([](const Owed&) { return true; });
 }
 

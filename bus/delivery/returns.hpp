@@ -10,6 +10,9 @@
 
 namespace abuzz::delivery {
 
+// So long an agent that lost its link, or its node, may take to come back.
+inline constexpr base::Nanos return_patience = 3 * base::second;
+
 // A lossless subscription of an earlier node. While its agent may come back, what is published on
 // its topics is owed to it.
 struct Owed {

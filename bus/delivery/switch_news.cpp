@@ -224,7 +224,7 @@ void Switch::do_timers(base::Nanos now) {
   if (retained_.is_expiring()) retained_.expire(now);
   std::vector<PortId> over;
   for (auto& [id, port] : ports_) {
-    if (port->suspended_since != 0 && now - port->suspended_since > 3 * base::second)
+    if (port->suspended_since != 0 && now - port->suspended_since > return_patience)
       over.push_back(id);
     for (auto& publication : port->publications) {
       if (!publication) continue;

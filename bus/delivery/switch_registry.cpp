@@ -9,13 +9,6 @@
 
 namespace abuzz::delivery {
 
-namespace {
-
-// How long a publication that comes back from an earlier node waits for its subscribers.
-constexpr base::Nanos return_patience = 3 * base::second;
-
-}  // namespace
-
 Switch::Switch(StatsFile& stats, const Config& config, std::uint64_t node_id, mem::Pool& pool)
     : stats_(stats),
       config_(config),

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "bus/delivery/returns.hpp"
+
 namespace abuzz::node {
 namespace {
 
-// As long as the switch keeps its place.
-constexpr base::Nanos return_patience = 3 * base::second;
 constexpr std::size_t door_events_per_cycle = 64;
 
 base::Nanos to_nanos(std::chrono::milliseconds span) {
@@ -75,7 +75,8 @@ bool Reception::is_awaited(GuestState state) noexcept {
 
 // Requires: it is awaited.
 base::Nanos Reception::deadline_of(const Guest& guest) const noexcept {
-  return guest.state_since + (guest.state == GuestState::lost ? return_patience : handshake_);
+  return guest.state_since +
+         (guest.state == GuestState::lost ? delivery::return_patience : handshake_);
 }
 
 // --- The door ---
