@@ -84,7 +84,8 @@ struct Measures {
 ABUZZ_EXPORT Measures measure_machine(const Topology& topology);
 // What was measured since the machine started, for the same processors; nothing: not yet.
 ABUZZ_EXPORT std::optional<Measures> kept_measures(const Config& config, const Topology& topology);
-// Keeps it in the runtime directory, which is made where it is missing.
+// Keeps it in the runtime directory, which is made where it is missing; not what is incomplete,
+// because there was no time for all of it.
 ABUZZ_EXPORT Status keep_measures(const Config& config, const Topology& topology,
                                   const Measures& measures);
 // Both matrices for people.

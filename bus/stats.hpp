@@ -99,6 +99,7 @@ enum class ProcessCounter : std::uint16_t {
   workers_grown,   // started
   workers_shrunk,  // that were too many
   calls_stolen,    // begun by another worker than the one they were dealt to
+  pins_refused,    // workers that were to be pinned, and run anywhere
 };
 enum class AgentCounter : std::uint16_t {
   state,

@@ -13,6 +13,7 @@ namespace {
 constexpr std::array<std::string_view, 4> policies{"lossless", "drop_new", "drop_old", "latest"};
 constexpr std::array<std::string_view, 4> roles{"shard", "io", "door", "worker"};
 constexpr std::array<std::string_view, 4> lanes{"control", "high", "normal", "bulk"};
+constexpr std::array<std::string_view, 3> profiles{"eco", "balanced", "low_latency"};
 
 template <std::size_t N>
 std::string pick(const std::array<std::string_view, N>& names, std::uint64_t value) {
@@ -34,12 +35,14 @@ std::string counter_text(std::string_view unit, std::uint64_t value, std::chrono
   if (unit == "policy") return policy_name(value);
   if (unit == "lane") return pick(lanes, value);
   if (unit == "role") return pick(roles, value);
+  if (unit == "profile") return pick(profiles, value);
   if (unit == "yes or no") return value != 0 ? "yes" : "no";
   return format_count(value);
 }
 
 bool is_choice(std::string_view unit) noexcept {
-  return unit == "state" || unit == "policy" || unit == "lane" || unit == "role";
+  return unit == "state" || unit == "policy" || unit == "lane" || unit == "role" ||
+         unit == "profile";
 }
 
 std::string policy_name(std::uint64_t value) {

@@ -39,8 +39,10 @@ void Company::look(base::Nanos now) {
   looks_else_ = is_conversing_now ? 0 : looks_else_ + 1;
   if (place_ == 0 && !is_conversing_now) return;
   const std::uint64_t wanted = looks_else_ < looks_else_max ? node_meeting() : 0;
-  if (wanted == place_) return;
+  if (wanted == place_) return companions_.release_strays();
   companions_.part();
+  // Told before it is done: workers that are started meanwhile go by it.
+  process_.set(ProcessCounter::meeting, wanted);
   place_ = 0;
   if (wanted != 0 && companions_.gather(static_cast<std::uint32_t>(wanted - 1))) place_ = wanted;
   process_.set(ProcessCounter::meeting, place_);

@@ -10,9 +10,8 @@
 
 namespace abuzz::client {
 
-base::IdleBudget waiting_budget(const Config& config) {
-  return base::idle_budget(config.place.waiting,
-                           static_cast<std::uint32_t>(place::read_affinity().size()));
+base::IdleBudget waiting_budget(const Config& config, std::size_t processors) {
+  return base::idle_budget(config.place.waiting, static_cast<std::uint32_t>(processors));
 }
 
 struct WorkerThreads::Task {
@@ -21,6 +20,8 @@ struct WorkerThreads::Task {
   std::shared_ptr<void> keep_alive;
 };
 
+WorkerThreads::WorkerThreads(AgentCore& core) : core_(core), own_(place::read_affinity()) {}
+
 WorkerThreads::~WorkerThreads() {
   stop(true);
   // A worker itself was the last to hold the agent: nobody is left to join it.
@@ -28,12 +29,27 @@ WorkerThreads::~WorkerThreads() {
     if (slot->has_thread) pthread_detach(slot->thread);
 }
 
+// The thread that asks may have been brought together with the node's: that is not for workers.
+place::Processors WorkerThreads::allowed() const {
+  place::Processors now = place::read_affinity();
+  const std::uint64_t meeting = core_.stats().process().get(ProcessCounter::meeting);
+  const bool is_gathered = now.size() == 1 && meeting == now.front() + std::uint64_t{1};
+  return is_gathered ? own_ : now;
+}
+
 PoolPlan WorkerThreads::plan() {
+  PoolPlan pool;
+  place::run_on(allowed(), [&](const place::PinOutcome&) { pool = plan_here(); });
+  return pool;
+}
+
+// For the processors that the calling thread may use.
+PoolPlan WorkerThreads::plan_here() {
   const Config& config = core_.config();
   const Topology topology = read_topology();
   const std::optional<Measures> measures = kept_measures(config, topology);
-  const Plan plan =
-      plan_threads(topology, measures ? &*measures : nullptr, {pin_wish(config), 0, 0u, false});
+  const Plan plan = plan_threads(topology, measures ? &*measures : nullptr,
+                                 {pin_wish(config), config.place.shards, 0u, false});
   PoolPlan pool;
   for (const PlannedThread& thread : plan.threads) {
     if (thread.role != PlannedThread::Role::worker) continue;
@@ -42,7 +58,8 @@ PoolPlan WorkerThreads::plan() {
       return std::ranges::find(each.processors, processor) != each.processors.end();
     });
     pool.caches.push_back(core != topology.cores.end() ? core->cache : 0);
-    if (plan.pins) processors_.push_back(processor);
+    // Not unless asked: each agent's plan is the same, and all of them would share these cores.
+    if (pin_wish(config) == PinWish::on) processors_.push_back(processor);
   }
   if (pool.caches.empty()) pool.caches.push_back(0);
   for (std::size_t place = 0; place < pool.caches.size() * PoolSize::workers_a_core_max; ++place)
@@ -60,12 +77,12 @@ bool WorkerThreads::start_worker(std::size_t place) {
   const auto start = [&] {
     slot.has_thread = base::start_quiet_thread(slot.thread, run_thread, task.get(), "abz-worker");
   };
-  if (processors_.empty()) {
+  const place::Processors wanted =
+      processors_.empty() ? allowed() : place::Processors{processors_[place % processors_.size()]};
+  place::run_on(wanted, [&](const place::PinOutcome& outcome) {
+    if (outcome.refused != 0) core_.stats().process().add_shared(ProcessCounter::pins_refused);
     start();
-  } else {
-    place::run_on({processors_[place % processors_.size()]},
-                  [&](const place::PinOutcome&) { start(); });
-  }
+  });
   if (slot.has_thread) (void)task.release();
   return slot.has_thread;
 }
@@ -88,7 +105,7 @@ void WorkerThreads::run(std::size_t place) {
   if (pthread_getcpuclockid(pthread_self(), &clock) == 0) slots_[place]->clock.publish(clock);
   WorkPool& pool = *core_.work_pool();
   pool.note_thread(place);
-  base::IdleStrategy idle(waiting_budget(core_.config()));
+  base::IdleStrategy idle(waiting_budget(core_.config(), own_.size()));
   // A handler that forked returns in the child too: there this is the only thread.
   while (!stopping_.read_fenced() && !core_.is_forked()) {
     if (core_.run_worker(place)) continue;

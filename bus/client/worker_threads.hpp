@@ -11,14 +11,15 @@
 #include "bus/base/idle_strategy.hpp"
 #include "bus/base/position.hpp"
 #include "bus/client/work_pool.hpp"
+#include "bus/place/affinity.hpp"
 #include "bus/placement.hpp"
 
 namespace abuzz::client {
 
 class AgentCore;
 
-// What place.waiting means for threads that are started here.
-base::IdleBudget waiting_budget(const Config& config);
+// What place.waiting means for the threads of a process that may use so many processors.
+base::IdleBudget waiting_budget(const Config& config, std::size_t processors);
 
 // The threads of an agent's pool: one for each place that the pool asks for, where the plan of this
 // machine wants it, if place.pin says so. There are none before a subscription asks for them.
@@ -27,7 +28,8 @@ base::IdleBudget waiting_budget(const Config& config);
 // stop by who starts and ends the agent. Ownership: the core outlives it.
 class WorkerThreads final : public WorkerHost {
  public:
-  explicit WorkerThreads(AgentCore& core) noexcept : core_(core) {}
+  // On the thread that connects: workers may run where it may.
+  explicit WorkerThreads(AgentCore& core);
   ~WorkerThreads() override;
   WorkerThreads(const WorkerThreads&) = delete;
   WorkerThreads& operator=(const WorkerThreads&) = delete;
@@ -52,8 +54,11 @@ class WorkerThreads final : public WorkerHost {
   struct Task;
   static void* run_thread(void* task);
   void run(std::size_t place);
+  place::Processors allowed() const;
+  PoolPlan plan_here();
 
   AgentCore& core_;
+  const place::Processors own_;
   std::weak_ptr<void> keep_alive_;
   // Made by plan(): the processor of each core that gets a worker; empty: not pinned.
   std::vector<std::uint32_t> processors_;

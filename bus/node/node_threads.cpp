@@ -78,6 +78,12 @@ Status NodeThreads::open(bool managed, LogSink&& log) {
   pool_ = std::make_unique<mem::Pool>(mem::node_classes(config_.node, config_.limits, config_.link),
                                       memory_);
   places_ = std::make_unique<ThreadPlaces>(plan_node(config_), *stats.value(), log);
+  const Plan& plan = places_->plan();
+  if (plan.shard_count < config_.place.shards && log)
+    log("warn shards that will run: " + std::to_string(plan.shard_count) + ", because " +
+        plan.shard_reason);
+  // Not of a shard's thread, which may be pinned: who brings it work is elsewhere.
+  processors_ = static_cast<std::uint32_t>(place::read_affinity().size());
   for (std::uint32_t index = 0; index < places_->plan().shard_count; ++index) {
     const Status opened = open_worker(index);
     if (!opened.ok()) return opened.failure();
@@ -282,8 +288,7 @@ void NodeThreads::run_shard(Worker& worker) {
   Shard& shard = core_->shard(worker.index);
   base::Nanos awake_since = clock_.now();
   base::Nanos show_at = awake_since + busy_interval;
-  base::IdleStrategy idle(base::idle_budget(
-      config_.place.waiting, static_cast<std::uint32_t>(place::read_affinity().size())));
+  base::IdleStrategy idle(base::idle_budget(config_.place.waiting, processors_));
   for (;;) {
     const base::Nanos now = clock_.now();
     const std::size_t done = shard.do_work(now, clock_.wall_now());

@@ -108,6 +108,7 @@ class NodeThreads {
   std::unique_ptr<link::DoorListener> door_;
   std::unique_ptr<NodeCore> core_;
   std::unique_ptr<ThreadPlaces> places_;  // by start only
+  std::uint32_t processors_ = 1;          // that the process may use
   std::unique_ptr<Meeting> meeting_;      // by start, then the door's thread
   pthread_t door_thread_{};
   bool has_door_thread_ = false;  // started and not joined; by start and stop only

@@ -10,14 +10,19 @@
 
 namespace abuzz::place {
 
-pid_t find_thread(const std::string& name) {
+std::vector<pid_t> Companions::all_threads() {
+  std::vector<pid_t> threads;
   const std::unique_ptr<DIR, int (*)(DIR*)> tasks(::opendir("/proc/self/task"), ::closedir);
-  if (!tasks) return 0;
-  while (const dirent* const entry = ::readdir(tasks.get())) {
-    if (entry->d_name[0] == '.') continue;
-    const std::string comm = read_text(std::string("/proc/self/task/") + entry->d_name + "/comm");
-    if (comm == name + "\n") return static_cast<pid_t>(std::atoi(entry->d_name));
-  }
+  if (!tasks) return threads;
+  while (const dirent* const entry = ::readdir(tasks.get()))
+    if (entry->d_name[0] != '.') threads.push_back(static_cast<pid_t>(std::atoi(entry->d_name)));
+  return threads;
+}
+
+pid_t find_thread(const std::string& name) {
+  for (const pid_t thread : Companions::all_threads())
+    if (read_text("/proc/self/task/" + std::to_string(thread) + "/comm") == name + "\n")
+      return thread;
   return 0;
 }
 
@@ -28,6 +33,7 @@ void Companions::add(pid_t thread) {
 bool Companions::gather(std::uint32_t processor) {
   part();
   place_ = {processor};
+  known_ = all_threads();
   is_gathered_ = !members_.empty();
   for (Member& member : members_) {
     const Processors now = read_affinity(member.thread);
@@ -42,7 +48,19 @@ bool Companions::gather(std::uint32_t processor) {
   return is_gathered_;
 }
 
+void Companions::release_strays() {
+  const auto first =
+      std::ranges::find_if(members_, [](const Member& member) { return !member.before.empty(); });
+  if (first == members_.end()) return;
+  for (const pid_t thread : all_threads()) {
+    if (std::ranges::find(known_, thread) != known_.end()) continue;
+    known_.push_back(thread);
+    if (read_affinity(thread) == place_) (void)set_affinity(first->before, thread);
+  }
+}
+
 void Companions::part() {
+  release_strays();
   for (Member& member : members_) {
     if (!member.before.empty()) put_back(member, place_);
   }

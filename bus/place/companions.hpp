@@ -24,11 +24,16 @@ class Companions {
   std::size_t count() const noexcept { return members_.size(); }
   // True if all of them are there now.
   bool gather(std::uint32_t processor);
+  // Threads that were started by those here meanwhile have inherited their place, but do not belong
+  // here: they may go where the first of those could. Looked for now and then, and by part().
+  void release_strays();
   // Where each may run again is what it could before.
   void part();
   bool is_gathered() const noexcept { return is_gathered_; }
   // Of all of them since they began.
   base::Nanos cpu_time() const;
+  // Of this process.
+  static std::vector<pid_t> all_threads();
 
  private:
   struct Member {
@@ -39,7 +44,8 @@ class Companions {
   static void put_back(Member& member, const Processors& from);
 
   std::vector<Member> members_;
-  Processors place_;  // where they are gathered
+  Processors place_;          // where they are gathered
+  std::vector<pid_t> known_;  // threads that were there before, or were looked at
   bool is_gathered_ = false;
 };
 

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <charconv>
+#include <functional>
 #include <sstream>
 #include <string_view>
 
@@ -8,8 +9,8 @@
 #include "bus/place/text_file.hpp"
 #include "bus/placement.hpp"
 
-// What was measured, in a file of the runtime directory. It is true for one boot, as a virtual
-// machine may wake up elsewhere, and for the processors that were measured.
+// What was measured, in a file of the runtime directory for each set of processors. It is true for
+// one boot, as a virtual machine may wake up elsewhere.
 
 namespace abuzz {
 namespace {
@@ -23,15 +24,31 @@ std::string boot_id() {
   return text.substr(0, text.find('\n'));
 }
 
-// For which machine it holds: the first lines of the file.
-std::string heading(const Topology& topology) {
+std::string processors_of(const Topology& topology) {
   place::Processors processors;
   for (const Topology::Core& core : topology.cores) {
     processors.insert(processors.end(), core.processors.begin(), core.processors.end());
   }
   std::ranges::sort(processors);
-  return std::string(title) + "\nboot " + boot_id() + "\nprocessors " +
-         place::processors_text(processors) + "\n";
+  return place::processors_text(processors);
+}
+
+// For which machine it holds: the first lines of the file.
+std::string heading(const Topology& topology) {
+  return std::string(title) + "\nboot " + boot_id() + "\nprocessors " + processors_of(topology) +
+         "\n";
+}
+
+// Whoever may use fewer processors does not overwrite what holds for more of them.
+std::string path_of(const base::RuntimePaths& paths, const Topology& topology) {
+  return paths.measures + "." + std::to_string(std::hash<std::string>{}(processors_of(topology)));
+}
+
+// Under a tight quota there may have been no time for all of it.
+bool is_complete(const Measures& measures) {
+  return measures.wake_same_us > 0 && std::ranges::all_of(measures.pairs, [](const auto& pair) {
+           return pair.line_ns > 0 && pair.wake_us > 0;
+         });
 }
 
 std::string number_text(double number) {
@@ -72,7 +89,7 @@ bool take_line(const std::string& line, Measures& measures) {
 std::optional<Measures> kept_measures(const Config& config, const Topology& topology) {
   const base::RuntimePaths paths(runtime_directory(config));
   if (!check_runtime_directory(paths).ok()) return std::nullopt;
-  const std::string text = base::read_small_file(paths.measures, file_bytes_max);
+  const std::string text = base::read_small_file(path_of(paths, topology), file_bytes_max);
   const std::string head = heading(topology);
   if (!text.starts_with(head) || !text.ends_with("\nend\n")) return std::nullopt;
   std::istringstream lines(text.substr(head.size(), text.size() - head.size() - 4));
@@ -84,6 +101,7 @@ std::optional<Measures> kept_measures(const Config& config, const Topology& topo
 }
 
 Status keep_measures(const Config& config, const Topology& topology, const Measures& measures) {
+  if (!is_complete(measures)) return Done{};
   const base::RuntimePaths paths(runtime_directory(config));
   if (Status prepared = prepare_runtime_directory(paths); !prepared.ok()) return prepared;
   std::string text = heading(topology);
@@ -94,7 +112,7 @@ Status keep_measures(const Config& config, const Topology& topology, const Measu
     text += "pair " + std::to_string(pair.left) + " " + std::to_string(pair.right) + " " +
             number_text(pair.line_ns) + " " + number_text(pair.wake_us) + "\n";
   }
-  return base::replace_small_file(paths.measures, text + "end\n");
+  return base::replace_small_file(path_of(paths, topology), text + "end\n");
 }
 
 }  // namespace abuzz

@@ -196,10 +196,9 @@ std::uint64_t promised_processors(const std::string& description) {
     if (c == ')' || c == ']') is_attribute = false;
     const bool begins = i == 0 || description[i - 1] == ':' || description[i - 1] == ' ';
     if (is_attribute || !begins || c < '0' || c > '9') continue;
-    std::uint64_t count = 0;
-    const auto end =
-        std::from_chars(&description[i], description.data() + description.size(), count);
-    if (end.ec != std::errc() || count > processors_max) return processors_max + 1;
+    // As hwloc reads it: also "0x10" and "010". What is too long for it comes out as the greatest.
+    const std::uint64_t count = std::strtoull(&description[i], nullptr, 0);
+    if (count > processors_max) return processors_max + 1;
     product = std::min(product * std::max<std::uint64_t>(count, 1), processors_max + 1);
   }
   return product;

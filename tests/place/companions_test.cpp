@@ -4,9 +4,11 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <optional>
 #include <thread>
 
 #include "bus/base/quiet_thread.hpp"
+#include "bus/place/pin.hpp"
 
 namespace abuzz::place::test {
 namespace {
@@ -53,6 +55,23 @@ TEST_F(CompanionsTest, are_gathered_and_put_back) {
   EXPECT_EQ(read_affinity(), all_) << "the caller's mask";
   companions_.part();
   EXPECT_EQ(read_affinity(guest_.id()), all_);
+}
+
+TEST_F(CompanionsTest, what_they_start_meanwhile_is_let_go) {
+  Guest pinned;
+  ASSERT_EQ(set_affinity({all_.back()}, pinned.id()), 0);
+  ASSERT_TRUE(companions_.gather(all_.back()));
+  std::optional<Guest> stray;
+  run_on({all_.back()}, [&](const PinOutcome&) { stray.emplace(); });
+  ASSERT_EQ(read_affinity(stray->id()), Processors{all_.back()});
+  companions_.release_strays();
+  EXPECT_EQ(read_affinity(stray->id()), all_);
+  EXPECT_EQ(read_affinity(guest_.id()), Processors{all_.back()});
+  EXPECT_EQ(read_affinity(pinned.id()), Processors{all_.back()}) << "it was there before";
+  // Who goes back there by itself is not asked twice.
+  ASSERT_EQ(set_affinity({all_.back()}, stray->id()), 0);
+  companions_.part();
+  EXPECT_EQ(read_affinity(stray->id()), Processors{all_.back()});
 }
 
 TEST_F(CompanionsTest, do_not_go_where_their_mask_does_not_let_them) {

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 
 #include "bus/base/runtime_paths.hpp"
@@ -61,12 +62,19 @@ class Kept : public ::testing::Test {
   Kept() {
     config_.node.runtime_directory = scratch_.path() + "/abuzz";
     topology_.is_this_machine = true;
-    measures_.pairs = {{0, 1, 181.5, 44.25}, {0, 2, 90, 7}, {1, 2, 0, 0}};
+    measures_.pairs = {{0, 1, 181.5, 44.25}, {0, 2, 90, 7}, {1, 2, 120, 45.5}};
     measures_.wake_same_us = 4.125;
     measures_.timer_late_us = 60;
     measures_.timer_late_most_us = 3999.5;
   }
-  std::string path() const { return base::RuntimePaths(config_.node.runtime_directory).measures; }
+  // Of the tests that keep one.
+  std::string path() const {
+    const std::filesystem::path start(base::RuntimePaths(config_.node.runtime_directory).measures);
+    for (const auto& entry : std::filesystem::directory_iterator(start.parent_path()))
+      if (entry.path().filename().string().starts_with(start.filename().string()))
+        return entry.path().string();
+    return start.string();
+  }
   void spoil(const std::string& from, const std::string& to) {
     std::string text = base::read_small_file(path(), 1 << 16);
     const std::size_t at = text.find(from);
@@ -93,6 +101,21 @@ TEST_F(Kept, MeasuresAreReadAsTheyWereWritten) {
 TEST_F(Kept, MeasuresHoldForTheSameProcessorsOnly) {
   ASSERT_TRUE(keep_measures(config_, topology_, measures_).ok());
   EXPECT_FALSE(kept_measures(config_, flat_topology({0, 1})).has_value());
+}
+
+TEST_F(Kept, MeasuresOfFewerProcessorsLeaveThoseOfMore) {
+  ASSERT_TRUE(keep_measures(config_, topology_, measures_).ok());
+  Measures fewer = measures_;
+  fewer.pairs = {{0, 1, 100, 40}};
+  ASSERT_TRUE(keep_measures(config_, flat_topology({0, 1}), fewer).ok());
+  EXPECT_EQ(measures_text(kept_measures(config_, topology_).value()), measures_text(measures_));
+  EXPECT_TRUE(kept_measures(config_, flat_topology({0, 1})).has_value());
+}
+
+TEST_F(Kept, IncompleteMeasuresAreNotKept) {
+  measures_.pairs.back().line_ns = 0;
+  ASSERT_TRUE(keep_measures(config_, topology_, measures_).ok());
+  EXPECT_FALSE(kept_measures(config_, topology_).has_value());
 }
 
 TEST_F(Kept, MeasuresOfAnotherBootAreForgotten) {

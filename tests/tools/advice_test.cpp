@@ -75,6 +75,15 @@ TEST_F(AdviceTest, SmallExchangesMayBeAnywhereWhereItDoesNotPay) {
   EXPECT_FALSE(found[0].belongs_together);
 }
 
+TEST_F(AdviceTest, ALuckyRoundOfTheKernelVetoesNothing) {
+  talk(1, 2, 4000, 4000);
+  talk(2, 1, 4000, 4000);
+  MeetingMeasures mixed = dear();
+  mixed.gain_one_core = {1.1, 14.8, 20.3};
+  ASSERT_EQ(advices(mixed).size(), 1u);
+  EXPECT_TRUE(advices(mixed)[0].belongs_together);
+}
+
 TEST_F(AdviceTest, StreamsBelongApart) {
   talk(3, 2, 1'000'000, 8000);
   const auto found = advices();
