@@ -25,8 +25,8 @@ struct AgentOptions {
   // The thread that connects waits for replies itself, and may be moved to the processor where the
   // agent's own threads are brought together with the node's (place.pin, `abuzz topo --advise`).
   // Else no thread of the caller is ever moved. What a handler starts meanwhile begins where the
-  // agent's threads are: a thread may leave that place within a second, a process keeps it unless it
-  // sets its own mask (or place.pin is off).
+  // agent's threads are: a thread may leave that place within a second, a process keeps it unless
+  // it sets its own mask (or place.pin is off).
   bool moves_caller = false;
 };
 

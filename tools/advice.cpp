@@ -13,8 +13,8 @@ namespace {
 constexpr double messages_min = 10;        // a second: less says nothing about a place
 constexpr double batch_of_exchange = 1.5;  // messages, at most
 constexpr double even_max = 2;             // the busier direction over the other one
-// For a place to be worth naming: in the middle of all rounds, and never much worse. The kernel finds
-// the same place by chance now and then.
+// For a place to be worth naming: in the middle of all rounds, and never much worse. The kernel
+// finds the same place by chance now and then.
 constexpr double gain_min = 1.5;
 constexpr double gain_least = 0.8;
 

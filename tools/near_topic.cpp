@@ -36,12 +36,18 @@ bool has_words(const std::vector<std::string_view>& tokens, std::size_t left_out
   return false;
 }
 
-// Whether the pattern would match if one of its tokens were not there.
+// Whether the pattern would match if one of its tokens were not there. What stands in front of a
+// tail says what the tail is of: without it the rest would match far too much.
 bool has_one_more(const std::vector<std::string_view>& pattern, std::string_view topic) {
-  for (std::size_t i = 0; i < pattern.size() && pattern.size() > 1; ++i) {
-    if (pattern[i] != ">" && has_words(pattern, i) && matches(without(pattern, i), topic))
-      return true;
-  }
+  const std::size_t count = pattern.size();
+  const bool has_tail = pattern.back() == ">";
+  const auto matches_without = [&](std::size_t index) {
+    return has_words(pattern, index) && matches(without(pattern, index), topic);
+  };
+  if (count < 2) return false;
+  if (has_tail && matches_without(count - 1)) return true;
+  for (std::size_t i = 0; i < count - (has_tail ? 2 : 0); ++i)
+    if (matches_without(i)) return true;
   return false;
 }
 

@@ -132,10 +132,12 @@ class Explainer {
     if (!source.empty() && !has_left(*source.front()))
       take(path, look_at_publisher(*source.front(), subscription));
     if (path.cause == Cause::none) take(path, look_at_subscriber(subscription, flow));
-    if (path.cause == Cause::none) take(path, look_at_queue(watch_, queue_of(subscription), flow));
+    if (path.cause == Cause::none) take(path, look_at_rest(subscription, flow));
     if (path.cause != Cause::none) return path;
     path.text = source.empty() ? "nothing is in the way" : messages(path.delivered) + " delivered";
     path.detail = describe_lost_before(flow);
+    const std::string abandoned = describe_abandoned();
+    if (!abandoned.empty()) path.detail += (path.detail.empty() ? "" : "; ") + abandoned;
     return path;
   }
 
@@ -157,17 +159,51 @@ class Explainer {
                 : state.advice};
   }
 
+  std::vector<const RowSnapshot*> members_of(const RowSnapshot& group) const {
+    std::vector<const RowSnapshot*> members;
+    for (const RowSnapshot& row : node_.rows)
+      if (row.kind == RowKind::subscription && !is_group_row(row) && row.text == group.text &&
+          row.text2 == group.text2)
+        members.push_back(&row);
+    return members;
+  }
+
+  // Members that do nothing, each with what is the matter.
+  std::vector<Finding> standing_of(const RowSnapshot& group) const {
+    std::vector<Finding> standing;
+    for (const RowSnapshot* member : members_of(group)) {
+      Finding found =
+          watch_.look_at_agent(*member, "agent " + owner_of(*member), Cause::subscriber_stopped);
+      if (found.cause != Cause::none) standing.push_back(std::move(found));
+    }
+    return standing;
+  }
+
   // A group lives while some member does.
   Finding look_at_group(const RowSnapshot& group) const {
-    if (group.get(SubscriptionCounter::members) > 0) return {};
+    if (group.get(SubscriptionCounter::members) == 0) return without_member(group);
+    std::vector<Finding> standing = standing_of(group);
+    if (standing.empty() || standing.size() < members_of(group).size()) return {};
+    Finding& first = standing.front();
+    const std::string does = is_about_requests(group.text) ? " stand still: " : " stands still: ";
+    const std::string more =
+        standing.size() == 1
+            ? ""
+            : ", and so are its " + std::to_string(standing.size() - 1) + " other members";
+    return {first.cause, owner_title(group) + does + first.text + more, first.advice};
+  }
+
+  Finding without_member(const RowSnapshot& group) const {
     const std::uint64_t waiting = watch_.later().waiting_for(group);
     const bool replies = is_about_requests(group.text);
+    std::string last = miss_.describe_departed(group.text);
     return {Cause::no_member,
             owner_title(group) + (replies ? " are gone" : " has no member now") +
                 (waiting == 0 ? std::string() : ": " + wait_for(waiting, "one")),
             replies ? "start one: abuzz reply '" + group.text.substr(request_prefix.size()) +
                           "' --exec COMMAND"
-                    : "start one: abuzz sub '" + group.text + "' --group " + group.text2};
+                    : "start one: abuzz sub '" + group.text + "' --group " + group.text2,
+            std::move(last)};
   }
 
   Finding look_at_owner(const RowSnapshot& subscription) const {
@@ -177,13 +213,42 @@ class Explainer {
 
   Finding look_at_subscriber(const RowSnapshot& subscription, const Flow& flow) const {
     Finding found = look_at_owner(subscription);
-    if (found.cause == Cause::none || is_group_row(subscription)) return found;
+    if (found.cause == Cause::none) return found;
+    add_lost(found.detail, flow);
+    if (found.cause == Cause::no_member) return found;  // that says what waits
     const std::uint64_t waiting = watch_.later().waiting_for(subscription);
     if (waiting > 0) found.text += ", " + wait_for(waiting, "it");
     const RowSnapshot* held = find_held(subscription);
     if (held != nullptr) found.text += ", and it holds publisher " + owner_of(*held);
-    if (!flow.lost.empty()) found.detail = "dropped of its queue so far: " + describe(flow.lost);
     return found;
+  }
+
+  static void add_lost(std::string& detail, const Flow& flow) {
+    if (flow.lost.empty()) return;
+    if (!detail.empty()) detail += "; ";
+    detail += "dropped of its queue so far: " + describe(flow.lost);
+  }
+
+  // Who stands still has what was dealt to it, though the others go on.
+  Finding look_at_rest(const RowSnapshot& subscription, const Flow& flow) const {
+    Finding found = look_at_queue(watch_, queue_of(subscription), flow);
+    if (found.cause != Cause::slow_handler || !is_group_row(subscription)) return found;
+    const std::vector<Finding> standing = standing_of(subscription);
+    if (standing.empty()) return found;
+    found.detail = standing.front().text + (found.detail.empty() ? "" : "; " + found.detail);
+    found.advice = standing.front().advice;
+    return found;
+  }
+
+  // What publishers of the topic that were killed had not sent yet.
+  std::string describe_abandoned() const {
+    for (const TopicLedger& topic : watch_.later().ledger.topics) {
+      if (topic.topic != question_.topic) continue;
+      for (const auto& [reason, count] : topic.voided)
+        if (reason == "publisher gone")
+          return messages(count) + " ended with a publisher that was killed or crashed";
+    }
+    return {};
   }
 
   QueueOf queue_of(const RowSnapshot& subscription) const {

@@ -72,6 +72,14 @@ Finding PathMiss::find_departed() const {
   return found;
 }
 
+std::string PathMiss::describe_departed(const std::string& pattern) const {
+  const DepartedLedger* last = nullptr;
+  for (const DepartedLedger& departed : watch_.later().ledger.departed)
+    if (departed.pattern == pattern && (last == nullptr || departed.at_ns >= last->at_ns))
+      last = &departed;
+  return last == nullptr ? std::string() : explain_end(*last, "agent " + last->agent).text;
+}
+
 std::vector<Path> PathMiss::find_lost(const std::vector<const RowSnapshot*>& subscriptions) const {
   std::vector<Path> paths;
   for (const DepartedLedger& departed : watch_.later().ledger.departed) {

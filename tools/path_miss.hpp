@@ -18,6 +18,8 @@ class PathMiss {
 
   // No subscription matches; never `none`.
   Finding explain_no_subscription() const;
+  // The latest agent that is gone without a goodbye and subscribed this pattern; empty: none.
+  std::string describe_departed(const std::string& pattern) const;
   // Nobody publishes it who was asked for; `none`: nobody in particular was asked for, and nobody
   // publishes it elsewhere. `publisher`: named where there is one elsewhere.
   Finding explain_no_publisher(const std::vector<std::string_view>& topics_of_from,

@@ -68,9 +68,10 @@ Finding look_at_queue(const PathWatch& watch, const QueueOf& queue, const Flow& 
   }
   if (!is_behind) return {};
   return {Cause::slow_handler,
-          "the handler of " + name +
-              " is slow: " + messages(watch.later().waiting_for(queue.subscription)) +
-              " wait for it" + (queue.held.empty() ? "" : ", and it holds publisher " + queue.held),
+          "the handler of " + name + " is slow: " +
+              format_plural(watch.later().waiting_for(queue.subscription), "message waits for it",
+                            "messages wait for it") +
+              (queue.held.empty() ? "" : ", and it holds publisher " + queue.held),
           "make the handler faster, or choose a policy that drops", describe_lost_before(flow)};
 }
 

@@ -21,7 +21,7 @@ using std::chrono::steady_clock;
 // How often it is looked whether the request was cancelled.
 constexpr milliseconds look_interval{5};
 // How often its requester hears that the command still runs.
-constexpr std::chrono::seconds progress_interval{1};
+constexpr milliseconds progress_interval{300};
 // A command that was asked to end has so long for it.
 constexpr milliseconds end_patience{2000};
 

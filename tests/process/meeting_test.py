@@ -1,4 +1,4 @@
-"""Threads of exchanges are brought to one processor where wake-ups across are dear; of streams never."""
+"""Threads of exchanges are brought to one processor where that pays; those of streams never."""
 
 import json
 import os

@@ -9,6 +9,8 @@ TEST(NearMiss, ATokenMoreOrLess) {
   EXPECT_EQ(near_miss("orders.*.new", "orders.new"), "one token more");
   EXPECT_EQ(near_miss("orders.eu.new", "orders.new"), "one token more");
   EXPECT_EQ(near_miss("orders.new.>", "orders.new"), "one token more");
+  EXPECT_EQ(near_miss("orders.>", "orders"), "one token more");
+  EXPECT_EQ(near_miss("orders.eu.new.>", "orders.new.x"), "one token more");
   EXPECT_EQ(near_miss("orders.new", "orders.eu.new"), "one token less");
   EXPECT_EQ(near_miss("orders.*", "orders.eu.new"), "one token less");
   EXPECT_EQ(near_miss("a", "b"), "`a` is not `b`");
@@ -26,6 +28,8 @@ TEST(NearMiss, WhatIsFarIsNone) {
   EXPECT_EQ(near_miss("logs.>", "orders.new.eu"), "");
   EXPECT_EQ(near_miss("orders.*.*.new", "orders.new"), "");
   EXPECT_EQ(near_miss("*", "orders.new"), "");
+  EXPECT_EQ(near_miss("deep.zed.>", "deep.qqq"), "");
+  EXPECT_EQ(near_miss("*.>", "orders"), "");
 }
 
 }  // namespace

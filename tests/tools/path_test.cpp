@@ -76,6 +76,34 @@ TEST_F(PathTest, TheProcessesOfBothEnds) {
   EXPECT_EQ(first().cause, Cause::subscriber_gone);
 }
 
+// Billing is a member of a group, and so is another agent.
+TEST_F(PathTest, AGroupStandsStillWhenAllOfItDoes) {
+  row(inbox_row).ids[0] = 0;
+  row(inbox_row).text2 = "workers";
+  row(inbox_row).text3.clear();
+  set(row(inbox_row), SubscriptionCounter::members, 1);
+  add_row(later_.node, RowKind::subscription, {billing, 2}, "orders.*", "workers", "billing");
+  let_wait(3);
+  stopped_ = billing_pid;
+  EXPECT_EQ(first().cause, Cause::subscriber_stopped);
+  EXPECT_EQ(
+      first().text,
+      "group workers stands still: agent billing is stopped (SIGSTOP), 3 messages wait for it");
+  EXPECT_EQ(first().advice, "let it go on: kill -CONT 4243");
+
+  add_row(later_.node, RowKind::agent, {9, 4244, 1, 1}, "packing");
+  add_row(later_.node, RowKind::subscription, {9, 1}, "orders.*", "workers", "packing");
+  EXPECT_EQ(first().cause, Cause::slow_handler);
+  EXPECT_EQ(first().detail, "agent billing is stopped (SIGSTOP)");
+}
+
+TEST_F(PathTest, WhatEndedWithAKilledPublisherIsSaid) {
+  RowSnapshot& topic = add_row(later_.node, RowKind::topic, {}, "orders.new");
+  set(topic, TopicCounter::abandoned, 262'144);
+  EXPECT_EQ(first().cause, Cause::none);
+  EXPECT_EQ(first().detail, "262,144 messages ended with a publisher that was killed or crashed");
+}
+
 TEST_F(PathTest, AStoppedNode) {
   stopped_ = node_pid;
   EXPECT_EQ(first().cause, Cause::node_stopped);
