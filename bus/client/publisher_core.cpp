@@ -15,8 +15,6 @@ namespace {
 // ones, and back when they are taken early.
 constexpr std::array<std::size_t, 4> segment_classes{4 * base::kib, 16 * base::kib, 80 * base::kib,
                                                      320 * base::kib};
-// Payload bytes that may be staged beyond what is sealed: the publication's own budget.
-constexpr std::uint64_t staged_bytes_max = 2 * base::mib;
 // The longest payload that travels in one batch. One of bulk, and what belongs to it, is no longer
 // than 64 KiB: a whole number of them fits into the window of its lane.
 constexpr std::size_t unit_bytes_of(Lane lane) noexcept {
@@ -224,44 +222,6 @@ void PublisherCore::knock() {
   agent_->step_now();
 }
 
-SendStatus PublisherCore::publish(std::span<const std::byte> payload, base::Nanos patience,
-                                  const MessageOptions& options) {
-  const base::Nanos deadline = base::moment_after(agent_->clock().now(), patience);
-  while (true) {
-    const AgentCore::Key key = agent_->prepare_wait();
-    const SendStatus status = try_publish(payload, options);
-    if (status != SendStatus::back_pressured) {
-      agent_->cancel_wait();
-      return status;
-    }
-    // Where memory was all that was missing there is no news to wait for.
-    if (std::exchange(has_missed_, false) && agent_->maintain_pool() > 0) {
-      agent_->cancel_wait();
-      continue;
-    }
-    if (!await_room(key, payload.size(), deadline)) return SendStatus::back_pressured;
-  }
-}
-
-// Woken for each batch that is sealed, it would find room for little and soon wait again: it sleeps
-// until half of what may be staged is sealed, or as much as the message needs.
-bool PublisherCore::await_room(std::uint32_t key, std::size_t payload_bytes, base::Nanos deadline) {
-  const std::uint64_t staged = pushed_bytes_ - news_->sealed_bytes.read();
-  if (staged == 0 || staged + payload_bytes <= staged_bytes_max)
-    return agent_->wait_for_news(key, deadline);  // for something else than room
-  const std::uint64_t left = std::min<std::uint64_t>(
-      staged_bytes_max / 2,
-      staged_bytes_max - std::min<std::uint64_t>(payload_bytes, staged_bytes_max));
-  news_->room_at.publish_fenced(pushed_bytes_ - left);
-  bool goes_on = true;
-  if (news_->sealed_bytes.read_fenced() >= pushed_bytes_ - left)
-    agent_->cancel_wait();
-  else
-    goes_on = agent_->wait_for_news(key, deadline);
-  news_->room_at.publish(0);
-  return goes_on;
-}
-
 Claim PublisherCore::claim(std::size_t bytes) {
   claim_ = {};
   claimed_.reset();
@@ -294,125 +254,6 @@ SendStatus PublisherCore::commit(std::size_t bytes, const MessageOptions& option
   const SendStatus status = try_publish(written, options);
   claimed_.reset();
   return status;
-}
-
-// One chunk as a segment of its own, complete before it is handed over.
-mem::Buffer PublisherCore::make_chunk(std::span<const std::byte> part,
-                                      const MessageOptions& options) {
-  mem::Buffer block = agent_->pool().try_acquire_spare(bytes_for_one(part.size()));
-  if (!block) {
-    agent_->note_pool_miss();
-    return {};
-  }
-  Segment& segment = Segment::create(block, 1, topic_.size());
-  const std::span<std::byte> space = segment.builder.claim(part.size());
-  std::memcpy(space.data(), part.data(), part.size());
-  begin_life(segment, options);
-  segment.builder.commit_entry(part.size(), options.key, options.correlation, 0, kind_);
-  (void)segment.tally.commit();
-  return block;
-}
-
-// A payload longer than one batch: consecutive chunks, handed over all or none.
-SendStatus PublisherCore::publish_train(std::span<const std::byte> payload,
-                                        const MessageOptions& options) {
-  const std::uint64_t staged = pushed_bytes_ - news_->sealed_bytes.read();
-  if (staged > 0 && staged + payload.size() > staged_bytes_max)
-    return refuse(SendStatus::back_pressured);
-  const std::size_t count = (payload.size() + chunk_bytes_ - 1) / chunk_bytes_;
-  std::vector<mem::Buffer>& chunks = train_;
-  chunks.clear();
-  for (std::size_t index = 0; index < count; ++index) {
-    const std::size_t offset = index * chunk_bytes_;
-    mem::Buffer block = make_chunk(
-        payload.subspan(offset, std::min(chunk_bytes_, payload.size() - offset)), options);
-    if (!block) {
-      chunks.clear();
-      return refuse(SendStatus::back_pressured);
-    }
-    Segment& segment = Segment::of(block);
-    segment.chunk_flags = wire::batch_chunk | (index + 1 == count ? wire::batch_last_chunk : 0);
-    segment.chunk_index = static_cast<std::uint32_t>(index);
-    segment.chunk_count = static_cast<std::uint32_t>(count);
-    segment.message_bytes = payload.size();
-    chunks.push_back(std::move(block));
-  }
-  block_.reset();
-  std::size_t pushed = 0;
-  for (mem::Buffer& chunk : chunks) {
-    // The quota is larger than any train; it may be used up by segments that wait.
-    while (!producer_.try_push(Staged{chunk.share(), &stream_})) {
-      if (pushed == 0) {
-        chunks.clear();
-        return refuse(SendStatus::back_pressured);
-      }
-      agent_->step_now();
-    }
-    ++pushed;
-  }
-  chunks.clear();
-  ++pushed_;
-  pushed_bytes_ += base::align_up(payload.size(), 8);
-  if (row_ != nullptr) row_->set(PublicationCounter::pushed, pushed_);
-  knock();
-  return SendStatus::queued;
-}
-
-FlushReport PublisherCore::report() const noexcept {
-  FlushReport report;
-  report.delivered = news_->delivered.read();
-  report.no_subscriber = news_->no_subscriber.read();
-  report.dropped = news_->dropped.read();
-  report.unknown = news_->unknown.read();
-  for (std::size_t reason = 0; reason < drop_reason_count; ++reason)
-    report.dropped_by[reason] = news_->dropped_by[reason].read();
-  const std::uint64_t known =
-      report.delivered + report.no_subscriber + report.dropped + report.unknown;
-  report.pending = pushed_ > known ? pushed_ - known : 0;
-  return report;
-}
-
-FlushReport PublisherCore::flush(base::Nanos patience) {
-  const base::Nanos deadline = base::moment_after(agent_->clock().now(), patience);
-  news_->flush_to.publish_fenced(pushed_);
-  agent_->step_now();
-  while (true) {
-    const AgentCore::Key key = agent_->prepare_wait();
-    const FlushReport now = report();
-    if (now.pending == 0 || agent_->is_closed()) {
-      agent_->cancel_wait();
-      return now;
-    }
-    if (!agent_->wait_for_news(key, deadline)) return report();
-  }
-}
-
-Receipt PublisherCore::receipt(std::uint64_t sequence) {
-  Receipt receipt;
-  if (sequence == 0 || sequence > pushed_) return receipt;
-  agent_->inside([&](Session& session) { receipt = session.receipt(stream_, sequence); });
-  return receipt;
-}
-
-Receipt PublisherCore::await_receipt(std::uint64_t sequence, base::Nanos patience) {
-  const base::Nanos deadline = base::moment_after(agent_->clock().now(), patience);
-  agent_->step_now();
-  while (true) {
-    const AgentCore::Key key = agent_->prepare_wait();
-    const Receipt now = receipt(sequence);
-    if (now.outcome != ReceiptOutcome::pending || agent_->is_closed()) {
-      agent_->cancel_wait();
-      return now;
-    }
-    if (!agent_->wait_for_news(key, deadline)) return receipt(sequence);
-  }
-}
-
-Receipt PublisherCore::retry(std::uint64_t sequence) {
-  Receipt receipt;
-  if (sequence == 0 || sequence > pushed_) return receipt;
-  agent_->inside([&](Session& session) { receipt = session.retry_receipt(stream_, sequence); });
-  return receipt;
 }
 
 void PublisherCore::release() {

@@ -54,6 +54,9 @@ class PublisherCore {
   const std::string& topic() const noexcept { return topic_; }
 
  private:
+  // Payload bytes that may be staged beyond what is sealed: the publication's own budget.
+  static constexpr std::uint64_t staged_bytes_max = 2 * base::mib;
+
   bool is_closed() const noexcept;
   static std::uint32_t life_of(const MessageOptions& options) noexcept;
   // Whether the open segment takes a message with these. Most ask for nothing, here and in front.

@@ -233,13 +233,15 @@ class Session final : private wire::ControlSink {
   // session_control.cpp
   void collect_control(base::Nanos now);
   void collect_registrations();
-  bool collect_verdicts();
   static std::uint64_t window_of(const SubscribeOptions& options) noexcept;
   wire::Subscribe subscribe_of(const SubscriptionCore& subscription) const;
-  void collect_settles(base::Nanos now);
-  bool collect_lease_words();
   void collect_goodbye(base::Nanos now);
   void collect_flushes(base::Nanos now);
+
+  // session_settles.cpp
+  bool collect_verdicts();
+  void collect_settles(base::Nanos now);
+  bool collect_lease_words();
   bool is_settle_due(const SubscriptionCore& subscription, const wire::Settle& news,
                      const wire::Settle& told) const noexcept;
   bool is_all_settled() const noexcept;

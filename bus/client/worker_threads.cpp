@@ -80,7 +80,8 @@ bool WorkerThreads::start_worker(std::size_t place) {
   const place::Processors wanted =
       processors_.empty() ? allowed() : place::Processors{processors_[place % processors_.size()]};
   place::run_on(wanted, [&](const place::PinOutcome& outcome) {
-    if (outcome.refused != 0) core_.stats().process().add_shared(ProcessCounter::pins_refused);
+    if (outcome.refused != 0 && !processors_.empty())
+      core_.stats().process().add_shared(ProcessCounter::pins_refused);
     start();
   });
   if (slot.has_thread) (void)task.release();

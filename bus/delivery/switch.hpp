@@ -287,6 +287,14 @@ class Switch {
   Group* add_group(const wire::Subscribe& item);
   bool enter_group(Subscription& member, const wire::Subscribe& item);
   void end_group(Group& group, DropReason reason);
+  void offer_group_piece(Pair& pair, Routed& routed, std::uint32_t count);
+  void drop_pieces(Pair& pair);
+  void enqueue_by_key(Pair& pair, Routed& routed, std::uint32_t first, std::uint32_t count);
+  void add_waiting(Pair& pair, Routed& routed, std::uint32_t first, std::uint32_t count,
+                   std::uint64_t charge, Lot* lot);
+  void requeue(Group& group, Lot& lot);
+
+  // switch_deal.cpp
   void deal_later(Group& group);
   void deal_groups();
   void deal(Group& group);
@@ -296,12 +304,6 @@ class Switch {
   void deal_to(Group& group, Member& member, Entry& entry, std::uint32_t count);
   Amount carry(Subscription& member, Routed& routed, Lot& lot, std::uint32_t count);
   static void show_leased(Group& group, const Member& member) noexcept;
-  void offer_group_piece(Pair& pair, Routed& routed, std::uint32_t count);
-  void drop_pieces(Pair& pair);
-  void enqueue_by_key(Pair& pair, Routed& routed, std::uint32_t first, std::uint32_t count);
-  void add_waiting(Pair& pair, Routed& routed, std::uint32_t first, std::uint32_t count,
-                   std::uint64_t charge, Lot* lot);
-  void requeue(Group& group, Lot& lot);
 
   // switch_leases.cpp
   struct Ended {
@@ -357,15 +359,17 @@ class Switch {
   static void tell_drops(Publication& publication, wire::ControlBuilder& control);
   void tell_receipts(Publication& publication, wire::ControlBuilder& control);
 
+  // switch_send.cpp
+  bool has_room(const Subscription& subscription, const Entry& entry) const noexcept;
+  bool peek_lane(Port& port, std::size_t lane);
+  bool choose(const Subscription& subscription, Line& line, std::size_t& place) const noexcept;
+  void drop_expired_heads(Subscription& subscription, Line& line);
+
   // switch_settle.cpp
   void settle_entries(Line& line, std::uint64_t done_no);
   void release(Routed& routed);
   void let_go(Pair& pair, Routed& routed);
   static void pass_span(Routed& routed) noexcept;
-  bool has_room(const Subscription& subscription, const Entry& entry) const noexcept;
-  bool peek_lane(Port& port, std::size_t lane);
-  bool choose(const Subscription& subscription, Line& line, std::size_t& place) const noexcept;
-  void drop_expired_heads(Subscription& subscription, Line& line);
   void complete(Entry& entry, std::uint32_t handled, DropReason reason);
   void finish_outcome(Routed& routed);
   void release_received(Line& line, std::uint64_t received_no);

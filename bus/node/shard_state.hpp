@@ -54,8 +54,9 @@ inline std::uint64_t work_of_frame(std::uint64_t bytes) noexcept {
 // A shard's private parts, split by what is done where:
 //   shard_input.cpp   outside: frames are received and checked
 //   shard_turn.cpp    inside: what came is applied, what is to go is collected
+//   shard_orders.cpp  inside: what the door wants
 //   shard_output.cpp  outside: frames are written and sent
-//   shard.cpp         the cycle of these, orders and reports
+//   shard.cpp         the cycle of these, and reports
 struct Shard::State {
   static constexpr std::size_t orders_max = 4096;
   static constexpr std::size_t parcels_max = 16;  // collected in one turn
@@ -116,21 +117,23 @@ struct Shard::State {
 
   // shard_turn.cpp; all inside a turn
   std::size_t take_turn(base::Nanos now);
-  std::size_t take_orders();
-  void apply(const ShardOrder& order);
-  void admit(const ShardOrder& order);
-  Session& expect(const ShardOrder& order);
   void attach(Session& session);
-  void dismiss(const ShardOrder& order);
-  void end_session(SessionId id);
   void apply(const Arrival& arrival, base::Nanos now);
   const char* apply(Session& session, Junction::Seat& seat, const Arrival& arrival,
                     const CheckedRecord& checked, base::Nanos now);
   const char* apply_control(Session& session, Junction::Seat& seat, const Arrival& arrival,
                             const wire::Record& record, base::Nanos now);
   void strike(Session& session, const char* fault);
-  void tell_sample();
   void count_outside();
+
+  // shard_orders.cpp; all inside a turn
+  std::size_t take_orders();
+  void apply(const ShardOrder& order);
+  void admit(const ShardOrder& order);
+  Session& expect(const ShardOrder& order);
+  void dismiss(const ShardOrder& order);
+  void end_session(SessionId id);
+  void tell_sample();
 
   // shard_output.cpp; collecting inside a turn, sending outside
   std::size_t collect_all();
