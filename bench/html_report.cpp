@@ -72,7 +72,7 @@ class Page {
       const RunPlan& plan = group.plan();
       if (group.verified_count() == 0 || !pick(plan)) continue;
       std::string name = plan.title() + ", " + std::to_string(plan.bytes) + " B";
-      if (plan.rate > 0) name += " at " + number(plan.rate, 3) + " messages a second";
+      if (plan.rate > 0) name += " at " + rate_text(plan.rate);
       const auto found = std::find_if(kinds.begin(), kinds.end(),
                                       [&name](const auto& kind) { return kind.first == name; });
       if (found == kinds.end())

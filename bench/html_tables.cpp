@@ -51,6 +51,11 @@ std::string number(double value, int digits) {
   return buffer;
 }
 
+std::string rate_text(double a_second) {
+  if (a_second >= 1e6) return number(a_second / 1e6, 3) + "M/s";
+  return a_second >= 1e3 ? number(a_second / 1e3, 3) + "k/s" : number(a_second, 3) + "/s";
+}
+
 std::string figures_table(const std::vector<RunGroup>& groups) {
   std::string out =
       "<div class=\"wide\"><table><tr><th>scenario</th><th>system</th><th>runs verified</th>"
@@ -95,7 +100,7 @@ std::string ratio_table(const std::vector<Ratio>& ratios) {
   for (const Ratio& ratio : ratios) {
     const bool is_latency = ratio.p99.median > 0;
     const std::string kind = ratio.scenario + ", " + std::to_string(ratio.bytes) + " B" +
-                             (ratio.rate > 0 ? " at " + number(ratio.rate, 3) + "/s" : "");
+                             (ratio.rate > 0 ? " at " + rate_text(ratio.rate) : "");
     const auto add = [&](const char* figure, const Spread& spread) {
       out += "<tr>" + cell(kind) + cell(ratio.system) + cell(figure) + cell(number(spread.min, 3)) +
              cell(number(spread.median, 3)) + cell(number(spread.max, 3)) +

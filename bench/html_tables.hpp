@@ -20,5 +20,7 @@ std::string floors_table(const std::vector<RunGroup>& groups);
 std::string ratio_table(const std::vector<Ratio>& ratios);
 
 std::string number(double value, int digits = 4);
+// "714k/s", "2.95M/s"
+std::string rate_text(double a_second);
 
 }  // namespace abuzz::bench
