@@ -15,16 +15,12 @@ namespace {
 // ones, and back when they are taken early.
 constexpr std::array<std::size_t, 4> segment_classes{4 * base::kib, 16 * base::kib, 80 * base::kib,
                                                      320 * base::kib};
-// The longest payload that travels in one batch. One of bulk, and what belongs to it, is no longer
-// than 64 KiB: a whole number of them fits into the window of its lane.
+// The longest payload that travels in one batch; a longer one is cut into chunks of this size. One
+// of bulk, and what belongs to it, is no longer than 64 KiB: a whole number of them fits into the
+// window of its lane.
 constexpr std::size_t unit_bytes_of(Lane lane) noexcept {
   constexpr std::size_t overhead_bytes = 512;
   return 64 * base::kib - (lane == Lane::bulk ? overhead_bytes : 0);
-}
-// A longer one is cut into chunks of this size: of lane normal long ones, because each costs its
-// hand-overs between threads, of the others short ones, to be passed or to fit into their window.
-constexpr std::size_t chunk_bytes_of(Lane lane) noexcept {
-  return lane == Lane::normal ? 256 * base::kib : unit_bytes_of(lane);
 }
 // The longest time to live: 24 days, so that it fits into 32 bits of milliseconds with room.
 constexpr std::int64_t ttl_ms_max = std::int64_t{24} * 24 * 3600 * 1000;
@@ -58,7 +54,6 @@ PublisherCore::PublisherCore(std::shared_ptr<AgentCore> agent, Stream& stream,
       batch_bytes_max_(batch_bytes_of(*agent_, stream.lane)),
       class_index_max_(class_index_of(batch_bytes_max_)),
       unit_bytes_(unit_bytes_of(stream.lane)),
-      chunk_bytes_(chunk_bytes_of(stream.lane)),
       row_(stream.row),
       producer_(std::move(producer)) {}
 

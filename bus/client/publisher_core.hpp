@@ -89,8 +89,7 @@ class PublisherCore {
   const std::uint32_t payload_bytes_max_;
   const std::size_t batch_bytes_max_;
   const std::size_t class_index_max_;
-  const std::size_t unit_bytes_;   // the longest payload in one batch
-  const std::size_t chunk_bytes_;  // of a longer one
+  const std::size_t unit_bytes_;  // the longest payload in one batch, and chunks of a longer one
   StatsRow* const row_;
 
   // The publisher's thread only

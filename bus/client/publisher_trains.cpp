@@ -32,13 +32,13 @@ SendStatus PublisherCore::publish_train(std::span<const std::byte> payload,
   const std::uint64_t staged = pushed_bytes_ - news_->sealed_bytes.read();
   if (staged > 0 && staged + payload.size() > staged_bytes_max)
     return refuse(SendStatus::back_pressured);
-  const std::size_t count = (payload.size() + chunk_bytes_ - 1) / chunk_bytes_;
+  const std::size_t count = (payload.size() + unit_bytes_ - 1) / unit_bytes_;
   std::vector<mem::Buffer>& chunks = train_;
   chunks.clear();
   for (std::size_t index = 0; index < count; ++index) {
-    const std::size_t offset = index * chunk_bytes_;
+    const std::size_t offset = index * unit_bytes_;
     mem::Buffer block = make_chunk(
-        payload.subspan(offset, std::min(chunk_bytes_, payload.size() - offset)), options);
+        payload.subspan(offset, std::min(unit_bytes_, payload.size() - offset)), options);
     if (!block) {
       chunks.clear();
       return refuse(SendStatus::back_pressured);

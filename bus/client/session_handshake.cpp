@@ -216,6 +216,9 @@ void Session::begin_epoch(bool same_node) {
       end_subscription(*subscription, SubscriptionState::gone);
       continue;
     }
+    // What a node has ended or refused stays so: its owner was told, and no node is to hear of it.
+    const bool is_over = subscription->state.hint() > SubscriptionState::live;
+    if (is_over && !subscription->needs_unsubscribe) continue;
     // Also where an answer may have been lost with the link: to Subscribe, or to Unsubscribe.
     subscription->resumes = same_node && (subscription->needs_unsubscribe ||
                                           subscription->state.hint() <= SubscriptionState::live);
