@@ -52,6 +52,16 @@ Finding PathMiss::explain_no_subscription() const {
           "`abuzz ls agents` lists them"};
 }
 
+template <class Predicate>
+const DepartedLedger* PathMiss::latest_departed(Predicate&& predicate) const {
+  const DepartedLedger* last = nullptr;
+  for (const DepartedLedger& departed : watch_.later().ledger.departed) {
+    if (!predicate(departed)) continue;
+    if (last == nullptr || departed.at_ns >= last->at_ns) last = &departed;
+  }
+  return last;
+}
+
 bool PathMiss::is_lost(const DepartedLedger& departed) const {
   const bool is_asked_for = question_.to.empty() || departed.agent == question_.to;
   return is_asked_for && matches(departed.pattern, question_.topic);
@@ -59,11 +69,8 @@ bool PathMiss::is_lost(const DepartedLedger& departed) const {
 
 // Who would have got it, the latest that is gone.
 Finding PathMiss::find_departed() const {
-  const DepartedLedger* last = nullptr;
-  for (const DepartedLedger& departed : watch_.later().ledger.departed) {
-    if (!is_lost(departed)) continue;
-    if (last == nullptr || departed.at_ns >= last->at_ns) last = &departed;
-  }
+  const DepartedLedger* last =
+      latest_departed([&](const DepartedLedger& departed) { return is_lost(departed); });
   if (last == nullptr) return {};
   Finding found =
       explain_end(*last, "agent " + last->agent + ", which subscribed " + last->pattern + ",");
@@ -73,10 +80,8 @@ Finding PathMiss::find_departed() const {
 }
 
 std::string PathMiss::describe_departed(const std::string& pattern) const {
-  const DepartedLedger* last = nullptr;
-  for (const DepartedLedger& departed : watch_.later().ledger.departed)
-    if (departed.pattern == pattern && (last == nullptr || departed.at_ns >= last->at_ns))
-      last = &departed;
+  const DepartedLedger* last =
+      latest_departed([&](const DepartedLedger& departed) { return departed.pattern == pattern; });
   return last == nullptr ? std::string() : explain_end(*last, "agent " + last->agent).text;
 }
 

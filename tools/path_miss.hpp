@@ -30,6 +30,8 @@ class PathMiss {
 
  private:
   bool is_lost(const DepartedLedger& departed) const;
+  template <class Predicate>
+  const DepartedLedger* latest_departed(Predicate&& predicate) const;
   Finding find_departed() const;
   Finding find_elsewhere() const;
   Finding find_near_miss() const;

@@ -39,7 +39,8 @@ AgentThreads::AgentThreads(AgentCore& core, std::function<void()> launch,
       launch_(std::move(launch)),
       tend_(std::move(tend)),
       workers_(core),
-      idle_(waiting_budget(core.config(), place::read_affinity().size())) {
+      idle_(base::idle_budget(core.config().place.waiting,
+                              static_cast<std::uint32_t>(place::read_affinity().size()))) {
   core_.set_worker_host(workers_);
 }
 

@@ -3,16 +3,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "bus/base/idle_strategy.hpp"
 #include "bus/base/quiet_thread.hpp"
 #include "bus/client/agent_core.hpp"
 #include "bus/place/affinity.hpp"
 #include "bus/place/pin.hpp"
 
 namespace abuzz::client {
-
-base::IdleBudget waiting_budget(const Config& config, std::size_t processors) {
-  return base::idle_budget(config.place.waiting, static_cast<std::uint32_t>(processors));
-}
 
 struct WorkerThreads::Task {
   WorkerThreads* threads;
@@ -106,7 +103,8 @@ void WorkerThreads::run(std::size_t place) {
   if (pthread_getcpuclockid(pthread_self(), &clock) == 0) slots_[place]->clock.publish(clock);
   WorkPool& pool = *core_.work_pool();
   pool.note_thread(place);
-  base::IdleStrategy idle(waiting_budget(core_.config(), own_.size()));
+  base::IdleStrategy idle(
+      base::idle_budget(core_.config().place.waiting, static_cast<std::uint32_t>(own_.size())));
   // A handler that forked returns in the child too: there this is the only thread.
   while (!stopping_.read_fenced() && !core_.is_forked()) {
     if (core_.run_worker(place)) continue;

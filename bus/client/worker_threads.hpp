@@ -8,7 +8,6 @@
 #include <optional>
 #include <vector>
 
-#include "bus/base/idle_strategy.hpp"
 #include "bus/base/position.hpp"
 #include "bus/client/work_pool.hpp"
 #include "bus/place/affinity.hpp"
@@ -17,9 +16,6 @@
 namespace abuzz::client {
 
 class AgentCore;
-
-// What place.waiting means for the threads of a process that may use so many processors.
-base::IdleBudget waiting_budget(const Config& config, std::size_t processors);
 
 // The threads of an agent's pool: one for each place that the pool asks for, where the plan of this
 // machine wants it, if place.pin says so. There are none before a subscription asks for them.

@@ -10,7 +10,7 @@
 
 namespace abuzz::place {
 
-std::vector<pid_t> Companions::all_threads() {
+std::vector<pid_t> list_threads() {
   std::vector<pid_t> threads;
   const std::unique_ptr<DIR, int (*)(DIR*)> tasks(::opendir("/proc/self/task"), ::closedir);
   if (!tasks) return threads;
@@ -20,7 +20,7 @@ std::vector<pid_t> Companions::all_threads() {
 }
 
 pid_t find_thread(const std::string& name) {
-  for (const pid_t thread : Companions::all_threads())
+  for (const pid_t thread : list_threads())
     if (read_text("/proc/self/task/" + std::to_string(thread) + "/comm") == name + "\n")
       return thread;
   return 0;
@@ -33,7 +33,7 @@ void Companions::add(pid_t thread) {
 bool Companions::gather(std::uint32_t processor) {
   part();
   place_ = {processor};
-  known_ = all_threads();
+  known_ = list_threads();
   is_gathered_ = !members_.empty();
   for (Member& member : members_) {
     const Processors now = read_affinity(member.thread);
@@ -52,7 +52,7 @@ void Companions::release_strays() {
   const auto first =
       std::ranges::find_if(members_, [](const Member& member) { return !member.before.empty(); });
   if (first == members_.end()) return;
-  for (const pid_t thread : all_threads()) {
+  for (const pid_t thread : list_threads()) {
     if (std::ranges::find(known_, thread) != known_.end()) continue;
     known_.push_back(thread);
     if (read_affinity(thread) == place_) (void)set_affinity(first->before, thread);

@@ -11,7 +11,9 @@
 
 namespace abuzz::place {
 
-// The thread of this process that is called so; 0: none.
+// All threads of this process.
+std::vector<pid_t> list_threads();
+// The one that is called so; 0: none.
 pid_t find_thread(const std::string& name);
 
 // Threads of the library that may be brought onto one processor for a while. Only to one that each
@@ -32,8 +34,6 @@ class Companions {
   bool is_gathered() const noexcept { return is_gathered_; }
   // Of all of them since they began.
   base::Nanos cpu_time() const;
-  // Of this process.
-  static std::vector<pid_t> all_threads();
 
  private:
   struct Member {
