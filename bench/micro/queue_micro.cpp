@@ -1,4 +1,5 @@
 #include <cstdint>
+#include <vector>
 
 #include "bench/micro/micro.hpp"
 #include "bus/delivery/lane_turn.hpp"
@@ -23,6 +24,22 @@ void intake_push_and_pop(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(messages));
 }
 ABUZZ_MICRO(intake_push_and_pop);
+
+// One of many pushes, as where a process has many publishers.
+void intake_one_of_500(benchmark::State& state) {
+  constexpr std::size_t quota = 64, places = 500;
+  queue::Intake<std::uint64_t, quota> intake(places);
+  std::vector<queue::Intake<std::uint64_t, quota>::Producer> producers;
+  for (std::size_t place = 0; place < places; ++place) producers.push_back(intake.producer());
+  std::uint64_t output = 0;
+  std::size_t next = 0;
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(producers[next].try_push(std::uint64_t{next}));
+    next = (next + 1) % places;
+    while (intake.pop(&output, 1) == 1) benchmark::DoNotOptimize(output);
+  }
+}
+ABUZZ_MICRO(intake_one_of_500);
 
 void lane_turn(benchmark::State& state) {
   delivery::LaneTurn turn;

@@ -86,7 +86,7 @@ FlushReport AgentCore::flush(base::Nanos patience) {
       session.for_each_stream([&](Stream& stream) {
         const std::uint64_t count =
             stream.row != nullptr ? stream.row->get(PublicationCounter::pushed) : stream.last_seq;
-        if (ask) stream.news->flush_to.publish_fenced(count);
+        if (ask) session.ask_outcomes(stream, count);
         pushed += count;
         sum.delivered += stream.news->delivered.hint();
         sum.no_subscriber += stream.news->no_subscriber.hint();

@@ -207,7 +207,7 @@ SendStatus PublisherCore::finish_commit(std::span<std::byte> written, const Mess
   if (row_ != nullptr) row_->set(PublicationCounter::pushed, pushed_);
   const std::uint32_t staged =
       static_cast<std::uint32_t>(segment->builder.blob_bytes()) + segment->builder.count() * 32;
-  if (must_knock_ || staged >= news_->knock_bytes.read_fenced()) knock();
+  if (must_knock_ || news_->wants_knock(staged)) knock();
   if (!keeps_block_) block_.reset();
   return SendStatus::queued;
 }

@@ -62,8 +62,7 @@ FlushReport PublisherCore::report() const noexcept {
 
 FlushReport PublisherCore::flush(base::Nanos patience) {
   const base::Nanos deadline = base::moment_after(agent_->clock().now(), patience);
-  news_->flush_to.publish_fenced(pushed_);
-  agent_->step_now();
+  agent_->inside([&](Session& session) { session.ask_outcomes(stream_, pushed_); });
   while (true) {
     const AgentCore::Key key = agent_->prepare_wait();
     const FlushReport now = report();

@@ -24,6 +24,8 @@ Session::Session(Parts parts)
   streams_.reserve(16);
   for (Active& active : active_) active.streams.reserve(64);
   unsettled_.reserve(64);
+  wordy_.reserve(64);
+  asking_.reserve(64);
 }
 
 Session::~Session() = default;
@@ -78,8 +80,7 @@ Stream& Session::add_stream(std::string topic, const PublisherOptions& options) 
   stream->retain_messages = options.retain_messages;
   if (stream->retain_messages > 0) begin_retaining(*stream);
   // Shared: the publisher reads it, and may be destroyed after the session.
-  stream->news = std::make_shared<StreamNews>();
-  stream->news->knock_bytes.publish_fenced(knock_bytes(options.lane));
+  stream->news = std::make_shared<StreamNews>(knock_bytes_[wire::lane_index(options.lane)]);
   const std::uint64_t ids[] = {agent_id.hint(), stream->publisher_id, stream->publisher_epoch,
                                stream->handle};
   stream->row = parts_.stats.add_row(RowKind::publication, ids, stream->topic);

@@ -105,6 +105,8 @@ class Session final : private wire::ControlSink {
   // Nothing more is published; say goodbye when all is accepted. Who waits for it gives up at
   // `until`.
   void leave(base::Nanos until) noexcept;
+  // The node is asked to tell what became of all up to `seq`, once that is sent.
+  void ask_outcomes(Stream& stream, std::uint64_t seq);
   // What became of a message, staged, sealed or sent; see Publisher::receipt and retry.
   Receipt receipt(Stream& stream, std::uint64_t seq);
   Receipt retry_receipt(Stream& stream, std::uint64_t seq);
@@ -182,7 +184,6 @@ class Session final : private wire::ControlSink {
   void note_expired(Stream& stream, std::uint64_t first_seq, std::uint32_t count);
   void lose_receipts(Stream& stream);
   void begin_receipts(Stream& stream, std::uint64_t accepted_seq);
-  bool owes_receipts_seen(const Stream& stream) const noexcept;
 
   Stream* find_stream(std::uint32_t handle) noexcept;
   SubscriptionCore* find_subscription(std::uint32_t handle) noexcept;
@@ -212,7 +213,7 @@ class Session final : private wire::ControlSink {
   std::size_t send(base::Nanos now);
   void update_knocks(bool is_raising);
   std::uint32_t knock_level(Lane lane) const noexcept;
-  std::uint32_t knock_bytes(Lane lane) const noexcept;
+  void set_knock_level(std::size_t lane, std::uint32_t level) noexcept;
   // What became of an attempt to send one batch.
   enum class Sent : std::uint8_t { one, none, link_full };
   bool send_batches();
@@ -236,11 +237,14 @@ class Session final : private wire::ControlSink {
   static std::uint64_t window_of(const SubscribeOptions& options) noexcept;
   wire::Subscribe subscribe_of(const SubscriptionCore& subscription) const;
   void collect_goodbye(base::Nanos now);
-  void collect_flushes(base::Nanos now);
+  void list_question(Stream& stream);
+  void collect_questions(base::Nanos now);
+  void add_question(Stream& stream, bool is_due);
 
   // session_settles.cpp
   bool collect_verdicts();
   void collect_settles(base::Nanos now);
+  void list_words(SubscriptionCore& subscription);
   bool collect_lease_words();
   bool is_settle_due(const SubscriptionCore& subscription, const wire::Settle& news,
                      const wire::Settle& told) const noexcept;
@@ -280,7 +284,10 @@ class Session final : private wire::ControlSink {
   delivery::LaneTurn turn_;
   std::vector<std::shared_ptr<SubscriptionCore>>
       subscriptions_;  // by handle - 1; shared with owners
+  // Those with something to tell, so that a step need not look at all there are.
   std::vector<SubscriptionCore*> unsettled_;
+  std::vector<SubscriptionCore*> wordy_;  // about leases
+  std::vector<Stream*> asking_;           // for outcomes, or of receipts that came
   // Of what the publishers here wished to be retained, by publisher; for the next node.
   delivery::RetainedStore retained_{nullptr, mem::agent_budget_bytes / 8};
   delivery::RetainedIntake retained_intake_;
@@ -304,12 +311,12 @@ class Session final : private wire::ControlSink {
   std::uint32_t next_publisher_id_ = 1;
   bool registrations_changed_ = false;
   bool settle_now_ = false;
-  bool has_lease_words_ = false;
   bool is_leaving_ = false, told_leaving_ = false, said_goodbye_ = false;
   base::Nanos leave_until_ = 0;
   base::Nanos last_word_at_ = 0;  // goodbye is said then, whatever is not accepted yet
   base::Nanos settle_at_ = 0;     // 0: nothing waits
   std::array<std::uint32_t, wire::data_lanes> knock_levels_{};
+  std::array<base::Position<std::uint32_t>, wire::data_lanes> knock_bytes_;  // see StreamNews
 
   // The frame under construction.
   std::array<wire::Record, 256> records_;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "bus/client/session.hpp"
 
@@ -23,7 +24,7 @@ void add_group(const SubscribeOptions& options, wire::Subscribe& item) {
 
 void Session::collect_control(base::Nanos now) {
   if (registrations_changed_) collect_registrations();
-  collect_flushes(now);
+  collect_questions(now);
   if (is_leaving_ && now >= last_word_at_) settle_now_ = true;
   // Before the settles, which cover what these are about.
   if (collect_lease_words()) collect_settles(now);
@@ -84,6 +85,7 @@ void Session::collect_registrations() {
     if (!is_done) continue;
     if (stream.is_advertised) control_.add(wire::Withdraw{stream.handle});
     parts_.stats.remove_row(stream.row);
+    if (stream.is_asking) std::erase(asking_, &stream);
     if (stream.retained) {
       forget_retained(stream);
       retained_.leave(*stream.retained->topic);
@@ -148,20 +150,40 @@ wire::Subscribe Session::subscribe_of(const SubscriptionCore& subscription) cons
   return item;
 }
 
-void Session::collect_flushes(base::Nanos now) {
+void Session::ask_outcomes(Stream& stream, std::uint64_t seq) {
+  stream.flush_to = std::max(stream.flush_to, seq);
+  if (stream.has_question()) list_question(stream);
+}
+
+void Session::list_question(Stream& stream) {
+  if (std::exchange(stream.is_asking, true)) return;
+  asking_.push_back(&stream);
+}
+
+// Asks for outcomes, and confirms receipts. Each stream stays listed until it is asked for all: what
+// is not sealed yet has no sequences to ask for.
+void Session::collect_questions(base::Nanos now) {
+  if (asking_.empty()) return;
   // What arrived is confirmed with what goes anyway, or with the settles.
   const bool is_due = settle_now_ || builder_.record_count() > 0 || !control_.is_empty() ||
                       (settle_at_ != 0 && now >= settle_at_);
-  for (auto& stream : streams_) {
-    if (!stream || !stream->is_advertised) continue;
-    const std::uint64_t asked = stream->news->flush_to.read();
-    const std::uint64_t target = std::min(asked, stream->last_seq);
-    const bool asks = asked != 0 && target > stream->flush_told;
-    if (!asks && !(is_due && owes_receipts_seen(*stream))) continue;
-    if (asks) stream->flush_told = target;
-    if (!stream->awaits_position) stream->receipts_told = stream->receipts_seen;
-    control_.add(wire::FlushAsk{stream->handle, asks ? target : 0, stream->receipts_told});
-  }
+  std::erase_if(asking_, [&](Stream* stream) {
+    add_question(*stream, is_due);
+    stream->is_asking = stream->has_question();
+    return !stream->is_asking;
+  });
+}
+
+void Session::add_question(Stream& stream, bool is_due) {
+  if (!stream.is_advertised) return;
+  const std::uint64_t target = std::min(stream.flush_to, stream.last_seq);
+  const bool asks = target > stream.flush_told;
+  // Before the node has answered on this link, the receipts' numbers may be those of another one.
+  const bool confirms = stream.receipts_seen != stream.receipts_told && !stream.awaits_position;
+  if (!asks && !(is_due && confirms)) return;
+  if (asks) stream.flush_told = target;
+  if (confirms) stream.receipts_told = stream.receipts_seen;
+  control_.add(wire::FlushAsk{stream.handle, asks ? target : 0, stream.receipts_told});
 }
 
 }  // namespace abuzz::client

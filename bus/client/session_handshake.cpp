@@ -193,6 +193,7 @@ void Session::begin_epoch(bool same_node) {
     stream->needs_advertise = true;
     stream->limit_seq = stream->limit_bytes = stream->sent_bytes = 0;
     stream->wanted_seq = stream->flush_told = stream->receipts_told = 0;
+    if (stream->has_question()) list_question(*stream);
     stream->drop_restored();
     stream->needs_restore = stream->retained && (stream->needs_restore || !same_node);
     if (!same_node) lose_receipts(*stream);
@@ -229,7 +230,7 @@ void Session::begin_epoch(bool same_node) {
     for (SubscriptionCore::Line& line : subscription->lines) line.told = {};
     if (subscription->resumes) {
       subscription->lease_words.say_again();
-      has_lease_words_ = has_lease_words_ || !subscription->lease_words.is_empty();
+      list_words(*subscription);
       if (!subscription->is_unsettled) unsettled_.push_back(subscription.get());
       subscription->is_unsettled = true;
       continue;
@@ -238,7 +239,7 @@ void Session::begin_epoch(bool same_node) {
     subscription->forget_numbers();
   }
   registrations_changed_ = true;
-  knock_levels_ = {};
+  for (std::size_t lane = 0; lane < wire::data_lanes; ++lane) set_knock_level(lane, 0);
   update_knocks(true);
 }
 

@@ -224,11 +224,8 @@ void Session::on(const wire::Credit& item) {
   const bool opens = told.state.hint() == StreamState::advertising;
   if (opens) told.state.publish(StreamState::open);
   told.held_by.publish(0);
-  if (stream->is_held) {
-    // Lowered before the segments are looked at, in this same step.
-    stream->is_held = false;
-    told.knock_bytes.publish_fenced(knock_bytes(stream->lane));
-  }
+  // Lowered before the segments are looked at, in this same step.
+  if (told.is_held.hint()) told.is_held.publish_fenced(false);
   if (stream->has_unsent() || !stream->staged.is_empty()) list(*stream);
   if (stream->is_withdrawing) registrations_changed_ = true;
   // What is sealed with it is news; it is none itself.
@@ -346,6 +343,8 @@ void Session::end_subscription(SubscriptionCore& subscription, SubscriptionState
   subscription.state.publish(next);
   if (subscription.is_unsettled) std::erase(unsettled_, &subscription);
   subscription.is_unsettled = false;
+  if (subscription.has_words) std::erase(wordy_, &subscription);
+  subscription.has_words = false;
   for (auto& slot : subscriptions_) {
     if (slot.get() != &subscription) continue;
     departed_.push_back({std::move(slot), parts_.executor.queue().pushed_by_lane()});

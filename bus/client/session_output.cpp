@@ -35,24 +35,18 @@ std::uint32_t Session::knock_level(Lane lane) const noexcept {
 // Tells publishers when to knock. Lowered before their segments are looked at, raised after it, so
 // that a commit is either seen by this thread or its publisher sees the lower mark.
 void Session::update_knocks(bool is_raising) {
-  bool has_changed = false;
   for (std::size_t lane = 0; lane < wire::data_lanes; ++lane) {
     const std::uint32_t level = knock_level(wire::lane_at(lane));
     if (is_raising ? level <= knock_levels_[lane] : level >= knock_levels_[lane]) continue;
-    knock_levels_[lane] = level;
-    has_changed = true;
+    set_knock_level(lane, level);
   }
-  if (!has_changed) return;
-  for (auto& stream : streams_)
-    if (stream && !stream->is_held)
-      stream->news->knock_bytes.publish_fenced(knock_bytes(stream->lane));
 }
 
-std::uint32_t Session::knock_bytes(Lane lane) const noexcept {
-  const std::uint32_t level = knock_levels_[wire::lane_index(lane)];
-  if (level == 0) return 0;
-  return level == 1 ? parts_.config.link.frame_eager_bytes
-                    : std::numeric_limits<std::uint32_t>::max();
+void Session::set_knock_level(std::size_t lane, std::uint32_t level) noexcept {
+  const std::uint32_t bytes[] = {0, parts_.config.link.frame_eager_bytes,
+                                 std::numeric_limits<std::uint32_t>::max()};
+  knock_levels_[lane] = level;
+  knock_bytes_[lane].publish_fenced(bytes[level]);
 }
 
 std::size_t Session::send(base::Nanos now) {

@@ -35,6 +35,7 @@ void Session::on(const wire::Receipt& item) {
   Stream* stream = find_stream(item.publication);
   if (stream == nullptr || !stream->receipts || item.number <= stream->receipts_seen) return;
   stream->receipts_seen = item.number;
+  list_question(*stream);
   if (settle_at_ == 0) settle_at_ = now_ + confirm_delay;
   stream->receipts->settle(item, now_);
   if (request_mail_ != nullptr && is_about_requests(stream->topic)) (void)request_mail_->note(item);
@@ -59,11 +60,6 @@ void Session::lose_receipts(Stream& stream) {
 void Session::begin_receipts(Stream& stream, std::uint64_t accepted_seq) {
   stream.receipts_seen = stream.receipts_told = 0;
   if (stream.receipts) stream.receipts->meet_node(accepted_seq, stream.sent_seq(), now_);
-}
-
-// Before the node has answered on this link, the numbers may be those of another one.
-bool Session::owes_receipts_seen(const Stream& stream) const noexcept {
-  return stream.receipts_seen != stream.receipts_told && !stream.awaits_position;
 }
 
 Receipt Session::receipt(Stream& stream, std::uint64_t seq) {

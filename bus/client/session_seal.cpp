@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <limits>
 
 #include "bus/client/session.hpp"
 
@@ -48,10 +47,7 @@ bool Session::has_credit(Stream& stream, std::uint32_t count, std::uint64_t char
 // The batch that ends with `last_seq` has no credit: it is asked for once, and the publisher need
 // not knock until it comes.
 void Session::hold(Stream& stream, std::uint64_t last_seq, std::uint64_t charge) {
-  if (!stream.is_held) {
-    stream.is_held = true;
-    stream.news->knock_bytes.publish_fenced(std::numeric_limits<std::uint32_t>::max());
-  }
+  if (!stream.news->is_held.hint()) stream.news->is_held.publish_fenced(true);
   if (stream.wanted_seq >= last_seq) return;
   stream.wanted_seq = last_seq;
   control_.add(wire::Want{stream.handle, last_seq, stream.sent_bytes + charge});

@@ -155,7 +155,7 @@ bool Session::add_lease_act(SubscriptionCore& subscription, std::uint32_t genera
   wire::LeaseAct word = act;
   word.subscription = subscription.handle;
   subscription.lease_words.add(word);
-  has_lease_words_ = true;
+  list_words(subscription);
   // Acknowledgements may share a frame; what others wait for may not.
   if (act.kind != wire::LeaseWord::ack || subscription.lease_words.waiting() >= lease_words_due)
     settle_now_ = true;
@@ -163,22 +163,29 @@ bool Session::add_lease_act(SubscriptionCore& subscription, std::uint32_t genera
   return true;
 }
 
+void Session::list_words(SubscriptionCore& subscription) {
+  if (subscription.has_words || subscription.lease_words.is_empty()) return;
+  subscription.has_words = true;
+  wordy_.push_back(&subscription);
+}
+
 // False when the control record is full.
 bool Session::collect_lease_words() {
-  if (!has_lease_words_) return true;
+  if (wordy_.empty()) return true;
   if (!settle_now_ && builder_.record_count() == 0 && control_.is_empty() && now_ < settle_at_)
     return true;
-  has_lease_words_ = false;
-  for (auto& subscription : subscriptions_) {
-    if (!subscription || subscription->needs_subscribe) continue;
+  bool is_full = false;
+  std::erase_if(wordy_, [&](SubscriptionCore* subscription) {
+    if (subscription->needs_subscribe) return false;
     subscription->lease_words.tell_all([&](const wire::LeaseAct& act) {
-      if (control_.bytes_estimate() >= wire::control_bytes_max) return false;
-      control_.add(act);
-      return true;
+      is_full = control_.bytes_estimate() >= wire::control_bytes_max;
+      if (!is_full) control_.add(act);
+      return !is_full;
     });
-    has_lease_words_ = has_lease_words_ || !subscription->lease_words.is_empty();
-  }
-  return !has_lease_words_;
+    subscription->has_words = !subscription->lease_words.is_empty();
+    return !subscription->has_words;
+  });
+  return !is_full;
 }
 
 // Frees subscriptions that ended, and their counters, once no delivery names them and their owners

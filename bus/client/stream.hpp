@@ -28,10 +28,19 @@ enum class StreamState : std::uint8_t { advertising, open, refused, closing };
 // What several threads know of one publisher's stream. Written inside the session's combiner, read
 // by the publisher's thread.
 struct StreamNews {
-  // Staged bytes at which the publisher knocks: 0 when the link is idle; more while small frames
-  // are in flight. The publisher commits (seq_cst), then reads this (seq_cst); the session lowers
-  // it, then looks for commits: one of the two sees the other.
-  base::Position<std::uint32_t> knock_bytes{0};
+  explicit StreamNews(const base::Position<std::uint32_t>& mark_of_lane)
+      : knock_bytes(mark_of_lane) {}
+
+  // Staged bytes at which a publisher of this lane knocks: 0 when the link is idle; more while
+  // small frames are in flight. It stands in the session, which the publisher keeps alive. A
+  // publisher that credit holds need not knock at all. The publisher commits (seq_cst), then reads
+  // both (seq_cst); the session lowers one of them, then looks for commits: one of the two sees the
+  // other.
+  const base::Position<std::uint32_t>& knock_bytes;
+  base::Position<bool> is_held{false};
+  bool wants_knock(std::uint32_t staged_bytes) const noexcept {
+    return staged_bytes >= knock_bytes.read_fenced() && !is_held.read_fenced();
+  }
   base::Position<std::uint64_t> sealed_bytes{0};  // payload bytes sealed, in all
   // Where sealed_bytes has to be before a publisher that waits for room is woken; 0: it does not
   // wait for room, or for any. The publisher's thread stores it and then reads sealed_bytes, the
@@ -47,7 +56,6 @@ struct StreamNews {
   base::Position<std::uint64_t> held_by{0};
   base::Position<std::uint16_t> error{0};  // of a refused publication
   base::Position<StreamState> state{StreamState::advertising};
-  base::Position<std::uint64_t> flush_to{0};  // outcomes up to here are asked for; user's thread
 };
 
 // One sealed batch that is kept: until the node has accepted it and every lossless subscriber's
@@ -116,12 +124,17 @@ struct Stream {
   std::uint64_t receipts_seen = 0;  // the number of the last item, from the present node
   std::uint64_t receipts_told = 0;  // the same, as the node was told on the present link
   std::uint64_t wanted_seq = 0;     // for which a Want was sent
-  bool is_held = false;             // by its credit: it does not knock
-  std::uint64_t flush_told = 0;
-  bool is_listed = false;  // stands in Session's list of streams with something staged
+  std::uint64_t flush_to = 0;       // outcomes up to here are asked for
+  std::uint64_t flush_told = 0;     // the same, as the node was told on the present link
+  bool is_asking = false;           // stands in Session's list of those with a question
+  bool is_listed = false;           // stands in Session's list of streams with something staged
   bool needs_advertise = true;
   bool is_advertised = false;  // on the present link
   bool is_withdrawing = false;
+  // What is owed to the node, or asked of it: outcomes up to a sequence, receipts that arrived.
+  bool has_question() const noexcept {
+    return flush_to > flush_told || receipts_seen != receipts_told;
+  }
   // Something that has its sequences is to be put on the link.
   bool has_unsent() const noexcept { return unsent > 0 || has_restored(); }
   bool has_restored() const noexcept { return restored_sent < restored.count(); }

@@ -152,7 +152,8 @@ class SubscriptionCore {
   bool asks_last_value = false;
   std::uint64_t asked_key = 0;
   bool needs_unsubscribe = false;
-  bool is_unsettled = false;  // stands in the session's list
+  bool is_unsettled = false;  // stands in the session's list of these
+  bool has_words = false;     // stands in the session's list of those with lease words
   bool is_for_desk = false;   // replies to requests; set before the session knows it
   const bool is_of_responders = options.group.starts_with('$');
   base::Position<SubscriptionState> state{SubscriptionState::joining};

@@ -44,9 +44,9 @@ struct IntakeTraits : moodycamel::ConcurrentQueueDefaultTraits {
 // when Quota of its items are unread, and for no other reason: what the others do cannot starve it,
 // and it cannot starve them. What a destroyed Producer left behind is still popped, and until then
 // counts in the quota of the one that takes its place.
-// Cost: try_push and pop do not allocate; a few locked instructions. An empty pop looks at every
-// place there is: as many as there were Producers at one time. producer() may allocate, and takes a
-// mutex that only producer() takes.
+// Cost: try_push and pop do not allocate; a few locked instructions. A pop looks at a word for each
+// 64 places there are (as many as there were Producers at one time), and at the queues of those
+// that pushed since. producer() may allocate, and takes a mutex that only producer() takes.
 //
 // Why each producer has a queue of its own, and its items are counted here: in one bounded
 // moodycamel::ConcurrentQueue the first producer can keep all blocks. MAX_SUBQUEUE_SIZE does not
@@ -59,8 +59,26 @@ class Intake {
 
   using Traits = detail::IntakeTraits<Quota>;
 
+  // Which of 64 places have something. A bit is raised after each push; the consumer takes all that
+  // are raised, and keeps those of places that it did not find empty.
+  struct Marks {
+    std::atomic<std::uint64_t> raised{0};
+    std::uint64_t taken = 0;  // the consumer only
+  };
+  static constexpr std::size_t places_per_word = 64;
+  static constexpr std::size_t words_of(std::size_t places) noexcept {
+    return (places + places_per_word - 1) / places_per_word;
+  }
+  static constexpr std::uint64_t bit_of(std::size_t index) noexcept {
+    return std::uint64_t{1} << (index % places_per_word);
+  }
+
   // Where one producer at a time pushes.
   struct Place {
+    Place(Marks& marks_of_it, std::uint64_t its_mark) : marks(marks_of_it), mark(its_mark) {}
+
+    Marks& marks;
+    const std::uint64_t mark;
     moodycamel::ConcurrentQueue<T, Traits> queue{Traits::items_max};
     const moodycamel::ProducerToken token{queue};
 
@@ -109,6 +127,9 @@ class Intake {
       if (!has_room()) return false;
       Place& place = *place_;
       if (!place.queue.try_enqueue(place.token, std::move(item))) return false;
+      // Pairs with take_marks. Not only where it is down: a consumer that has just taken it may have
+      // looked into the queue already.
+      place.marks.raised.fetch_or(place.mark, std::memory_order_release);
       ++place.pushed;
       return true;
     }
@@ -128,7 +149,8 @@ class Intake {
 
   explicit Intake(std::size_t producers_max)
       : producers_max_(producers_max),
-        places_(std::make_unique<std::unique_ptr<Place>[]>(producers_max)) {}
+        places_(std::make_unique<std::unique_ptr<Place>[]>(producers_max)),
+        marks_(std::make_unique<Marks[]>(words_of(producers_max))) {}
 
   ~Intake() {
     // Relaxed: who destroys it is the last one to use it.
@@ -154,23 +176,46 @@ class Intake {
   // happened-before the call is found, or `max` others are.
   // HOT: the consumer's thread
   std::size_t pop(T* output, std::size_t max) noexcept {
-    // Pairs with free_place: the place is whole.
-    const std::size_t place_count = place_count_.load(std::memory_order_acquire);
     std::size_t popped = 0;
-    std::size_t empty_places = 0;
-    while (popped < max && empty_places < place_count) {
-      if (cursor_ >= place_count) cursor_ = 0;
+    while (popped < max) {
+      const std::size_t index = next_marked();
+      if (index == producers_max_) break;
       // Turns after each block's worth, so that a busy producer does not hide the others.
       const std::size_t wanted = std::min(max - popped, turn_items);
-      const std::size_t got = pop_from(*places_[cursor_++], output + popped, wanted);
+      const std::size_t got = pop_from(*places_[index], output + popped, wanted);
+      if (got < wanted) marks_[index / places_per_word].taken &= ~bit_of(index);
       popped += got;
-      empty_places = got < wanted ? empty_places + 1 : 0;
+      cursor_ = index + 1;
     }
     return popped;
   }
 
  private:
   static constexpr std::size_t turn_items = Traits::BLOCK_SIZE;
+
+  // Of a word: the places that have something, or had it when it was last looked at.
+  static std::uint64_t take_marks(Marks& marks) noexcept {
+    // Relaxed: what happened-before is seen all the same. Acquire: pairs with try_push.
+    if (marks.raised.load(std::memory_order_relaxed) != 0)
+      marks.taken |= marks.raised.exchange(0, std::memory_order_acquire);
+    return marks.taken;
+  }
+
+  // The next marked place, from the cursor on and around; producers_max_ for none.
+  std::size_t next_marked() noexcept {
+    // Pairs with free_place: the places are whole.
+    const std::size_t words = words_of(place_count_.load(std::memory_order_acquire));
+    if (words == 0) return producers_max_;
+    const std::size_t first = cursor_ / places_per_word;
+    // The word with the cursor twice: first what follows the cursor, last all of it.
+    for (std::size_t step = 0; step <= words; ++step) {
+      const std::size_t word = (first + step) % words;
+      std::uint64_t marked = take_marks(marks_[word]);
+      if (step == 0 && first == word) marked &= ~std::uint64_t{0} << (cursor_ % places_per_word);
+      if (marked != 0) return word * places_per_word + std::countr_zero(marked);
+    }
+    return producers_max_;
+  }
 
   static std::size_t pop_from(Place& place, T* output, std::size_t max) noexcept {
     const std::size_t got = place.queue.try_dequeue_bulk_from_producer(place.token, output, max);
@@ -189,7 +234,8 @@ class Intake {
       if (places_[index]->is_free.load(std::memory_order_acquire)) return places_[index].get();
     }
     if (place_count == producers_max_) return nullptr;
-    auto place = std::make_unique<Place>();
+    auto place =
+        std::make_unique<Place>(marks_[place_count / places_per_word], bit_of(place_count));
     if (!place->token.valid()) return nullptr;  // no memory
     places_[place_count] = std::move(place);
     // Pairs with pop: the place is whole.
@@ -201,6 +247,8 @@ class Intake {
   const std::size_t producers_max_;
   // Each entry is written once, by producer(), before place_count_ covers it.
   const std::unique_ptr<std::unique_ptr<Place>[]> places_;
+  // Shared: raised by Producers, taken by pop.
+  const std::unique_ptr<Marks[]> marks_;
   // Shared: stored by producer(), loaded by pop; publishes the places below it.
   std::atomic<std::size_t> place_count_{0};
   // Lets one producer() at a time look for a place; off the message route.

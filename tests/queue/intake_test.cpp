@@ -3,10 +3,12 @@
 #include <gtest/gtest.h>
 #include <malloc.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <random>
 #include <thread>
 #include <vector>
 
@@ -179,6 +181,29 @@ TEST(Intake, ABusyProducerDoesNotHideTheOthersFromTheConsumer) {
       for (std::size_t index = 0; index < popped; ++index) was_seen |= items[index] == rare;
     }
     EXPECT_TRUE(was_seen) << "producer " << quiet;
+  }
+}
+
+TEST(Intake, FindsWhatStandsAnywhereAmongManyPlaces) {
+  constexpr std::size_t producers_count = 200;
+  Numbers intake(producers_count + 100);
+  std::vector<Numbers::Producer> producers;
+  for (std::size_t count = 0; count < producers_count; ++count)
+    producers.push_back(intake.producer());
+  std::mt19937 random(1);
+  for (int round = 0; round < 2'000; ++round) {
+    std::vector<std::uint64_t> pushed;
+    for (std::uint64_t item = 0; item < round % 5u; ++item) {
+      const std::size_t producer = random() % producers_count;
+      if (producers[producer].try_push(std::uint64_t{producer})) pushed.push_back(producer);
+    }
+    // One at a time, so that each pop begins where the one before ended.
+    std::vector<std::uint64_t> popped;
+    std::uint64_t item = 0;
+    while (intake.pop(&item, 1) == 1) popped.push_back(item);
+    std::sort(pushed.begin(), pushed.end());
+    std::sort(popped.begin(), popped.end());
+    ASSERT_EQ(popped, pushed) << "round " << round;
   }
 }
 
