@@ -163,6 +163,8 @@ struct Publication {
   base::Nanos awaits_until = 0;
   bool is_withdrawn = false;
   std::vector<Pair*> route;  // the route cache: every subscription that matches
+  std::vector<Pair*>
+      former;  // of one that is withdrawn: those it had, of subscriptions still there
   StatsRow* row = nullptr;
 };
 

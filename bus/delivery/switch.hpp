@@ -24,6 +24,7 @@
 #include "bus/delivery/retained_store.hpp"
 #include "bus/delivery/returns.hpp"
 #include "bus/delivery/routed_store.hpp"
+#include "bus/delivery/topic_index.hpp"
 #include "bus/error.hpp"
 #include "bus/mem/buffer.hpp"
 #include "bus/mem/pool.hpp"
@@ -130,6 +131,7 @@ class Switch {
   struct Load {
     std::uint64_t unsettled = 0;  // messages in queues and in flight
     std::uint64_t settled = 0;    // what it handled, in all
+    std::size_t subscriptions = 0;
   };
   Load load_of(PortId id) const noexcept;
   // The wall clock now, for what is told to people.
@@ -142,6 +144,8 @@ class Switch {
   bool is_idle() const noexcept {
     return queued_.messages == 0 && routed_.out() == 0 && !returns_.is_waiting();
   }
+  // do_timers has more to look at: call it again soon.
+  bool is_sweeping() const noexcept { return !sweep_.empty(); }
   // Some of it will expire: do_timers must be called although nobody is here.
   bool has_expiring() const noexcept { return retained_.is_expiring(); }
 
@@ -171,7 +175,7 @@ class Switch {
   // when something was added.
   bool collect_control(PortId port, wire::ControlBuilder& control);
 
-  // Stalls, leases, and slow news. Call at least every 100 ms.
+  // Stalls, leases, and slow news. Call at least every 100 ms, and soon again while is_sweeping.
   void do_timers(base::Nanos now);
   void start_draining() noexcept { is_draining_ = true; }
   // Every publisher is told what is known by now; then it is all told when has_news says so.
@@ -402,8 +406,14 @@ class Switch {
   void note_all_ready(Subscription& subscription);
   static std::uint32_t shortest_queue(const Publication& publication) noexcept;
   void tell(Publication& publication, wire::ControlBuilder& control);
+
+  // switch_timers.cpp
   static void show_queue(Subscription& subscription);
   void end_forgotten(Port& port);
+  void sweep_some();
+  bool sweep_port(Port& port, std::size_t& left);
+  void look_at(Publication& publication);
+  void look_at(Subscription& subscription);
 
   // Constant after construction
   StatsFile& stats_;
@@ -412,6 +422,7 @@ class Switch {
   mem::Pool& pool_;
 
   std::unordered_map<PortId, std::unique_ptr<Port>> ports_;
+  TopicIndex<Publication, Subscription> index_;         // those that are joined, or may be
   std::vector<std::unique_ptr<Publication>> departed_;  // withdrawn, their messages still queued
   std::vector<Subscription*> hungry_;                   // to be served by finish_cycle
   std::vector<Ring<PortId>> outputs_{1};                // by shard
@@ -440,6 +451,8 @@ class Switch {
   base::Nanos now_ = 0;
   base::Nanos wall_now_ = 0;
   base::Nanos slow_news_at_ = 0;
+  std::vector<PortId> sweep_;   // ports that the timers have yet to look at, the next one last
+  std::size_t sweep_next_ = 0;  // of the last one: its publications, then its subscriptions
   // Groups, by name and pattern.
   std::map<std::pair<std::string, std::string>, std::unique_ptr<Group>> groups_;
   std::vector<Group*> dealing_;  // to be dealt by finish_cycle

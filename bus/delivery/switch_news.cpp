@@ -10,20 +10,6 @@ namespace abuzz::delivery {
 
 namespace {
 
-constexpr base::Nanos slow_news_interval = 50 * base::millisecond;
-// An agent that is back registers again what it has. What it does not name by then it has given up,
-// and the word of it was lost with the link.
-constexpr base::Nanos registration_patience = 10 * base::second;
-
-// Past its limit. Credit that goes round among publishers while nothing waits to be consumed is not
-// the subscriber's fault.
-bool has_stalled(Subscription& subscription, base::Nanos now) noexcept {
-  if (subscription.backlog.messages == 0 && subscription.backlog.bytes == 0)
-    subscription.blocked_since = 0;
-  return subscription.blocked_since != 0 && subscription.policy == Policy::lossless &&
-         now - subscription.blocked_since > subscription.stall_limit;
-}
-
 // Of the lossless subscriptions that have not granted what the publication waits for, the one that
 // has had no room for longest: others may be about to grant it, or keep a bound that is no
 // hindrance.
@@ -188,68 +174,6 @@ std::uint64_t Switch::unsettled_messages() const noexcept {
         sum += given->row->get(PairCounter::queued) + given->row->get(PairCounter::in_flight);
     }
   return sum;
-}
-
-// What stands in the queue, for people to see. Counted from the queue itself, so that a pair that
-// believes otherwise is found out.
-void Switch::show_queue(Subscription& subscription) {
-  std::size_t batches = 0;
-  for (const Line& line : subscription.lines)
-    batches += line.queue.count() + line.in_flight.count();
-  if (subscription.is_own_of_group())
-    batches += subscription.group->leased + subscription.group->delays.count();
-  if (batches == 0 && subscription.batches_shown == 0) return;
-  subscription.batches_shown = batches;
-  StatsRow& row = *subscription.row;
-  row.set(SubscriptionCounter::queued_batches, batches);
-  row.set(SubscriptionCounter::queued_messages, subscription.queued.messages);
-  row.set(SubscriptionCounter::queued_bytes, subscription.queued.bytes);
-}
-
-void Switch::end_forgotten(Port& port) {
-  if (port.id == own_port_ || port.suspended_since != 0 ||
-      now_ - port.resumed_at < registration_patience)
-    return;
-  for (auto& publication : port.publications)
-    if (publication && publication->is_paused) end_publication(*publication);
-}
-
-void Switch::do_timers(base::Nanos now) {
-  now_ = now;
-  if (now < slow_news_at_) return;
-  slow_news_at_ = now + slow_news_interval;
-  announce_waiting();
-  if (returns_.expire(now)) go_on_after_returns();
-  look_at_groups();
-  if (retained_.is_expiring()) retained_.expire(now);
-  std::vector<PortId> over;
-  for (auto& [id, port] : ports_) {
-    if (port->suspended_since != 0 && now - port->suspended_since > return_patience)
-      over.push_back(id);
-    for (auto& publication : port->publications) {
-      if (!publication) continue;
-      const std::uint64_t outcome = publication->outcomes();
-      if (publication->awaits_returns > 0) update_limit(*publication);
-      if (publication->accepted_seq != publication->accepted_told ||
-          publication->settled_seq != publication->settled_told ||
-          outcome != publication->outcome_told)
-        note(*publication);
-    }
-    end_forgotten(*port);
-    for (auto& subscription : port->subscriptions) {
-      if (subscription) expire(*subscription);
-      if (subscription) free_idle_credit(*subscription);
-      if (subscription) show_queue(*subscription);
-      if (subscription && subscription->group == nullptr && port->suspended_since == 0 &&
-          has_stalled(*subscription, now)) {
-        subscription->row->add(SubscriptionCounter::stalls);
-        end_subscription(*subscription, DropReason::peer_gone, true);
-      }
-    }
-  }
-  for (const PortId id : over) close_port(id, DropReason::peer_gone);
-  while (!tombstones_.empty() && now - tombstones_.front().since > 60 * base::second)
-    tombstones_.pop_front();
 }
 
 }  // namespace abuzz::delivery

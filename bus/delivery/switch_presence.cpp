@@ -145,6 +145,7 @@ Switch::Load Switch::load_of(PortId id) const noexcept {
   Load load;
   const auto found = ports_.find(id);
   if (found == ports_.end()) return load;
+  load.subscriptions = found->second->subscriptions.size();
   for (const auto& subscription : found->second->subscriptions) {
     if (!subscription || is_about_agents(subscription->pattern)) continue;
     for (const Line& line : subscription->lines) load.settled += line.done_no;

@@ -172,13 +172,9 @@ Publication* Switch::add_publication(Port& port, const wire::Advertise& item) {
   if (port.id != own_port_) begin_retaining(*slot, item.retain);
   ++publication_count_;
   stats_.process().set(ProcessCounter::publications_now, publication_count_);
-  bool has_rows = true;
-  for (auto& [other, owner] : ports_)
-    for (auto& subscription : owner->subscriptions)
-      if (subscription && subscription->member == nullptr &&
-          subscription->wants != wire::Retained::last_value &&
-          matches(subscription->pattern, slot->topic))
-        has_rows = has_rows && join(*slot, *subscription);
+  index_.add(*slot);
+  const bool has_rows = index_.visit_matches(
+      *slot, [&](Subscription& subscription) { return join(*slot, subscription); });
   if (!has_rows) {
     end_publication(*slot);
     return nullptr;
@@ -231,18 +227,17 @@ std::uint16_t Switch::check_subscribe(const Port& port, const wire::Subscribe& i
   return check_group(item);
 }
 
-// A pair for each publication that matches. False without a row for one: the caller ends it.
+// A pair for each publication that matches, now and from now on. False without a row for one: the
+// caller ends it.
 bool Switch::join_all(Subscription& subscription) {
   if (subscription.wants == wire::Retained::last_value) return true;
-  for (auto& [id, port] : ports_)
-    for (auto& publication : port->publications) {
-      if (!publication || !matches(subscription.pattern, publication->topic)) continue;
-      const bool has_row = join(*publication, subscription);
-      note_interest(*publication);
-      if (!has_row) return false;
-      if (id == own_port_) offer_letters(*publication->route.back());
-    }
-  return true;
+  index_.add(subscription);
+  return index_.visit_matches(subscription, [&](Publication& publication) {
+    const bool has_row = join(publication, subscription);
+    note_interest(publication);
+    if (has_row && publication.port->id == own_port_) offer_letters(*publication.route.back());
+    return has_row;
+  });
 }
 
 wire::Subscribed Switch::subscribe(PortId id, const wire::Subscribe& item, base::Nanos now) {

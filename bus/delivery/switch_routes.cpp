@@ -83,6 +83,7 @@ void Switch::note_interest(Publication& publication) {
 void Switch::end_subscription(Subscription& subscription, DropReason reason, bool tell) {
   Port& port = *subscription.port;
   const bool is_own_of_group = subscription.is_own_of_group();
+  index_.remove(subscription);
   if (subscription.member != nullptr)
     leave_group(subscription, reason == DropReason::peer_gone && !port.said_goodbye);
   for (auto& pair : subscription.pairs) {
@@ -104,8 +105,11 @@ void Switch::end_subscription(Subscription& subscription, DropReason reason, boo
   }
   if (subscription.snapshot) close_snapshot(subscription);
   std::vector<Publication*> touched;
-  for (auto& pair : subscription.pairs)
-    if (pair->publication->is_withdrawn) touched.push_back(pair->publication);
+  for (auto& pair : subscription.pairs) {
+    if (!pair->publication->is_withdrawn) continue;
+    std::erase(pair->publication->former, pair.get());
+    touched.push_back(pair->publication);
+  }
   subscription.pairs.clear();
   for (Publication* publication : touched) free_departed(*publication);
   std::erase(hungry_, &subscription);
@@ -160,8 +164,9 @@ void Switch::end_publication(Publication& publication) {
   const StreamKey key{port.id, publication.publisher_id, publication.publisher_epoch};
   if (tombstones_.size() >= tombstones_max) tombstones_.pop_front();
   if (port.id != own_port_) tombstones_.push_back({key, publication.accepted_seq, now_});
-  const std::vector<Pair*> route = publication.route;
-  for (Pair* pair : route) {
+  index_.remove(publication);
+  publication.former = publication.route;
+  for (Pair* pair : publication.former) {
     leave(*pair);
     pair->subscription->share = share_of(*pair->subscription);
     // What was kept free for its lane may be used now.
@@ -185,16 +190,12 @@ void Switch::end_publication(Publication& publication) {
 // Frees a withdrawn publication once its last message is settled.
 void Switch::free_departed(Publication& publication) {
   if (!publication.is_withdrawn || publication.routed_open > 0) return;
-  for (auto& [id, port] : ports_)
-    for (auto& subscription : port->subscriptions) {
-      if (!subscription) continue;
-      std::erase_if(subscription->pairs, [&](const std::unique_ptr<Pair>& pair) {
-        if (pair->publication != &publication) return false;
-        closed_.add_pair(publication.topic, *pair->row);
-        stats_.remove_row(pair->row);
-        return true;
-      });
-    }
+  for (Pair* former : publication.former) {
+    closed_.add_pair(publication.topic, *former->row);
+    stats_.remove_row(former->row);
+    std::erase_if(former->subscription->pairs,
+                  [former](const std::unique_ptr<Pair>& pair) { return pair.get() == former; });
+  }
   if (is_reply_topic(publication.topic)) tell_requester(publication);
   closed_.add_publication(publication.topic, *publication.row);
   stats_.remove_row(publication.row);

@@ -13,7 +13,10 @@ constexpr base::Nanos timer_interval = 50 * base::millisecond;
 // Where nothing has come in for some of these, and nothing is under way.
 constexpr base::Nanos quiet_interval = 250 * base::millisecond;
 constexpr std::uint32_t quiet_ticks_min = 20;
-constexpr std::size_t moves_max = 16;  // that have a row
+// What there is to look at is looked at in slices, with others' turns between them.
+constexpr base::Nanos slice_interval = base::millisecond;
+constexpr std::size_t looks_per_slice = 256;  // agents and their subscriptions
+constexpr std::size_t moves_max = 16;         // that have a row
 
 }  // namespace
 
@@ -178,15 +181,28 @@ void Junction::note_busy() noexcept {
 }
 
 void Junction::do_timers() {
+  deliveries_.do_timers(now_);
+  look_at_agents();
+  process().set(ProcessCounter::queued_messages, deliveries_.queued().messages);
+  process().set(ProcessCounter::queued_bytes, deliveries_.queued().bytes);
+  if (deliveries_.is_sweeping() || !to_look_at_.empty())
+    return timers_at_.publish(now_ + slice_interval);
   const bool is_quiet = deliveries_.is_idle() && !is_draining_;
   quiet_ticks_ = is_quiet ? std::min(quiet_ticks_ + 1, quiet_ticks_min) : 0;
   timers_at_.publish(now_ + (quiet_ticks_ < quiet_ticks_min ? timer_interval : quiet_interval));
-  deliveries_.do_timers(now_);
-  process().set(ProcessCounter::queued_messages, deliveries_.queued().messages);
-  process().set(ProcessCounter::queued_bytes, deliveries_.queued().bytes);
-  if (now_ < look_at_) return;
-  look_at_ = now_ + Presence::look_interval;
-  for (auto& [id, seat] : seats_) seat->presence.look(moment());
+}
+
+// At least at one, and then at as many as have not too much to look at together.
+void Junction::look_at_agents() {
+  if (now_ >= look_at_ && to_look_at_.empty()) {
+    look_at_ = now_ + Presence::look_interval;
+    for (const auto& [id, seat] : seats_) to_look_at_.push_back(id);
+  }
+  for (std::size_t looked_at = 0; looked_at < looks_per_slice && !to_look_at_.empty();) {
+    const auto found = seats_.find(to_look_at_.back());
+    to_look_at_.pop_back();
+    if (found != seats_.end()) looked_at += 1 + found->second->presence.look(moment());
+  }
 }
 
 void Junction::start_draining() {

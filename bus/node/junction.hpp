@@ -113,6 +113,7 @@ class Junction {
 
  private:
   void do_timers();
+  void look_at_agents();
   void consider_goodbye();
   void remove(Seat& seat);
   void note_move(const Seat& seat, std::uint32_t from, const std::string& reason);
@@ -126,8 +127,9 @@ class Junction {
   std::uint32_t inside_ = 0;                                        // which shard
   base::Nanos now_ = 0, wall_now_ = 0;                              // of this turn
   base::Nanos look_at_ = 0;
-  std::uint32_t quiet_ticks_ = 0;  // of the timers, in a row
-  base::Nanos goodbye_at_ = 0;     // while it stops
+  std::vector<std::uint64_t> to_look_at_;  // agents, in this round
+  std::uint32_t quiet_ticks_ = 0;          // of the timers, in a row
+  base::Nanos goodbye_at_ = 0;             // while it stops
   std::uint64_t undelivered_ = 0;
   bool is_draining_ = false, is_stopping_ = false, says_goodbye_ = false, told_drained_ = false;
   bool calls_all_ = false;  // every shard has something to tell its agents

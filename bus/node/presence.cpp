@@ -60,8 +60,8 @@ void Presence::note_leaving(const Moment& moment) {
 // One look proves little: a handler may just have been given a message. The agent is behind when it
 // has not handled all that was there at the last look, and only what holds for a while counts, in
 // both directions: an agent has at most a few events a second.
-void Presence::look(const Moment& moment) {
-  if (!facts_.is_attached || !facts_.is_alive) return;
+std::size_t Presence::look(const Moment& moment) {
+  if (!facts_.is_attached || !facts_.is_alive) return 0;
   const delivery::Switch::Load load = deliveries_.load_of(agent_.id);
   if (load.unsettled == 0 || load.settled != seen_.settled) progress_at_ = moment.now;
   const bool was_progressing = facts_.is_progressing;
@@ -81,6 +81,7 @@ void Presence::look(const Moment& moment) {
   if (facts_.is_progressing != was_progressing)
     cause = was_progressing ? PresenceCause::no_progress : PresenceCause::progress;
   update(cause, moment);
+  return load.subscriptions;
 }
 
 void Presence::end(PresenceCause cause, const Moment& moment) {

@@ -48,8 +48,8 @@ class Presence {
   // When its beat was last seen to change, and whether that is recent enough.
   void note_beat(base::Nanos at, bool is_responsive, const Moment& moment);
   void note_leaving(const Moment& moment);
-  // Call every look_interval.
-  void look(const Moment& moment);
+  // Call every look_interval. How many subscriptions had to be looked at.
+  std::size_t look(const Moment& moment);
   void end(PresenceCause cause, const Moment& moment);
 
   PeerState state() const noexcept { return state_; }
