@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -41,6 +42,12 @@ void FileLock::close() noexcept {
   if (fd_ >= 0) ::close(fd_);
   fd_ = -1;
   is_held_ = false;
+}
+
+bool FileLock::is_at(const std::string& path) const noexcept {
+  struct stat ours, there;
+  return fstat(fd_, &ours) == 0 && stat(path.c_str(), &there) == 0 && ours.st_dev == there.st_dev &&
+         ours.st_ino == there.st_ino;
 }
 
 void FileLock::write_note(std::string_view note) noexcept {

@@ -27,6 +27,9 @@ class FileLock {
   void release() noexcept;
   void close() noexcept;
   bool is_held() const noexcept { return is_held_; }
+  // Whether it is still this file that has the path: its directory may have been removed, and made
+  // anew by somebody else.
+  bool is_at(const std::string& path) const noexcept;
   // A text for people who look into the file, e.g. a pid. Requires: is_held().
   void write_note(std::string_view note) noexcept;
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "bus/node/descriptors.hpp"
@@ -142,6 +143,8 @@ bool SystemHost::sweep_beat_files() {
 }
 
 bool SystemHost::try_take_start_lock() noexcept {
+  // In a directory that was removed nobody finds a node, or starts one.
+  if (access(paths_.directory.c_str(), F_OK) != 0 && errno == ENOENT) return true;
   Result<base::FileLock> lock = base::FileLock::open(paths_.start_lock);
   if (!lock.ok()) return false;
   start_lock_ = std::move(lock).value();

@@ -119,9 +119,12 @@ void RuntimeDirectory::remove_shard_sockets() const {
 
 void RuntimeDirectory::vacate() noexcept {
   if (!lock_.is_held()) return;
-  unlink(paths_.door.c_str());
-  unlink(paths_.counters.c_str());
-  remove_shard_sockets();
+  // Another node's, if ours was removed while we ran.
+  if (lock_.is_at(paths_.node_lock)) {
+    unlink(paths_.door.c_str());
+    unlink(paths_.counters.c_str());
+    remove_shard_sockets();
+  }
   lock_.close();
 }
 

@@ -7,6 +7,8 @@
 #include <unistd.h>
 #include <utime.h>
 
+#include <filesystem>
+
 #include "bus/link/unix_door.hpp"
 #include "bus/stats.hpp"
 #include "tests/node/temporary_directory.hpp"
@@ -166,6 +168,19 @@ TEST_F(Directory, keeps_the_counter_files_of_agents_that_live) {
   EXPECT_FALSE(exists(dead));
   EXPECT_TRUE(exists(path_ + "/agents/young"));
   EXPECT_FALSE(exists(path_ + "/agents/old"));
+}
+
+TEST_F(Directory, of_another_node_under_the_same_name_is_left_alone) {
+  Result<RuntimeDirectory> removed = occupy();
+  ASSERT_TRUE(removed.ok());
+  std::filesystem::remove_all(path_);
+  Result<RuntimeDirectory> next = occupy();
+  ASSERT_TRUE(next.ok());
+  write_text(path_ + "/door", "");
+  removed.value().vacate();
+  EXPECT_TRUE(exists(path_ + "/door"));
+  next.value().vacate();
+  EXPECT_FALSE(exists(path_ + "/door"));
 }
 
 }  // namespace

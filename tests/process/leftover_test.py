@@ -1,6 +1,7 @@
 """When all is over, nothing is left: no process, no socket, no counters, no memory file."""
 
 import os
+import shutil
 import signal
 import unittest
 
@@ -49,6 +50,12 @@ class Leftovers(BusCase):
         self.assert_bus_works()
         self.assertEqual(self.abuzz("node", "stop").returncode, 0)
         self.assert_clean()
+
+    def test_a_node_whose_directory_was_removed_leaves_when_it_is_idle(self):
+        self.env["ABUZZ_NODE__IDLE_EXIT"] = "1s"
+        self.abuzz("pub", "a", "x")
+        shutil.rmtree(self.runtime)
+        self.wait_until(lambda: not self.processes(), 4 * SLOW, "it has left")
 
     def test_the_runtime_directory_is_private(self):
         self.abuzz("pub", "a", "x")
