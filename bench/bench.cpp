@@ -18,16 +18,6 @@
 namespace abuzz::bench {
 namespace {
 
-// Whether stdout took what was printed: 0, or the exit code after a complaint. That the reader of a
-// pipe left is no fault.
-int check_stdout() {
-  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return 0;
-  const std::string cause = std::strerror(errno);
-  pollfd reader{STDOUT_FILENO, 0, 0};
-  if (poll(&reader, 1, 0) == 1 && (reader.revents & (POLLERR | POLLHUP)) != 0) return 0;
-  return complain({Error::system, "write to stdout: " + cause});
-}
-
 // Signals that would end the benchmark wait until somebody asks for them: a Team while processes
 // run, next() otherwise. So Ctrl-C ends it in an orderly way at any moment.
 class DeferredSignals {
@@ -56,34 +46,63 @@ class OutputFile {
   OutputFile(std::string path, std::string (*make)(const BenchReport&))
       : path_(std::move(path)), make_(make) {}
 
-  bool open() {
-    if (path_.empty()) return true;
-    stream_.open(path_);
-    return stream_.is_open();
+  // What stands there stays until there is something new.
+  bool is_writable() const {
+    return path_.empty() || std::ofstream(path_, std::ios::app).is_open();
   }
-  bool write(const BenchReport& report) {
+  bool write(const BenchReport& report) const {
     if (path_.empty()) return true;
-    stream_ << make_(report) << std::flush;
-    return static_cast<bool>(stream_);
+    std::ofstream stream(path_);
+    stream << make_(report) << std::flush;
+    return static_cast<bool>(stream);
   }
   std::string fault() const { return path_ + ": " + std::strerror(errno); }
 
  private:
   const std::string path_;
   std::string (*const make_)(const BenchReport&);
-  std::ofstream stream_;
 };
 
 // With the heading that every measurement has.
 int compare_builds(const BenchOptions& options) {
+  const std::string other = version_of(options.against);
+  if (other.empty())
+    return complain({Error::bad_flag_value, options.against + " is no abuzz: it does not say its"
+                                                              " version"});
   BenchReport report;
   report.options = options;
   report.environment = read_environment();
-  if (!options.is_json) print_heading(report);
-  return run_comparison(options);
+  if (!options.is_json) {
+    print_heading(report);
+    std::printf("the other build: %s, %s\n\n", options.against.c_str(), other.c_str());
+  }
+  return run_comparison(options, report.environment.line());
+}
+
+// The exit code of what was measured. What a peer loses is shown, and is no failure of the
+// benchmark: it has no rate then.
+int judge(const BenchReport& report, int unwritten) {
+  const std::vector<std::string> misses = unmet(report.options.slo, report);
+  for (const std::string& miss : misses) std::fprintf(stderr, "slo: %s\n", miss.c_str());
+  const bool is_verified = std::all_of(
+      report.runs.begin(), report.runs.end(),
+      [](const RunResult& run) { return run.is_verified() || run.plan.system != &abuzz_system; });
+  if (!is_verified)
+    return complain({Error::criterion_not_met,
+                     "a run was not verified: something was lost, doubled, reordered or corrupt"});
+  if (misses.empty()) return unwritten;
+  return complain({Error::criterion_not_met, "a condition of --slo was not met"});
 }
 
 }  // namespace
+
+int check_stdout() {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return 0;
+  const std::string cause = std::strerror(errno);
+  pollfd reader{STDOUT_FILENO, 0, 0};
+  if (poll(&reader, 1, 0) == 1 && (reader.revents & (POLLERR | POLLHUP)) != 0) return 0;
+  return complain({Error::system, "write to stdout: " + cause});
+}
 
 int complain(const Failure& failure) {
   std::fprintf(stderr, "%s\n", failure.message().c_str());
@@ -107,36 +126,28 @@ int run_bench(const BenchOptions& options) {
   report.options = options;
   report.environment = read_environment();
   if (const int number = signals.next()) return 128 + number;
-  // Opened before the runs: a wrong path must not cost their time.
-  OutputFile files[] = {
+  const OutputFile files[] = {
       {options.out_file, [](const BenchReport& made) { return document_of(made) + "\n"; }},
       {options.html_file, html_of},
       {options.hgrm_file, hgrm_of}};
-  for (OutputFile& file : files)
-    if (!file.open()) return complain({Error::system, "open " + file.fault()});
+  // Before the runs: a wrong path must not cost their time.
+  for (const OutputFile& file : files)
+    if (!file.is_writable()) return complain({Error::system, "open " + file.fault()});
   if (!options.is_json) print_heading(report);
   if (const int code = check_stdout()) return code;
   const int early = make_runs(report);
-  if (early != 0) return early;
+  if (early != 0 && !report.runs.empty())
+    std::fprintf(stderr, "ended early: %zu runs were made\n", report.runs.size());
+  if (early != 0 && report.runs.empty()) return early;
   if (options.is_json) {
     std::fputs((document_of(report) + "\n").c_str(), stdout);
   } else {
     print_tables(report);
   }
   const int unwritten = check_stdout();
-  for (OutputFile& file : files)
+  for (const OutputFile& file : files)
     if (!file.write(report)) return complain({Error::system, "write " + file.fault()});
-  // What a peer loses is shown, and is no failure of the benchmark: it has no rate then.
-  const bool is_verified = std::all_of(
-      report.runs.begin(), report.runs.end(),
-      [](const RunResult& run) { return run.is_verified() || run.plan.system != &abuzz_system; });
-  if (!is_verified)
-    return complain({Error::criterion_not_met,
-                     "a run was not verified: something was lost, doubled, reordered or corrupt"});
-  const std::vector<std::string> misses = unmet(options.slo, report);
-  for (const std::string& miss : misses) std::fprintf(stderr, "slo: %s\n", miss.c_str());
-  if (misses.empty()) return unwritten;
-  return complain({Error::criterion_not_met, "a condition of --slo was not met"});
+  return early != 0 ? early : judge(report, unwritten);
 }
 
 }  // namespace abuzz::bench

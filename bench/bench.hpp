@@ -17,10 +17,13 @@ struct BenchOptions {
   std::vector<std::size_t> sizes;  // empty: as the scenario has it
   std::int64_t duration_ns = 2'000'000'000;
   bool has_duration = false;  // somebody asked for it
+  bool may_spin = false;      // there are processors to spare for publishers of an open loop
   std::string load;           // of heritage; empty: all
   unsigned runs = 5;
   std::vector<std::string> systems{"abuzz"};  // in the order of their turns
-  double rate = 0;           // offered messages a second, of all publishers; 0: as fast as possible
+  // Offered messages a second, of all publishers, one after the other; empty: as the scenario has
+  // it, or as fast as they are let.
+  std::vector<double> rates;
   unsigned publishers = 4;   // of fanin
   unsigned subscribers = 4;  // of fanout and queue
   // After each size of pubsub: latency at half of each peer's own highest rate, beside Abuzz.
@@ -32,6 +35,7 @@ struct BenchOptions {
   std::string hgrm_file;       // percentiles as HdrHistogram writes them
   bool is_json = false;        // the document on stdout instead of the table
   std::string command;         // as the user typed it
+  std::string settings;        // " --set place.pin=on": of the command, what every run needs
   std::vector<Condition> slo;  // what Abuzz must reach, or the exit code is 6
   std::string link = "zmq";    // asked for; what was used is in the report
   std::string profile;         // of waiting; empty: as the config says
@@ -74,8 +78,13 @@ inline bool is_about_latency(const RunPlan& plan) noexcept {
 // Prints it on stderr; its exit code.
 int complain(const Failure& failure);
 
+// Whether stdout took what was printed: 0, or the exit code after a complaint. That the reader of a
+// pipe left is no fault.
+int check_stdout();
+
 // Runs everything, the systems in turns, and prints. Returns the exit code: 6 when a run of Abuzz
-// was not verified, 128 + n after signal n.
+// was not verified, 128 + n after signal n. What was measured until then is printed and written all
+// the same.
 int run_bench(const BenchOptions& options);
 
 }  // namespace abuzz::bench

@@ -1,6 +1,7 @@
 #include "bench/child.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -10,6 +11,8 @@
 #include <csignal>
 #include <cstring>
 #include <utility>
+
+#include "bench/time.hpp"
 
 namespace abuzz::bench {
 namespace {
@@ -29,6 +32,7 @@ void close_fd(int& fd) noexcept {
   if (getppid() != parent) _exit(127);  // it died before the line above
   dup2(input, STDIN_FILENO);
   dup2(output, STDOUT_FILENO);
+  if (command.tells_errors) dup2(output, STDERR_FILENO);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -142,6 +146,20 @@ int Child::reap() noexcept {
   pid_ = -1;
   exit_code_ = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
   return exit_code_;
+}
+
+std::string first_line_of(const std::string& program, const std::string& argument) {
+  auto started = Child::spawn({program, program, {argument}, {}});
+  if (!started) return {};
+  Child& child = started.value();
+  const std::int64_t deadline_ns = now_ns() + 2 * second_ns;
+  std::string line;
+  while (!child.take_line(line) && child.output_fd() >= 0 && now_ns() < deadline_ns) {
+    pollfd output{child.output_fd(), POLLIN, 0};
+    poll(&output, 1, 100);
+    child.read_output();
+  }
+  return line;
 }
 
 }  // namespace abuzz::bench

@@ -15,9 +15,11 @@ struct Command {
   std::string program;                   // a path
   std::vector<std::string> arguments;    // without the program's name
   std::vector<std::string> environment;  // NAME=value, beside what is inherited
+  bool tells_errors = false;             // its stderr goes where its stdout goes
 };
 
-// A process that this one started: lines to its stdin, lines from its stdout, its stderr is ours.
+// A process that this one started: lines to its stdin, lines from its stdout; its stderr is ours,
+// if it is not read with them.
 //
 // The kernel kills it when the thread that started it ends, however it ends, and the destructor
 // kills and reaps it: by its own pid descriptor, so never a stranger. It ignores SIGINT, because
@@ -58,5 +60,9 @@ class Child {
   int end_ = -1;
   int exit_code_ = 0;
 };
+
+// The first line that the program says on its stdout when it is given this argument; empty for
+// none within two seconds.
+std::string first_line_of(const std::string& program, const std::string& argument);
 
 }  // namespace abuzz::bench

@@ -1,11 +1,13 @@
 #include "bench/comparison.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <fstream>
 #include <random>
 
 #include "bench/bench.hpp"
+#include "bench/child.hpp"
 #include "bench/cost_file.hpp"
 #include "bench/rounds.hpp"
 #include "bench/time.hpp"
@@ -25,12 +27,18 @@ std::optional<double> time_of(const RunResult& run) {
   return 1 / run.rate();
 }
 
+std::size_t size_of(const BenchOptions& options) {
+  if (!options.sizes.empty()) return options.sizes.front();
+  return find_scenario(options.scenarios.front())->bytes;
+}
+
 class Pairs {
  public:
   Pairs(const BenchOptions& options, Comparison& comparison)
       : comparison_(comparison), random_(options.seed) {
     ours_ = plan_of(options, options.scenarios.front(), &abuzz_system, size_of(options));
     if (!options.has_duration) ours_.duration_ns = slice_ns;
+    if (!options.rates.empty()) ours_.rate = options.rates.front();
     theirs_ = ours_;
     theirs_.program = {options.against};
   }
@@ -43,6 +51,8 @@ class Pairs {
     if (code_ != 0) return code_;
     const RunResult& mine = is_ours_first ? *first : *second;
     const RunResult& other = is_ours_first ? *second : *first;
+    comparison_.our_runs.add(mine);
+    comparison_.their_runs.add(other);
     const auto time = time_of(mine), other_time = time_of(other);
     if (!time || !other_time) return 0;
     comparison_.judges[0].take(std::log(*time / *other_time));
@@ -51,10 +61,6 @@ class Pairs {
   }
 
  private:
-  static std::size_t size_of(const BenchOptions& options) {
-    if (!options.sizes.empty()) return options.sizes.front();
-    return find_scenario(options.scenarios.front())->bytes;
-  }
   std::optional<RunResult> run(const RunPlan& plan) {
     int signal = 0;
     auto made = run_once(plan, signal);
@@ -69,13 +75,13 @@ class Pairs {
   int code_ = 0;
 };
 
-// Slower if one of them says so; else what the first says that can tell.
+// A build that only waits longer costs no more CPU, so one of them cannot speak for the other.
 Verdict verdict_of_time(const std::vector<Judge>& judges, bool is_last) {
-  return combine(judges[0].look(is_last), judges[1].look(is_last));
+  return agree(judges[0].look(is_last), judges[1].look(is_last));
 }
 
 int count_both(const BenchOptions& options, Comparison& comparison) {
-  const std::size_t bytes = options.sizes.empty() ? 64 : options.sizes.front();
+  const std::size_t bytes = size_of(options);
   int signal = 0;
   auto ours = measure_cost({}, bytes, signal);
   if (signal != 0) return 128 + signal;
@@ -90,6 +96,26 @@ int count_both(const BenchOptions& options, Comparison& comparison) {
   comparison.theirs = std::move(theirs).value();
   comparison.instructions = judge_cost(*comparison.ours, *comparison.theirs, options.gate);
   return 0;
+}
+
+// Where time cannot tell, instructions do; but a build that seems slower and has as many only waits
+// longer, which they do not see.
+Verdict judge_both(const Comparison& comparison, Verdict time) {
+  const bool seems_slower = std::any_of(comparison.judges.begin(), comparison.judges.end(),
+                                        [](const Judge& judge) { return judge.is_over_border(); });
+  const bool is_of_use = comparison.instructions != Verdict::same || !seems_slower;
+  return combine(time, is_of_use ? comparison.instructions : Verdict::undecided);
+}
+
+void print_side(const char* build, const Comparison::Side& side) {
+  const auto count = [](std::uint64_t number) { return static_cast<unsigned long long>(number); };
+  const RoleReport& sum = side.sum;
+  std::printf(
+      "  %-10s %llu of %llu runs verified: sent %llu, received %llu, lost %llu, doubled %llu,"
+      " reordered %llu, corrupt %llu\n",
+      build, count(side.runs - side.unverified), count(side.runs), count(sum.sent),
+      count(sum.received), count(sum.lost), count(sum.doubled), count(sum.reordered),
+      count(sum.corrupt));
 }
 
 void print_judge(const Judge& judge, bool is_last) {
@@ -107,6 +133,8 @@ void print(const BenchOptions& options, const Comparison& comparison, bool is_la
   std::printf("this build over %s, %s (1.1: a tenth more a message; seed %llu):\n",
               options.against.c_str(), options.scenarios.front().c_str(),
               static_cast<unsigned long long>(options.seed));
+  print_side("this build", comparison.our_runs);
+  print_side("the other", comparison.their_runs);
   for (const Judge& judge : comparison.judges) print_judge(judge, is_last);
   if (comparison.ours)
     std::printf("  %-24s %.3f, of what repeats (%.0f and %.0f): %s\n", "instructions a message",
@@ -119,20 +147,37 @@ void print(const BenchOptions& options, const Comparison& comparison, bool is_la
 
 }  // namespace
 
+std::string version_of(const std::string& build) {
+  const std::string line = first_line_of(build, "version");
+  return line.starts_with("abuzz ") ? line : std::string();
+}
+
+void Comparison::Side::add(const RunResult& run) {
+  ++runs;
+  unverified += run.is_verified() ? 0 : 1;
+  for (const auto figure : {&RoleReport::sent, &RoleReport::received, &RoleReport::lost,
+                            &RoleReport::doubled, &RoleReport::reordered, &RoleReport::corrupt})
+    sum.*figure += run.figures.*figure;
+}
+
 Verdict judge_cost(const Cost& ours, const Cost& theirs, double gate) noexcept {
   const double border = 1 + gate / 2;
   const double ratio = instruction_ratio(ours, theirs);
+  if (ratio <= 0) return Verdict::undecided;
   if (ratio > border + counting_noise) return Verdict::slower;
   return ratio < border - counting_noise ? Verdict::same : Verdict::undecided;
 }
 
-int run_comparison(const BenchOptions& options) {
+int run_comparison(const BenchOptions& options, const std::string& machine) {
+  if (!options.out_file.empty() && !std::ofstream(options.out_file, std::ios::app).is_open())
+    return complain({Error::system, "open " + options.out_file});
   Comparison comparison;
   comparison.judges.emplace_back("time a message", options.gate);
   comparison.judges.emplace_back("CPU a message", options.gate);
   Pairs pairs(options, comparison);
   const std::int64_t started_ns = now_ns();
-  const bool can_count = has_valgrind() && options.limit_ns > counting_ns;
+  const bool can_count = options.scenarios.front() == "pubsub" && options.rates.empty() &&
+                         has_valgrind() && options.limit_ns > counting_ns;
   const std::int64_t end_ns = started_ns + options.limit_ns - (can_count ? counting_ns : 0);
   Verdict time = Verdict::undecided;
   while (time == Verdict::undecided && now_ns() < end_ns) {
@@ -143,19 +188,23 @@ int run_comparison(const BenchOptions& options) {
   if (is_last) time = verdict_of_time(comparison.judges, true);
   if (time == Verdict::undecided && can_count)
     if (const int code = count_both(options, comparison)) return code;
-  comparison.verdict = combine(time, comparison.instructions);
+  comparison.verdict = judge_both(comparison, time);
   comparison.seconds = static_cast<double>(now_ns() - started_ns) / 1e9;
 
   if (options.is_json)
-    std::fputs(encode(options, comparison).c_str(), stdout);
+    std::fputs(encode(options, machine, comparison).c_str(), stdout);
   else
     print(options, comparison, is_last);
+  const int unwritten = check_stdout();
   if (!options.out_file.empty()) {
     std::ofstream file(options.out_file);
-    file << encode(options, comparison) << std::flush;
+    file << encode(options, machine, comparison) << std::flush;
     if (!file) return complain({Error::system, "write " + options.out_file});
   }
-  if (!options.has_gate || comparison.verdict != Verdict::slower) return 0;
+  if (comparison.our_runs.unverified > 0)
+    return complain({Error::criterion_not_met,
+                     "a run was not verified: something was lost, doubled, reordered or corrupt"});
+  if (!options.has_gate || comparison.verdict != Verdict::slower) return unwritten;
   return complain({Error::criterion_not_met, "this build is slower than " + options.against});
 }
 

@@ -102,7 +102,7 @@ double instruction_ratio(const Cost& ours, const Cost& theirs) noexcept {
     if (!theirs.others.contains(name)) mine += instructions;
   for (const auto& [name, instructions] : theirs.functions)
     if (!ours.others.contains(name)) other += instructions;
-  return other > 0 ? mine / other : 1;
+  return other > 0 ? mine / other : 0;
 }
 
 }  // namespace abuzz::bench

@@ -15,11 +15,23 @@ constexpr auto lenient = Json::error_handler_t::replace;
 
 Json row_of(const Judge& judge) {
   const Interval ratio = judge.ratio();
+  const auto known = [&](double value) { return ratio.is_known() ? Json(value) : Json(nullptr); };
   return {{"figure", judge.figure()},
-          {"ratio", ratio.middle},
-          {"low", ratio.low},
-          {"high", ratio.high},
+          {"ratio", known(ratio.middle)},
+          {"low", known(ratio.low)},
+          {"high", known(ratio.high)},
           {"pairs", judge.pairs()}};
+}
+
+Json row_of(const Comparison::Side& side) {
+  return {{"runs", side.runs},
+          {"unverified", side.unverified},
+          {"sent", side.sum.sent},
+          {"received", side.sum.received},
+          {"lost", side.sum.lost},
+          {"doubled", side.sum.doubled},
+          {"reordered", side.sum.reordered},
+          {"corrupt", side.sum.corrupt}};
 }
 
 }  // namespace
@@ -38,12 +50,15 @@ std::string encode_costs(const std::vector<Cost>& costs, const std::string& mach
   return document.dump(1, ' ', false, lenient) + "\n";
 }
 
-std::vector<Cost> read_costs(const std::string& path) {
+StoredCosts read_costs(const std::string& path) {
   std::ifstream file(path);
   const auto document = Json::parse(file, nullptr, false);
-  std::vector<Cost> costs;
-  if (!document.is_object() || document.value("kind", "") != "cost") return costs;
+  StoredCosts stored;
+  std::vector<Cost>& costs = stored.costs;
+  if (!document.is_object()) return stored;
   try {
+    if (document.at("kind") != "cost") return stored;
+    stored.machine = document.at("machine");
     for (const auto& row : document.at("cost")) {
       Cost cost;
       cost.bytes = row.at("bytes");
@@ -59,14 +74,21 @@ std::vector<Cost> read_costs(const std::string& path) {
   } catch (const nlohmann::json::exception&) {
     costs.clear();
   }
-  return costs;
+  return stored;
 }
 
-std::string encode(const BenchOptions& options, const Comparison& comparison) {
+std::string encode(const BenchOptions& options, const std::string& machine,
+                   const Comparison& comparison) {
   Json document = {{"v", 1},
                    {"kind", "comparison"},
                    {"command", options.command},
+                   {"machine", machine},
                    {"against", options.against},
+                   {"scenario", options.scenarios.front()},
+                   {"seed", options.seed},
+                   {"gate", options.gate},
+                   {"this_build", row_of(comparison.our_runs)},
+                   {"other", row_of(comparison.their_runs)},
                    {"verdict", verdict_name(comparison.verdict)},
                    {"seconds", comparison.seconds},
                    {"figures", Json::array()}};

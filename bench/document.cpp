@@ -1,6 +1,10 @@
+#include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "bench/figures.hpp"
 #include "bench/heritage.hpp"
+#include "bench/histogram.hpp"
+#include "bench/repeat.hpp"
 #include "bench/report.hpp"
 
 namespace abuzz::bench {
@@ -8,8 +12,29 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-double us(std::uint64_t ns) {
-  return static_cast<double>(ns) / 1000;
+// The latency that so many of the messages do not exceed, from 0 to five nines: what a curve needs.
+Json curve_of(const RoleReport& figures) {
+  Histogram histogram;
+  for (std::size_t at = 0; at + 1 < figures.buckets.size(); at += 2)
+    histogram.add(figures.buckets[at], figures.buckets[at + 1]);
+  Json curve = Json::array();
+  for (double place = 0; place <= 5.0001; place += 0.1) {
+    const double share = 1 - std::pow(10, -place);
+    if (static_cast<double>(histogram.count()) * (1 - share) < 1) break;
+    curve.push_back({share, micros(histogram.at(share))});
+  }
+  return curve;
+}
+
+void add_latency(Json& row, const RoleReport& figures) {
+  for (const Percentile& percentile : percentiles) {
+    const std::string key = std::string(percentile.name) + "_us";
+    row[key] = is_resolved(percentile, figures.timed) ? Json(micros(figures.*percentile.value))
+                                                      : Json(nullptr);
+  }
+  row["latency_us"] = curve_of(figures);
+  for (const std::uint64_t worst : figures.worst_ns)
+    row["worst_us_each_50ms"].push_back(micros(worst));
 }
 
 Json row_of(const RunResult& run, const BenchReport& report) {
@@ -43,14 +68,7 @@ Json row_of(const RunResult& run, const BenchReport& report) {
   row["seconds"] = static_cast<double>(figures.elapsed_ns) / 1e9;
   row["back_pressured"] = figures.back_pressured;
   row["cpu_ns_per_message"] = run.cpu_ns_per_message();
-  if (figures.p50_ns != 0) {
-    row["p50_us"] = us(figures.p50_ns);
-    row["p90_us"] = us(figures.p90_ns);
-    row["p99_us"] = us(figures.p99_ns);
-    row["p99.9_us"] = us(figures.p999_ns);
-    row["p99.99_us"] = us(figures.p9999_ns);
-    row["max_us"] = us(figures.max_ns);
-  }
+  if (figures.timed != 0) add_latency(row, figures);
   for (const ProcessCost& process : run.processes) {
     row["processes"].push_back({{"role", process.role},
                                 {"cpu_ns", process.cpu_ns},
@@ -60,6 +78,8 @@ Json row_of(const RunResult& run, const BenchReport& report) {
   if (!run.note.empty()) row["note"] = run.note;
   if (!run.link.empty()) row["link"] = run.link;
   if (!run.placement.empty()) row["placement"] = run.placement;
+  if (!run.fault.empty()) row["fault"] = run.fault;
+  row["again"] = command_for(run.plan, report.options);
   row["command"] = report.options.command;
   row["machine"] = report.environment.line();
   return row;
@@ -68,7 +88,14 @@ Json row_of(const RunResult& run, const BenchReport& report) {
 }  // namespace
 
 std::string document_of(const BenchReport& report) {
-  Json document = {{"v", 1}, {"runs", Json::array()}, {"ratio", Json::array()}};
+  Json document = {
+      {"v", 1}, {"systems", Json::array()}, {"runs", Json::array()}, {"ratio", Json::array()}};
+  for (const std::string& name : report.options.systems) {
+    const System& system = *find_system(name);
+    Json row = {{"system", name}, {"route", system.route}, {"waits", system.waiting}};
+    if (system.versions != nullptr) row["versions"] = system.versions();
+    document["systems"].push_back(std::move(row));
+  }
   for (const RunResult& run : report.runs) document["runs"].push_back(row_of(run, report));
   for (const Ratio& ratio : report.ratios) {
     if (ratio.pairs == 0) continue;

@@ -1,6 +1,7 @@
 #include "bench/environment.hpp"
 
 #include <sched.h>
+#include <sys/prctl.h>
 #include <sys/utsname.h>
 #include <time.h>
 
@@ -85,11 +86,13 @@ std::string zmq_library() {
          std::to_string(patch);
 }
 
-// What the machine does to a thread that only sleeps: by how much it comes too late. No latency
-// measured here can be better than that.
+// What the machine does to a thread that only sleeps, with exact timers: by how much it comes too
+// late.
 void measure_hiccups(Environment& environment) {
-  constexpr int naps = 1000;
-  constexpr std::int64_t nap_ns = 500'000;
+  constexpr int naps = 4000;
+  constexpr std::int64_t nap_ns = 200'000;
+  const int slack_before = prctl(PR_GET_TIMERSLACK, 0ul, 0ul, 0ul, 0ul);
+  (void)prctl(PR_SET_TIMERSLACK, 1ul, 0ul, 0ul, 0ul);
   Histogram late;
   for (int nap = 0; nap < naps; ++nap) {
     const std::int64_t wake_ns = now_ns() + nap_ns;
@@ -97,6 +100,8 @@ void measure_hiccups(Environment& environment) {
     clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &wake, nullptr);
     late.record(now_ns() - wake_ns);
   }
+  if (slack_before > 0)
+    (void)prctl(PR_SET_TIMERSLACK, static_cast<unsigned long>(slack_before), 0ul, 0ul, 0ul);
   environment.hiccup_p50_ns = late.at(0.5);
   environment.hiccup_p999_ns = late.at(0.999);
   environment.hiccup_max_ns = late.max();
@@ -119,9 +124,14 @@ std::string Environment::line() const {
          " · clock " + clock + " · " + hiccup_text(*this) + " · config: " + settings;
 }
 
+std::string fingerprint_of(const Environment& environment) {
+  return environment.version + " · " + environment.processor + " · " + environment.kernel;
+}
+
 Environment read_environment() {
   Environment environment;
-  environment.version = std::string("abuzz " ABUZZ_VERSION ", ") + zmq_library();
+  environment.version =
+      std::string("abuzz " ABUZZ_VERSION " (" ABUZZ_BUILD_TYPE "), ") + zmq_library();
   environment.processor = processor_name();
   cpu_set_t allowed;
   CPU_ZERO(&allowed);

@@ -14,13 +14,16 @@ struct Environment {
   std::string kernel;    // "Linux 6.18.44"
   std::string clock;     // "monotonic (tsc), read in 21 ns"
   std::string settings;  // of Abuzz, that are not the default; "default"
-  // By how much a thread that sleeps on the idle machine wakes too late.
+  // By how much a thread that sleeps on the idle machine, with exact timers, wakes too late.
   std::uint64_t hiccup_p50_ns = 0, hiccup_p999_ns = 0, hiccup_max_ns = 0;
 
   std::string line() const;  // all of it on one line
 };
 
-// Takes about half a second.
+// What a stored file says of where it was counted: without what differs from run to run.
+std::string fingerprint_of(const Environment& environment);
+
+// Takes about a second.
 Environment read_environment();
 
 }  // namespace abuzz::bench

@@ -26,7 +26,6 @@ inline constexpr unsigned heritage_processes = 8;
 
 // Floors to pass, beside "nothing is unaccounted for".
 inline constexpr double heritage_p95_us_max = 1000;
-inline constexpr unsigned heritage_agents_min = 100;
 
 // What one process of a load does.
 struct HeritagePart {

@@ -22,11 +22,6 @@ class Histogram {
     max_ = std::max(max_, value);
     ++count_;
   }
-  void reset() noexcept {
-    std::fill(counts_.begin(), counts_.end(), 0);
-    count_ = 0;
-    max_ = 0;
-  }
 
   std::uint64_t count() const noexcept { return count_; }
   std::uint64_t max() const noexcept { return max_; }

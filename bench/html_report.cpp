@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <map>
 
+#include "bench/figures.hpp"
 #include "bench/groups.hpp"
 #include "bench/html_tables.hpp"
 #include "bench/report.hpp"
@@ -14,15 +15,11 @@
 namespace abuzz::bench {
 namespace {
 
-double us(std::uint64_t ns) {
-  return static_cast<double>(ns) / 1e3;
-}
-
 class Page {
  public:
   explicit Page(const BenchReport& report) : report_(report), groups_(groups_of(report)) {
-    for (const std::string& name : report.options.systems)
-      colours_.emplace(name, static_cast<unsigned>(colours_.size() % 8));
+    for (const RunGroup& group : groups_)
+      colours_.emplace(group.plan().system->name, static_cast<unsigned>(colours_.size() % 8));
   }
 
   std::string text() {
@@ -35,8 +32,11 @@ class Page {
     out += "<h2>Throughput</h2>\n" + charts(throughput());
     out += "<h2>Latency</h2>\n" + charts(latency());
     out += "<h2>CPU</h2>\n" + charts(cpu());
-    out += "<h2>Every figure</h2>\n" + figures_table(groups_) + floors_table(groups_) +
-           ratio_table(report_.ratios) + raw();
+    out +=
+        "<h2>Every figure</h2>\n<p class=\"soft\">min / median / max over the verified runs; "
+        "n/a is a system that lacks the pattern.</p>\n" +
+        figures_table(groups_, report_.options) + without_pattern() + floors_table(groups_) +
+        ratio_table(report_.ratios) + raw();
     return out + "</body></html>\n";
   }
 
@@ -50,13 +50,22 @@ class Page {
     for (const std::string& name : report_.options.systems) {
       const System& system = *find_system(name);
       out += "<li><b>" + name + "</b>: " + escape_html(system.route) +
-             "; waits: " + escape_html(system.waiting) + "</li>\n";
+             "; waits: " + escape_html(system.waiting) +
+             (system.versions == nullptr ? "" : "; " + escape_html(system.versions())) + "</li>\n";
     }
     return out +
            "</ul>\n<p class=\"soft\">Every message carries its sequence and a checksum and was "
            "checked by its receiver; a run in which one was lost, doubled, reordered or "
            "corrupt has no rate. Bars end at the median, whiskers span all runs. Without a "
            "rate the load is closed: throughput, which says nothing about latency.</p>\n";
+  }
+  std::string without_pattern() const {
+    std::string names;
+    for (const std::string& scenario : report_.options.scenarios)
+      for (const std::string& system : report_.options.systems)
+        if (!find_scenario(scenario)->fits(*find_system(system)))
+          names += (names.empty() ? "" : ", ") + scenario + " of " + system;
+    return names.empty() ? "" : "<p class=\"soft\">n/a: " + names + "</p>\n";
   }
   static std::string charts(const std::vector<std::string>& items) {
     std::string out = "<div class=\"charts\">\n";
@@ -134,8 +143,8 @@ class Page {
       }
       out.push_back(line_chart(kind + ": latency by percentile", {"percentile", Scale::nines},
                                {"us", Scale::logarithmic}, curves));
-      out.push_back(line_chart(kind + ": worst latency over time", {"seconds", Scale::linear},
-                               {"us", Scale::logarithmic}, times));
+      out.push_back(line_chart(kind + ": worst latency over time, of all runs",
+                               {"seconds", Scale::linear}, {"us", Scale::logarithmic}, times));
     }
     for (const std::size_t bytes : sizes()) out.push_back(against_load(bytes));
     return out;
@@ -146,16 +155,23 @@ class Page {
     for (double place = 0; place <= 5.0001; place += 0.05) {
       const double share = 1 - std::pow(10, -place);
       if (static_cast<double>(histogram.count()) * (1 - share) < 1) break;
-      series.points.emplace_back(share, us(histogram.at(share)));
+      series.points.emplace_back(share, micros(histogram.at(share)));
     }
     return series;
   }
   Series worst_over_time(const RunGroup& group) const {
     Series series{group.name(), colour(group.plan()), {}, false};
-    const auto& worst = group.runs.back()->figures.worst_ns;
+    std::vector<std::uint64_t> worst;
+    for (const RunResult* run : group.runs) {
+      if (!run->is_verified()) continue;
+      const auto& of_run = run->figures.worst_ns;
+      worst.resize(std::max(worst.size(), of_run.size()));
+      for (std::size_t slot = 0; slot < of_run.size(); ++slot)
+        worst[slot] = std::max(worst[slot], of_run[slot]);
+    }
     for (std::size_t slot = 0; slot < worst.size(); ++slot)
       series.points.emplace_back(static_cast<double>(slot) * Timeline::slot_ns / 1e9,
-                                 us(worst[slot]));
+                                 micros(worst[slot]));
     return series;
   }
   std::vector<std::size_t> sizes() const {
@@ -169,16 +185,18 @@ class Page {
     std::map<std::string, Series> series;
     for (const RunGroup& group : groups_) {
       const RunPlan& plan = group.plan();
-      if (plan.rate <= 0 || plan.bytes != bytes || group.verified_count() == 0) continue;
+      if (plan.rate <= 0 || plan.scenario != "pubsub" || plan.bytes != bytes ||
+          group.verified_count() == 0)
+        continue;
       Series& one = series[plan.system->name];
       one.name = plan.system->name;
       one.colour = colour(plan);
       one.is_scatter = true;
       one.points.emplace_back(
           plan.rate,
-          group.spread([](const RunResult& run) { return us(run.figures.p99_ns); }).median);
+          group.spread([](const RunResult& run) { return micros(run.figures.p99_ns); }).median);
     }
-    return line_chart("p99: latency over offered load, " + std::to_string(bytes) + " B",
+    return line_chart("pubsub, " + std::to_string(bytes) + " B: p99 over offered load",
                       {"messages a second", Scale::logarithmic}, {"us", Scale::logarithmic},
                       values_of(series));
   }

@@ -2,37 +2,63 @@
 
 #include <cstdio>
 
+#include "bench/figures.hpp"
 #include "bench/heritage.hpp"
+#include "bench/repeat.hpp"
 #include "bench/svg.hpp"
 
 namespace abuzz::bench {
 namespace {
 
-double us(std::uint64_t ns) {
-  return static_cast<double>(ns) / 1e3;
-}
-
 std::string cell(const std::string& text, bool is_bad = false) {
   return (is_bad ? "<td class=\"bad\">" : "<td>") + escape_html(text) + "</td>";
 }
-std::string row(const RunGroup& group) {
+// "190 / 204 / 231"
+std::string spread_cell(const Spread& spread, std::string (*text)(double)) {
+  return cell(text(spread.min) + " / " + text(spread.median) + " / " + text(spread.max));
+}
+// Three digits, without exponents.
+std::string plain(double value) {
+  char buffer[48];
+  std::snprintf(buffer, sizeof buffer, "%.*f", value >= 100 ? 0 : value >= 10 ? 1 : 2, value);
+  return buffer;
+}
+
+std::string latency_cells(const RunGroup& group) {
+  std::string out;
+  for (const Percentile& percentile : percentiles) {
+    const bool is_there = is_about_latency(group.plan()) && group.verified_count() > 0 &&
+                          is_resolved(percentile, group.runs.front()->figures.timed);
+    out += is_there ? spread_cell(group.spread([&](const RunResult& run) {
+      return micros(run.figures.*percentile.value);
+    }),
+                                  plain)
+                    : cell("");
+  }
+  return out;
+}
+
+std::string row(const RunGroup& group, const BenchOptions& options) {
   const RunPlan& plan = group.plan();
   const bool is_whole = group.verified_count() == group.runs.size();
-  const Spread rate = group.spread([](const RunResult& run) { return run.rate(); });
   std::string out =
       "<tr>" + cell(plan.title() + ", " + std::to_string(plan.bytes) + " B") + cell(group.name()) +
       cell(std::to_string(group.verified_count()) + " of " + std::to_string(group.runs.size()),
            !is_whole);
-  for (const double value : {rate.min, rate.median, rate.max})
-    out += cell(group.verified_count() == 0 ? "no rate" : number(value));
-  for (const auto figure : {&RoleReport::p50_ns, &RoleReport::p99_ns, &RoleReport::p999_ns,
-                            &RoleReport::p9999_ns, &RoleReport::max_ns}) {
-    const double value =
-        group.spread([figure](const RunResult& run) { return us(run.figures.*figure); }).median;
-    out += cell(is_about_latency(plan) && value > 0 ? number(value) : "");
-  }
-  out += cell(number(
-      group.spread([](const RunResult& run) { return run.cpu_ns_per_message() / 1e3; }).median, 3));
+  const bool has_rate = group.verified_count() > 0;
+  out += plan.rate > 0 && has_rate
+             ? spread_cell(group.spread([](const RunResult& run) { return run.achieved_rate(); }),
+                           rate_text)
+             : cell("");
+  out += has_rate
+             ? spread_cell(group.spread([](const RunResult& run) { return run.rate(); }), rate_text)
+             : cell("no rate", true);
+  out += latency_cells(group);
+  out += has_rate ? spread_cell(group.spread([](const RunResult& run) {
+    return run.cpu_ns_per_message() / 1e3;
+  }),
+                                plain)
+                  : cell("");
   for (const auto figure : {&RoleReport::sent, &RoleReport::received, &RoleReport::lost,
                             &RoleReport::doubled, &RoleReport::reordered, &RoleReport::corrupt}) {
     std::uint64_t sum = 0;
@@ -40,7 +66,10 @@ std::string row(const RunGroup& group) {
     const bool is_fault = figure != &RoleReport::sent && figure != &RoleReport::received;
     out += cell(std::to_string(sum), is_fault && sum > 0);
   }
-  return out + "</tr>\n";
+  const RunResult& first = *group.runs.front();
+  out += cell(first.link) + cell(first.placement) +
+         cell(first.fault.empty() ? first.note : first.fault);
+  return out + "<td><code>" + escape_html(command_for(plan, options)) + "</code></td></tr>\n";
 }
 
 }  // namespace
@@ -56,13 +85,15 @@ std::string rate_text(double a_second) {
   return a_second >= 1e3 ? number(a_second / 1e3, 3) + "k/s" : number(a_second, 3) + "/s";
 }
 
-std::string figures_table(const std::vector<RunGroup>& groups) {
+std::string figures_table(const std::vector<RunGroup>& groups, const BenchOptions& options) {
   std::string out =
       "<div class=\"wide\"><table><tr><th>scenario</th><th>system</th><th>runs verified</th>"
-      "<th>messages/s min</th><th>median</th><th>max</th><th>p50 us</th><th>p99 us</th>"
+      "<th>sent a second</th><th>received a second</th><th>p50 us</th><th>p90 us</th><th>p99 "
+      "us</th>"
       "<th>p99.9 us</th><th>p99.99 us</th><th>max us</th><th>CPU us/msg</th><th>sent</th>"
-      "<th>received</th><th>lost</th><th>doubled</th><th>reordered</th><th>corrupt</th></tr>\n";
-  for (const RunGroup& group : groups) out += row(group);
+      "<th>received</th><th>lost</th><th>doubled</th><th>reordered</th><th>corrupt</th>"
+      "<th>link</th><th>threads</th><th>note</th><th>again</th></tr>\n";
+  for (const RunGroup& group : groups) out += row(group, options);
   return out + "</table></div>\n";
 }
 
@@ -73,7 +104,7 @@ std::string floors_table(const std::vector<RunGroup>& groups) {
     if (plan.load == nullptr) continue;
     std::uint64_t unaccounted = 0;
     for (const RunResult* run : group.runs) unaccounted += run->unaccounted();
-    const double p95 = us(group.latency().at(0.95));
+    const double p95 = micros(group.latency().at(0.95));
     rows += "<tr>" + cell(plan.load->name) + cell(std::to_string(plan.load->agents)) +
             cell(std::to_string(heritage_processes)) + cell(std::to_string(plan.load->messages)) +
             cell(std::to_string(plan.load->tasks)) +

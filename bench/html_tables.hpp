@@ -13,7 +13,7 @@ namespace abuzz::bench {
 // Colours in light and dark, and the classes that charts use.
 std::string page_style();
 // Every figure, a line a group.
-std::string figures_table(const std::vector<RunGroup>& groups);
+std::string figures_table(const std::vector<RunGroup>& groups, const BenchOptions& options);
 // The loads of the scenario heritage beside what they must reach; empty without any.
 std::string floors_table(const std::vector<RunGroup>& groups);
 // Abuzz over the others; empty without any.

@@ -4,15 +4,13 @@
 #include <cstdio>
 #include <string_view>
 
+#include "bench/figures.hpp"
 #include "bench/groups.hpp"
 #include "bench/heritage.hpp"
+#include "bench/repeat.hpp"
 
 namespace abuzz::bench {
 namespace {
-
-double micros(std::uint64_t ns) {
-  return static_cast<double>(ns) / 1000;
-}
 
 void print_spread(const char* label, const char* unit, const Spread& spread) {
   std::printf("    %-18s %10.3f %10.3f %10.3f  %s\n", label, spread.min, spread.median, spread.max,
@@ -35,16 +33,13 @@ std::uint64_t sum(const RunGroup& group, std::uint64_t RoleReport::*figure) {
 }
 
 void print_latency(const RunGroup& group) {
-  struct Row {
-    const char* label;
-    std::uint64_t RoleReport::*value;
-  };
-  static constexpr Row rows[] = {{"p50", &RoleReport::p50_ns},      {"p90", &RoleReport::p90_ns},
-                                 {"p99", &RoleReport::p99_ns},      {"p99.9", &RoleReport::p999_ns},
-                                 {"p99.99", &RoleReport::p9999_ns}, {"max", &RoleReport::max_ns}};
-  for (const Row& row : rows) {
-    print_spread(row.label, "us", group.spread([&row](const RunResult& run) {
-      return micros(run.figures.*row.value);
+  for (const Percentile& percentile : percentiles) {
+    if (!is_resolved(percentile, group.runs.front()->figures.timed)) {
+      std::printf("    %-18s too few messages\n", percentile.name);
+      continue;
+    }
+    print_spread(percentile.name, "us", group.spread([&percentile](const RunResult& run) {
+      return micros(run.figures.*percentile.value);
     }));
   }
 }
@@ -62,7 +57,7 @@ void print_cpu(const RunGroup& group) {
       std::uint64_t cpu_ns = 0;
       for (const ProcessCost& process : run.processes)
         if (process.role == role) cpu_ns += process.cpu_ns;
-      return static_cast<double>(cpu_ns) / 1e3 / static_cast<double>(run.figures.received);
+      return static_cast<double>(cpu_ns) / 1e3 / static_cast<double>(run.handled());
     }));
   }
 }
@@ -82,11 +77,12 @@ void print_counts(const RunGroup& group) {
       group.runs.size());
   const RunResult& first = *group.runs.front();
   if (!first.link.empty()) std::printf("    link used: %s\n", first.link.c_str());
-  if (!first.placement.empty())
-    std::printf("    threads of the hub: %s; all others: any core that is allowed\n",
-                first.placement.c_str());
+  if (!first.placement.empty()) std::printf("    threads: %s\n", first.placement.c_str());
   for (const RunResult* run : group.runs) {
+    if (run->placement != first.placement && !run->placement.empty())
+      std::printf("    threads, in another run: %s\n", run->placement.c_str());
     if (!run->note.empty()) std::printf("    note: %s\n", run->note.c_str());
+    if (!run->fault.empty()) std::printf("    failed: %s\n", run->fault.c_str());
   }
 }
 
@@ -115,7 +111,15 @@ void print_floors(const RunGroup& group) {
               unaccounted == 0 && p95_us > 0 && p95_us < heritage_p95_us_max ? "passed" : "MISSED");
 }
 
-void print_group(const RunGroup& group) {
+// That it could not keep the rate is an answer, too.
+void print_offered(const RunGroup& group) {
+  constexpr double reached = 0.99;
+  const Spread sent = group.spread([](const RunResult& run) { return run.achieved_rate(); });
+  print_rate("sent", sent);
+  if (sent.min < reached * group.plan().rate) std::printf("    offered load not reached\n");
+}
+
+void print_group(const RunGroup& group, const BenchOptions& options) {
   const RunPlan& plan = group.plan();
   print_title(plan);
   if (group.verified_count() == 0) {
@@ -123,8 +127,7 @@ void print_group(const RunGroup& group) {
   } else {
     if (is_about_latency(plan)) print_latency(group);
     const char* what = find_scenario(plan.scenario)->is_round_trip ? "round trips" : "messages";
-    if (plan.rate > 0)
-      print_rate("sent", group.spread([](const RunResult& run) { return run.achieved_rate(); }));
+    if (plan.rate > 0) print_offered(group);
     print_rate(what, group.spread([](const RunResult& run) { return run.rate(); }));
     if (!is_about_latency(plan))
       print_spread("payload", "MB/s", group.spread([&plan](const RunResult& run) {
@@ -134,6 +137,7 @@ void print_group(const RunGroup& group) {
   }
   print_counts(group);
   print_floors(group);
+  std::printf("    again: %s\n", command_for(plan, options).c_str());
 }
 
 // A control that slow says that the machine was busy, not that Abuzz is fast.
@@ -169,6 +173,16 @@ void print_ratio(const Ratio& ratio) {
   }
 }
 
+const char* loop_text(const BenchOptions& options, const Scenario& scenario) {
+  if (scenario.is_round_trip) return "closed loop";
+  const bool is_crowd = std::string_view(scenario.name) == "heritage";
+  if (!is_crowd && options.rates.empty() && scenario.rate <= 0)
+    return "closed-loop maximum: throughput only, not latency";
+  return options.may_spin && !is_crowd && !scenario.has_publishers
+             ? "open loop, at a rate; a publisher spins for the last 60 us before it is time"
+             : "open loop, at a rate; publishers sleep until it is time";
+}
+
 }  // namespace
 
 void print_heading(const BenchReport& report) {
@@ -177,20 +191,21 @@ void print_heading(const BenchReport& report) {
   for (const std::string& name : options.systems) {
     const System* system = find_system(name);
     const bool has_choice = system == &abuzz_system;
-    std::printf("%s: %s; waits: %s%s\n", system->name, system->route, system->waiting,
+    const std::string versions = system->versions == nullptr ? "" : system->versions() + "; ";
+    std::printf("%s: %s%s; waits: %s%s\n", system->name, versions.c_str(), system->route,
+                system->waiting,
                 !has_choice          ? ""
                 : options.is_polling ? "; receives by poll"
                                      : "; receives by handler");
   }
   for (const std::string& name : options.scenarios) {
     const Scenario& scenario = *find_scenario(name);
-    std::printf("%s: %s; %s\n", name.c_str(), scenario.text,
-                scenario.is_round_trip ? "closed loop"
-                : options.rate > 0 || scenario.rate > 0 || name == "heritage"
-                    ? "open loop, at a rate"
-                    : "closed-loop maximum: throughput only, not latency");
+    std::printf("%s: %s; %s\n", name.c_str(), scenario.text, loop_text(options, scenario));
   }
-  if (options.against.empty())
+  const bool has_own_time = options.scenarios.front() == "heritage" && !options.has_duration;
+  if (has_own_time)
+    std::printf("%u x of each, in turns; each message checked by its receiver\n\n", options.runs);
+  else if (options.against.empty())
     std::printf("%u x %.1f s of each, in turns; each message checked by its receiver\n\n",
                 options.runs, static_cast<double>(options.duration_ns) / 1e9);
   else
@@ -202,7 +217,7 @@ void print_heading(const BenchReport& report) {
 
 void print_tables(const BenchReport& report) {
   const std::vector<RunGroup> groups = groups_of(report);
-  for (const RunGroup& group : groups) print_group(group);
+  for (const RunGroup& group : groups) print_group(group, report.options);
   for (const Ratio& ratio : report.ratios) print_ratio(ratio);
   if (!report.ratios.empty()) warn_of_slow_control(groups);
   for (const std::string& name : report.options.scenarios)

@@ -9,6 +9,9 @@
 #include <cerrno>
 #include <charconv>
 #include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -33,6 +36,23 @@ std::uint64_t resident_highest_kib() noexcept {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   return static_cast<std::uint64_t>(usage.ru_maxrss);
+}
+
+// Where they may run: "2 on 0-1", "1 on 0-1, 1 on 1".
+std::string placement_of_threads() {
+  std::map<std::string, int> threads;
+  std::error_code ignored;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task", ignored)) {
+    std::ifstream status(task.path() / "status");
+    for (std::string line; std::getline(status, line);) {
+      constexpr std::string_view key = "Cpus_allowed_list:\t";
+      if (line.starts_with(key)) ++threads[line.substr(key.size())];
+    }
+  }
+  std::string text;
+  for (const auto& [processors, count] : threads)
+    text += (text.empty() ? "" : ", ") + std::to_string(count) + " on " + processors;
+  return text;
 }
 
 void write_line(const RoleReport& report) {
@@ -62,7 +82,7 @@ std::string encode(const RoleOptions& options) {
                                {"sources", options.sources},     {"sinks", options.sinks},
                                {"poll", options.is_polling},     {"lane", options.lane},
                                {"burst", options.burst},         {"load", options.load},
-                               {"messages", options.messages}};
+                               {"messages", options.messages},   {"spin", options.may_spin}};
   return text.dump();
 }
 
@@ -85,6 +105,7 @@ bool decode(std::string_view text, RoleOptions& options) {
     options.burst = parsed.at("burst");
     options.load = parsed.at("load");
     options.messages = parsed.at("messages");
+    options.may_spin = parsed.at("spin");
   } catch (const nlohmann::json::exception&) {
     return false;
   }
@@ -115,6 +136,7 @@ void RoleChannel::sent(std::uint64_t count) {
 void RoleChannel::done(RoleReport report) {
   report.event = "done";
   if (report.cpu_ns == 0) report.cpu_ns = cpu_used_ns() - cpu_at_ready_ns_;
+  if (report.placement.empty()) report.placement = placement_of_threads();
   report.resident_kib = std::max(report.resident_kib, resident_highest_kib());
   write_line(report);
 }

@@ -38,6 +38,7 @@ struct RoleOptions {
   bool is_polling = false;     // Abuzz: receive by poll() instead of by handler
   std::string lane;            // of the scenario lanes: "high" or "bulk"; a channel of its own
   unsigned burst = 1;          // at a rate: so many are to leave at the same moment
+  bool may_spin = false;       // at a rate: there are processors to spare for it
   std::string load;            // of the scenario heritage
   std::uint64_t messages = 0;  // a source ends after so many; 0: after the duration
 };

@@ -5,6 +5,10 @@
 namespace abuzz::bench {
 namespace {
 
+struct RoleFigure {
+  const char* name;
+  std::uint64_t RoleReport::*value;
+};
 constexpr RoleFigure figures[] = {
     {"sent", &RoleReport::sent},
     {"received", &RoleReport::received},
@@ -24,6 +28,7 @@ constexpr RoleFigure figures[] = {
     {"cpu_ns", &RoleReport::cpu_ns},
     {"resident_kib", &RoleReport::resident_kib},
     {"back_pressured", &RoleReport::back_pressured},
+    {"timed", &RoleReport::timed},
     {"p50_ns", &RoleReport::p50_ns},
     {"p90_ns", &RoleReport::p90_ns},
     {"p99_ns", &RoleReport::p99_ns},
@@ -50,11 +55,8 @@ void take_numbers(const nlohmann::json& line, const char* name,
 
 }  // namespace
 
-std::span<const RoleFigure> role_figures() noexcept {
-  return figures;
-}
-
 void RoleReport::take(const Histogram& histogram) {
+  timed = histogram.count();
   p50_ns = histogram.at(0.5);
   p90_ns = histogram.at(0.9);
   p99_ns = histogram.at(0.99);

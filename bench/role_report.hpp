@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,7 +15,7 @@ struct RoleReport {
   std::string event;  // "ready", "sent", "done" or "failed"
   std::string text;   // why it failed; what who doubts should know; of a ready hub, its endpoint
   std::string link;   // that was really used, where the system can tell
-  std::string placement;  // of a hub: its threads and the processors that they may run on
+  std::string placement;  // its threads, and the processors that they may run on
   std::uint64_t sent = 0;
   std::uint64_t received = 0, lost = 0, reordered = 0, doubled = 0, corrupt = 0;
   std::uint64_t shared = 0;       // of `received`: what one of several gets (share_check.hpp)
@@ -30,6 +29,7 @@ struct RoleReport {
   std::uint64_t cpu_ns = 0;                 // user and system, all threads, while the run lasted
   std::uint64_t resident_kib = 0;           // highest so far
   std::uint64_t back_pressured = 0;         // sends that had no room at once
+  std::uint64_t timed = 0;                  // latencies that the percentiles are of
   std::uint64_t p50_ns = 0, p90_ns = 0, p99_ns = 0, p999_ns = 0, p9999_ns = 0, max_ns = 0;
   // All that was timed: highest value of a bucket in ns, count, and so on in pairs.
   std::vector<std::uint64_t> buckets;
@@ -43,11 +43,5 @@ struct RoleReport {
 std::string encode(const RoleReport& report);
 // False when the line is not one.
 bool decode(std::string_view line, RoleReport& report);
-
-struct RoleFigure {
-  const char* name;
-  std::uint64_t RoleReport::*value;
-};
-std::span<const RoleFigure> role_figures() noexcept;
 
 }  // namespace abuzz::bench

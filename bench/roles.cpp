@@ -1,10 +1,9 @@
 #include "bench/roles.hpp"
 
-#include <time.h>
-
 #include <algorithm>
 #include <utility>
 
+#include "bench/pacer.hpp"
 #include "bench/payload.hpp"
 #include "bench/receiver.hpp"
 #include "bench/time.hpp"
@@ -13,8 +12,7 @@ namespace abuzz::bench {
 namespace {
 
 constexpr std::int64_t quiet_max_ns = 1000 * millisecond_ns;
-// A pause shorter than this is spun away: the kernel would oversleep it.
-constexpr std::int64_t spin_ns = 60'000;
+constexpr std::int64_t straggler_ns = 20 * millisecond_ns;
 
 // As fast as it is let.
 bool send_closed(Driver& driver, const RoleOptions& options, RoleReport& report) {
@@ -31,38 +29,35 @@ bool send_closed(Driver& driver, const RoleOptions& options, RoleReport& report)
 }
 
 // At its rate, whatever becomes of the messages: each carries the moment at which it was to leave,
-// so that waiting for room, and everything behind it, counts as latency.
+// so that waiting for room, and everything behind it, counts as latency. What cannot be sent in
+// twice the time is not: then the offered load was not reached.
 bool send_open(Driver& driver, const RoleOptions& options, RoleReport& report) {
   PayloadWriter writer(options.bytes, options.source);
   const auto total = static_cast<std::uint64_t>(
       std::max(1.0, options.rate * static_cast<double>(options.duration_ns) / 1e9));
   const double step_ns = 1e9 / options.rate;
   const std::uint64_t burst = std::max(options.burst, 1u);
+  const Pacer pacer(step_ns * static_cast<double>(burst), options.may_spin);
   const std::int64_t start_ns = now_ns() + millisecond_ns;
-  for (; report.sent < total; ++report.sent) {
+  const std::int64_t late_ns = start_ns + 2 * options.duration_ns;
+  for (bool is_last = false; !is_last; ++report.sent) {
     const std::uint64_t turn = report.sent - report.sent % burst;
     const auto offset = static_cast<std::int64_t>(static_cast<double>(turn) * step_ns);
-    if (now_ns() < start_ns + offset) {
+    const std::int64_t now = now_ns();
+    if (now < start_ns + offset) {
       if (!driver.flush()) return false;
-      sleep_until(start_ns + offset);
+      pacer.sleep_until(start_ns + offset);
     }
-    if (!driver.send(writer.fill(report.sent + 1, report.sent + 1 == total, start_ns + offset)))
-      return false;
+    is_last = report.sent + 1 == total || now > late_ns;
+    if (!driver.send(writer.fill(report.sent + 1, is_last, start_ns + offset))) return false;
   }
-  report.sending_ns = static_cast<std::uint64_t>(now_ns() - start_ns);
+  // To the end of the last message's interval.
+  const auto whole_ns = static_cast<std::int64_t>(static_cast<double>(report.sent) * step_ns);
+  report.sending_ns = static_cast<std::uint64_t>(std::max(now_ns() - start_ns, whole_ns));
   return true;
 }
 
 }  // namespace
-
-void sleep_until(std::int64_t moment_ns) {
-  const std::int64_t early_ns = moment_ns - spin_ns;
-  if (now_ns() < early_ns) {
-    const timespec wake{static_cast<time_t>(early_ns / second_ns), early_ns % second_ns};
-    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &wake, nullptr);
-  }
-  while (now_ns() < moment_ns) continue;
-}
 
 bool fail_role(Driver& driver, RoleChannel& channel) {
   channel.failed(driver.fault());
@@ -105,6 +100,10 @@ bool run_subscriber(Driver& driver, const RoleOptions& options, RoleChannel& cha
     }
     if (channel.is_ended()) return false;
   }
+  // What comes twice comes after what was counted.
+  const std::int64_t end_ns = now_ns() + straggler_ns;
+  while (now_ns() < end_ns)
+    if (!driver.receive(straggler_ns / 5)) return fail_role(driver, channel);
   driver.close_input();
   RoleReport report = receiver.finish(*totals);
   report.link = driver.link();

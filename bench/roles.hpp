@@ -29,7 +29,5 @@ RoleMain find_role(std::string_view role) noexcept;
 bool fail_role(Driver& driver, RoleChannel& channel);
 
 inline constexpr std::int64_t look_ns = 100 * millisecond_ns;  // how often one that waits looks up
-// Sleeps, and spins the last bit of the way: the kernel would oversleep it.
-void sleep_until(std::int64_t moment_ns);
 
 }  // namespace abuzz::bench

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <cmath>
 #include <cstdio>
 
 #include "bench/heritage.hpp"
@@ -48,15 +49,7 @@ class Rounds {
         if (plan.system != plans.front().system)
           plan.beside_rate = report_.runs[first + round * plans.size()].beside_rate;
         progress_.next(plan, round, report_.options.runs);
-        int signal = 0;
-        auto run = run_once(plan, signal);
-        if (signal != 0) return 128 + signal;
-        if (!run) {
-          progress_.clear();
-          std::fprintf(stderr, "%s\n", run.failure().message().c_str());
-          return error_info(run.error()).exit_code;
-        }
-        report_.runs.push_back(std::move(run).value());
+        if (const int code = make_one(plan)) return code;
       }
     }
     if (plans.front().system == &abuzz_system)
@@ -74,6 +67,24 @@ class Rounds {
   }
 
  private:
+  // A peer that fails has a run without figures, and the others go on.
+  int make_one(const RunPlan& plan) {
+    int signal = 0;
+    auto run = run_once(plan, signal);
+    if (signal != 0) return 128 + signal;
+    if (run) {
+      report_.runs.push_back(std::move(run).value());
+      return 0;
+    }
+    progress_.clear();
+    RunResult failed;
+    failed.plan = plan;
+    failed.fault = run.failure().detail;
+    report_.runs.push_back(std::move(failed));
+    if (plan.system == &abuzz_system) return complain(run.failure());
+    std::fprintf(stderr, "%s\n", run.failure().detail.c_str());
+    return 0;
+  }
   Ratio compare(std::size_t first, std::size_t systems, std::size_t peer) const {
     const RunPlan& plan = report_.runs[first + peer].plan;
     Ratio ratio{plan.system->name, plan.scenario, plan.bytes, plan.rate, {}, {}, 0};
@@ -106,10 +117,10 @@ int make_half_load(BenchReport& report, Rounds& rounds, std::size_t first, std::
   if (bytes < timed_payload_bytes_min) return 0;
   for (const std::string& name : report.options.systems) {
     const System* peer = find_system(name);
-    const double rate = rounds.median_rate(first, peer) / 2;
+    const double rate = std::floor(rounds.median_rate(first, peer) / 2);
     if (rate < 1) continue;
     std::vector<RunPlan> plans;
-    if (peer != &abuzz_system)
+    if (peer != &abuzz_system && report.options.systems.front() == abuzz_system.name)
       plans.push_back(plan_of(report.options, "pubsub", &abuzz_system, bytes));
     plans.push_back(plan_of(report.options, "pubsub", peer, bytes));
     for (RunPlan& plan : plans) plan.rate = rate;
@@ -126,9 +137,31 @@ int make_heritage(BenchReport& report, Rounds& rounds) {
     plan.load = &load;
     if (!report.options.has_duration) plan.duration_ns = load.duration_ns;
     plan.publishers = heritage_processes;
+    plan.may_spin = false;  // eight of them are too many for any machine
     const double items = static_cast<double>(load.messages) + load.tasks;
     plan.rate = items * 1e9 / static_cast<double>(plan.duration_ns);
     if (const int code = rounds.make({plan})) return code;
+  }
+  return 0;
+}
+
+// Rate by rate; round trips have none.
+int make_size(BenchReport& report, Rounds& rounds, const std::string& scenario, std::size_t bytes) {
+  const BenchOptions& options = report.options;
+  const bool takes_rate = !find_scenario(scenario)->is_round_trip && !options.rates.empty();
+  for (const double rate : takes_rate ? options.rates : std::vector<double>{0}) {
+    std::vector<RunPlan> plans;
+    for (const std::string& name : options.systems) {
+      const System* system = find_system(name);
+      if (!find_scenario(scenario)->fits(*system)) continue;
+      plans.push_back(plan_of(options, scenario, system, bytes));
+      if (rate > 0) plans.back().rate = rate;
+    }
+    if (plans.empty()) return 0;
+    const std::size_t first = report.runs.size();
+    if (const int code = rounds.make(plans)) return code;
+    if (options.has_half_load && scenario == "pubsub")
+      if (const int code = make_half_load(report, rounds, first, bytes)) return code;
   }
   return 0;
 }
@@ -143,12 +176,13 @@ RunPlan plan_of(const BenchOptions& options, const std::string& name, const Syst
   plan.system = system;
   plan.bytes = bytes;
   plan.duration_ns = options.duration_ns;
-  if (!scenario.is_round_trip) plan.rate = options.rate > 0 ? options.rate : scenario.rate;
+  if (!scenario.is_round_trip) plan.rate = scenario.rate;
   plan.burst = scenario.burst;
   if (scenario.has_publishers) plan.publishers = options.publishers;
   if (scenario.has_subscribers) plan.subscribers = options.subscribers;
   if (name == "slow-reader") plan.subscribers = 2;
   plan.is_polling = options.is_polling;
+  plan.may_spin = options.may_spin && plan.publishers == 1;
   return plan;
 }
 
@@ -162,19 +196,8 @@ int make_runs(BenchReport& report) {
       continue;
     }
     const std::vector<std::size_t> default_sizes{find_scenario(scenario)->bytes};
-    for (const std::size_t bytes : options.sizes.empty() ? default_sizes : options.sizes) {
-      std::vector<RunPlan> plans;
-      for (const std::string& name : options.systems) {
-        const System* system = find_system(name);
-        if (find_scenario(scenario)->fits(*system))
-          plans.push_back(plan_of(options, scenario, system, bytes));
-      }
-      if (plans.empty()) continue;
-      const std::size_t first = report.runs.size();
-      if (const int code = rounds.make(plans)) return code;
-      if (options.has_half_load && scenario == "pubsub")
-        if (const int code = make_half_load(report, rounds, first, bytes)) return code;
-    }
+    for (const std::size_t bytes : options.sizes.empty() ? default_sizes : options.sizes)
+      if (const int code = make_size(report, rounds, scenario, bytes)) return code;
   }
   return 0;
 }

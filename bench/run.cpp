@@ -45,6 +45,7 @@ RoleOptions Run::options_of(const char* role, unsigned number) const {
   options.sinks = plan_.subscribers;
   options.is_polling = plan_.is_polling;
   options.burst = plan_.burst;
+  options.may_spin = plan_.may_spin;
   options.messages = plan_.messages;
   if (plan_.load != nullptr) options.load = plan_.load->name;
   return options;
@@ -105,7 +106,9 @@ RoleReport Run::await_done(std::size_t child, std::int64_t more_ns) {
   costs_[child].resident_kib = report.resident_kib;
   if (!report.link.empty() && link_.find(report.link) == link_.npos)
     link_ += (link_.empty() ? "" : ", ") + report.link;
-  if (!report.placement.empty()) placement_ = report.placement;
+  const std::string place = costs_[child].role + ": " + report.placement;
+  if (!report.placement.empty() && placement_.find(place) == placement_.npos)
+    placement_ += (placement_.empty() ? "" : "; ") + place;
   if (!report.text.empty()) note(costs_[child].role + " " + report.text);
   return report;
 }

@@ -95,7 +95,11 @@ std::string RunPlan::title() const {
 bool RunResult::is_verified() const noexcept {
   return figures.received != 0 && figures.received == expected && figures.lost == 0 &&
          figures.reordered == 0 && figures.doubled == 0 && figures.corrupt == 0 &&
-         figures.elapsed_ns != 0;
+         figures.elapsed_ns != 0 && fault.empty();
+}
+
+std::uint64_t RunResult::handled() const noexcept {
+  return figures.received + received_beside;
 }
 
 std::uint64_t RunResult::unaccounted() const noexcept {
@@ -106,7 +110,9 @@ std::uint64_t RunResult::unaccounted() const noexcept {
 double RunResult::rate() const noexcept {
   if (!is_verified()) return 0;
   const std::uint64_t count = figures.measured != 0 ? figures.measured : figures.received;
-  return static_cast<double>(count) * 1e9 / static_cast<double>(figures.elapsed_ns);
+  // From the first to the last receipt there is an interval less than there are messages.
+  const double interval_ns = plan.rate > 0 ? 1e9 * plan.burst / plan.rate : 0;
+  return static_cast<double>(count) * 1e9 / (static_cast<double>(figures.elapsed_ns) + interval_ns);
 }
 
 double RunResult::achieved_rate() const noexcept {
@@ -117,8 +123,8 @@ double RunResult::achieved_rate() const noexcept {
 double RunResult::cpu_ns_per_message() const noexcept {
   std::uint64_t cpu_ns = 0;
   for (const ProcessCost& process : processes) cpu_ns += process.cpu_ns;
-  if (figures.received == 0) return 0;
-  return static_cast<double>(cpu_ns) / static_cast<double>(figures.received);
+  const std::uint64_t messages = handled();
+  return messages == 0 ? 0 : static_cast<double>(cpu_ns) / static_cast<double>(messages);
 }
 
 const Scenario* find_scenario(std::string_view name) noexcept {

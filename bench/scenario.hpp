@@ -25,6 +25,7 @@ struct RunPlan {
   bool is_polling = false;
   double beside_rate = 0;  // of lanes, on another system: as many a second as Abuzz had of bulk
   unsigned burst = 1;      // at a rate: so many are to leave at the same moment
+  bool may_spin = false;   // at a rate: who sends, until it is time
   const HeritageLoad* load = nullptr;  // of heritage
 
   std::vector<std::string> program;  // that plays the roles; empty: this one
@@ -46,14 +47,18 @@ struct RunResult {
   RoleReport figures;
   std::uint64_t expected = 0;  // receipts, over all that receive
   std::vector<ProcessCost> processes;
-  std::string note;        // what else somebody who doubts should know
-  std::string link;        // really used, where the system can tell
-  std::string placement;   // of the hub's threads, the same
-  double beside_rate = 0;  // of lanes: messages of bulk a second
+  std::string note;                   // what else somebody who doubts should know
+  std::string link;                   // really used, where the system can tell
+  std::string placement;              // of the threads of each role, when it was done
+  double beside_rate = 0;             // of lanes: messages of bulk a second, if these were verified
+  std::uint64_t received_beside = 0;  // by who is not in the figures: bulk of lanes, a slow reader
+  std::string fault;                  // why it could not be made: then there are no figures
 
   // Count, order and checksum were checked by every receiver and nothing was missing. Without that
   // there is no rate.
   bool is_verified() const noexcept;
+  // Receipts over which the CPU of all processes is spread.
+  std::uint64_t handled() const noexcept;
   // To be received, and not received once, intact.
   std::uint64_t unaccounted() const noexcept;
   // Messages received, or round trips, a second; 0 when not verified.

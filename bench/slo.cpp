@@ -1,27 +1,19 @@
 #include "bench/slo.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 
+#include "bench/figures.hpp"
 #include "bench/groups.hpp"
 
 namespace abuzz::bench {
 namespace {
 
-struct Latency {
-  const char* name;
-  std::uint64_t RoleReport::*value;
-};
-constexpr Latency latencies[] = {
-    {"p50", &RoleReport::p50_ns},      {"p90", &RoleReport::p90_ns},
-    {"p99", &RoleReport::p99_ns},      {"p99.9", &RoleReport::p999_ns},
-    {"p99.99", &RoleReport::p9999_ns}, {"max", &RoleReport::max_ns},
-};
-
-const Latency* find_latency(std::string_view name) noexcept {
-  for (const Latency& latency : latencies) {
-    if (name == latency.name) return &latency;
+const Percentile* find_latency(std::string_view name) noexcept {
+  for (const Percentile& percentile : percentiles) {
+    if (name == percentile.name) return &percentile;
   }
   return nullptr;
 }
@@ -51,7 +43,9 @@ bool parse_one(std::string_view text, Condition& condition) {
   const double number = std::strtod(rest.c_str(), &end);
   const double factor = factor_of(end, is_time);
   condition.value = number * factor;
-  return end != rest.c_str() && factor > 0 && number >= 0;
+  // strtod takes "inf" and hexadecimal numbers, too.
+  const bool is_plain = std::isfinite(number) && rest.find_first_of("xX") == rest.npos;
+  return end != rest.c_str() && factor > 0 && is_plain && number >= 0;
 }
 
 double found_in(const RunGroup& group, const Condition& condition) {
@@ -74,7 +68,10 @@ double found_in(const RunGroup& group, const Condition& condition) {
 bool is_measured(const RunGroup& group, const Condition& condition) {
   if (condition.figure == "loss") return true;
   if (group.verified_count() == 0) return false;
-  return find_latency(condition.figure) == nullptr || is_about_latency(group.plan());
+  const Percentile* percentile = find_latency(condition.figure);
+  if (percentile == nullptr) return true;
+  return is_about_latency(group.plan()) &&
+         is_resolved(*percentile, group.runs.front()->figures.timed);
 }
 
 }  // namespace

@@ -30,7 +30,9 @@ Interval signed_rank_interval(const std::vector<double>& values, double confiden
   const auto all = static_cast<double>(means.size());
   const double deviation = std::sqrt(count * (count + 1) * (2 * count + 1) / 24);
   const double rank = std::floor(all / 2 - normal_quantile((1 + confidence) / 2) * deviation);
-  const auto skip = static_cast<std::size_t>(std::max(rank, 0.0));
+  // All of the range would be too little.
+  if (rank < 0) return Interval{};
+  const auto skip = static_cast<std::size_t>(rank);
   interval.low = means[skip];
   interval.high = means[means.size() - 1 - skip];
   const std::size_t middle = means.size() / 2;

@@ -18,7 +18,8 @@ struct Interval {
 // The Hodges-Lehmann estimate and its interval by Wilcoxon's signed ranks: nothing is assumed but
 // symmetry (which differences of two measurements in random order have when nothing differs), and a
 // few wild values move it little. Within 5 % as narrow as a mean's where that would be right.
-// `confidence` such as 0.99. Below Interval::values_min values: nothing is known.
+// `confidence` such as 0.99. Nothing is known below Interval::values_min values, nor where so many
+// cannot have such a confidence: 0.999 takes fourteen.
 Interval signed_rank_interval(const std::vector<double>& values, double confidence);
 
 // Of the standard normal distribution: the value that a share of it stays below.

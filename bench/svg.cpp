@@ -71,7 +71,8 @@ std::vector<double> ticks_of(double low, double high, Scale scale) {
         const bool is_in = std::log10(value) >= low - 1e-9 && std::log10(value) <= high + 1e-9;
         if (is_in && (high - low < 2.5 || step == 1.0)) ticks.push_back(value);
       }
-    return ticks;
+    if (ticks.size() > 1) return ticks;
+    return ticks_of(std::pow(10, low), std::pow(10, high), Scale::linear);
   }
   const double raw = (high - low) / 5;
   const double unit = std::pow(10, std::floor(std::log10(std::max(raw, 1e-12))));

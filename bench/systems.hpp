@@ -33,8 +33,8 @@ struct System {
   // A process of many logical agents (heritage.hpp); nullptr: there are none.
   HubMain crowd = nullptr;
   HubMain lockstep = nullptr;  // everything in one process, for counting (cost.hpp)
-  // Which side must be there first; the other connects to it. Only where there is no hub.
-  bool is_sink_first = true;
+  // What of it was measured: "redis-server 7.0.15, hiredis 1.0.3". nullptr: nothing of its own.
+  std::string (*versions)() = nullptr;
 };
 
 // All that were built in.

@@ -26,6 +26,19 @@ Team::~Team() {
   if (pipe_before_ != SIG_ERR) std::signal(SIGPIPE, pipe_before_);
 }
 
+void Team::end() noexcept {
+  constexpr std::int64_t patience_ns = second_ns;
+  for (Child& child : children_) child.close_input();
+  const std::int64_t deadline_ns = now_ns() + patience_ns;
+  for (Child& child : children_) {
+    if (!child.is_running()) continue;
+    pollfd ended{child.end_fd(), POLLIN, 0};
+    const std::int64_t rest_ns = std::max<std::int64_t>(deadline_ns - now_ns(), 0);
+    poll(&ended, 1, static_cast<int>(rest_ns / millisecond_ns));
+  }
+  children_.clear();
+}
+
 Result<std::size_t> Team::add(const Command& command) {
   auto child = Child::spawn(command);
   if (!child) return child.failure();

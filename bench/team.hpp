@@ -28,7 +28,7 @@ struct TeamEvent {
 // Some children and the signals of this process, watched together.
 //
 // While one lives, SIGINT, SIGTERM and SIGHUP are events instead of the end, and SIGPIPE is
-// ignored; the destructor kills and reaps the children, then puts both back. One at a time, one
+// ignored; the destructor ends and reaps the children, then puts both back. One at a time, one
 // thread, in a process that has no other threads that take signals.
 class Team {
  public:
@@ -45,8 +45,9 @@ class Team {
 
   // `deadline_ns` on the monotonic clock.
   TeamEvent wait(std::int64_t deadline_ns);
-  // Kills what still runs.
-  void end() noexcept { children_.clear(); }
+  // Closes the inputs, so that children end by themselves and end theirs; kills what still runs
+  // after a second.
+  void end() noexcept;
 
  private:
   bool take_event(TeamEvent& event);

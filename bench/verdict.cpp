@@ -40,6 +40,11 @@ Interval Judge::ratio() const {
   return found;
 }
 
+Verdict agree(Verdict one, Verdict other) noexcept {
+  if (one == Verdict::slower || other == Verdict::slower) return Verdict::slower;
+  return one == other ? one : Verdict::undecided;
+}
+
 Verdict combine(Verdict time, Verdict instructions) noexcept {
   if (time == Verdict::slower || instructions == Verdict::slower) return Verdict::slower;
   return time != Verdict::undecided ? time : instructions;

@@ -31,6 +31,8 @@ class Judge {
   Verdict look(bool is_last) const;
   // Of the ratio itself, at 95 %: 1.1 is a tenth more a message.
   Interval ratio() const;
+  // The middle says slower, however wide the interval is.
+  bool is_over_border() const { return ratio().is_known() && ratio().middle > 1 + gate_ / 2; }
   bool is_narrow() const { return ratio().is_known() && ratio().width() <= width_wanted; }
   const std::string& figure() const noexcept { return figure_; }
   std::size_t pairs() const noexcept { return values_.size(); }
@@ -40,6 +42,9 @@ class Judge {
   double gate_;
   std::vector<double> values_;
 };
+
+// Of two figures measured side by side: slower if one of them says so, the same if both do.
+Verdict agree(Verdict one, Verdict other) noexcept;
 
 // Of time and of instructions: slower if one of them says so; the same if time says so, or cannot
 // tell and instructions say so.

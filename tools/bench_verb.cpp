@@ -1,23 +1,20 @@
 #include "tools/bench_verb.hpp"
 
-#include <unistd.h>
-
 #include <chrono>
 #include <cstdint>
-#include <cstdlib>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "bench/bench.hpp"
-#include "bench/heritage.hpp"
 #include "bench/payload.hpp"
 #include "bench/role.hpp"
 #include "bench/systems.hpp"
 #include "bus/config.hpp"
 #include "bus/error.hpp"
 #include "tools/arguments.hpp"
+#include "tools/bench_words.hpp"
 #include "tools/command_line.hpp"
 #include "tools/complaint.hpp"
 #include "tools/settings.hpp"
@@ -56,17 +53,29 @@ constexpr const char* summary =
     "latency. With it they send at that rate whatever happens, and the latency of each message\n"
     "counts from the moment at which it was to be sent.";
 
+// As a shell takes it.
+std::string quoted(const std::string& word) {
+  constexpr std::string_view plain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=+,./:@%^";
+  if (!word.empty() && word.find_first_not_of(plain) == word.npos) return word;
+  std::string text = "'";
+  for (const char letter : word)
+    text += letter == '\'' ? std::string("'\\''") : std::string{letter};
+  return text + "'";
+}
+
 // As typed, so that it can be repeated.
-std::string command_of(int argc, char** argv) {
-  std::string command = "abuzz";
-  for (int i = 0; i < argc; ++i) {
-    const std::string_view word = argv[i];
-    const bool is_plain = !word.empty() && word.find_first_of(" \t\n'\"\\$*?&|;<>()") == word.npos;
-    command += is_plain ? " " : " '";
-    command += word;
-    if (!is_plain) command += '\'';
-  }
-  return command;
+std::string command_of(const std::vector<std::string>& words, const std::string& settings) {
+  std::string command = "abuzz bench";
+  for (const std::string& word : words) command += " " + quoted(word);
+  return command + settings;
+}
+
+std::string settings_of(const SharedFlags& flags) {
+  std::string text;
+  if (!flags.config_path.empty()) text += " --config " + quoted(flags.config_path);
+  for (const std::string& pair : flags.pairs) text += " --set " + quoted(pair);
+  return text;
 }
 
 std::vector<std::string> split_list(std::string_view text) {
@@ -94,6 +103,15 @@ std::string read_sizes(const std::string& text, std::vector<std::size_t>& sizes)
   return {};
 }
 
+std::string read_rates(const std::string& text, std::vector<double>& rates) {
+  for (const std::string& item : split_list(text)) {
+    const auto rate = parse_rate(item);
+    if (!rate || *rate < 1) return "rates are messages a second, such as 1500,100k,2M";
+    rates.push_back(*rate);
+  }
+  return {};
+}
+
 std::string read_systems(const std::string& text, std::vector<std::string>& systems) {
   for (const std::string& name : split_list(text)) {
     if (bench::find_system(name) != nullptr) {
@@ -108,25 +126,16 @@ std::string read_systems(const std::string& text, std::vector<std::string>& syst
   return {};
 }
 
-struct Words {
-  std::string scenario;
-  std::uint64_t runs = 5, publishers = 4, subscribers = 4;
-  std::chrono::nanoseconds duration{0};  // 0: not asked for
-  std::string rate, load, gate;
-  std::uint64_t seed = 1;
-  std::chrono::nanoseconds limit{600'000'000'000};
-  std::vector<std::string> peers, only;
-  std::vector<std::size_t> sizes;
-};
-
-void declare(Arguments& arguments, Words& words, bench::BenchOptions& options) {
+void declare(Arguments& arguments, BenchWords& words, bench::BenchOptions& options) {
   arguments.required("SCENARIO", words.scenario, bench::scenario_names() + ", cost or all");
   arguments.value(
       "--size", [&](const std::string& text) { return read_sizes(text, words.sizes); },
       "Payload bytes, one after the other; default 64, of large and lanes 1M", "BYTES,...");
-  arguments.text("--rate", words.rate, "Messages a second of all publishers: 100k, 2M", "RATE");
+  arguments.value(
+      "--rate", [&](const std::string& text) { return read_rates(text, options.rates); },
+      "Messages a second of all publishers, one after the other: 100k,1M", "RATE,...");
   arguments.duration("--duration", words.duration,
-                     "How long each run lasts; default 2s (heritage: sustained 60s)");
+                     "How long each run lasts; default 2s, of all 1s (heritage: sustained 60s)");
   arguments.count("--runs", words.runs, "How many of each, in turns; default 5", 1, 1000);
   arguments.count("--pubs", words.publishers, "Publishers of fanin; default 4", 1, 64);
   arguments.count("--subs", words.subscribers, "Subscribers of fanout, workers of queue; default 4",
@@ -145,7 +154,9 @@ void declare(Arguments& arguments, Words& words, bench::BenchOptions& options) {
       "Exit with 6 unless Abuzz reaches that: 'p99<50us,loss=0'", "CONDITION,...");
   arguments.text("--against", options.against,
                  "Compare with another `abuzz`, in turns; of cost: with its file", "BUILD");
-  arguments.text("--gate", words.gate, "With --against: exit with 6 when slower by that; 10%",
+  arguments.text("--gate", words.gate,
+                 "With --against: exit with 6 for a slowdown of that much, of which half is the"
+                 " border; 10%",
                  "PERCENT");
   arguments.duration("--limit", words.limit, "With --against: undecided after that; default 10min");
   arguments.count("--seed", words.seed, "Of the order of the runs of --against; default 1", 0,
@@ -159,57 +170,11 @@ void declare(Arguments& arguments, Words& words, bench::BenchOptions& options) {
   arguments.flag("--json", options.is_json, "Print that JSON instead of the tables");
 }
 
-// "100k", "2M", "1500"; 0: it is not one.
-double read_rate(const std::string& text) {
-  char* end = nullptr;
-  const double number = std::strtod(text.c_str(), &end);
-  const std::string_view unit = end;
-  const double factor = unit.empty() ? 1 : unit == "k" ? 1e3 : unit == "M" ? 1e6 : 0;
-  const double rate = number * factor;
-  return rate >= 1 && rate <= 1e9 ? rate : 0;
-}
-
-// "10%", "2.5%"; 0: it is not one.
-double read_percent(const std::string& text) {
-  char* end = nullptr;
-  const double number = std::strtod(text.c_str(), &end);
-  return std::string_view(end) == "%" && number >= 0.1 && number <= 100 ? number / 100 : 0;
-}
-
-// What concerns --against.
-std::optional<int> read_comparison(const Words& words, bench::BenchOptions& options) {
-  options.seed = words.seed;
-  options.limit_ns = words.limit.count();
-  options.has_gate = !words.gate.empty();
-  if (options.has_gate) options.gate = read_percent(words.gate);
-  if (options.gate == 0) return complain(Error::bad_flag_value, "--gate is a share: 10%");
-  if (options.against.empty()) {
-    if (!options.has_gate) return std::nullopt;
-    return complain(Error::missing_argument, "--gate needs --against");
-  }
-  if (words.scenario == "all" || words.scenario == "heritage" || words.scenario == "lanes")
-    return complain(Error::bad_flag_value, "--against takes one scenario at a time");
-  if (words.scenario == "cost" || access(options.against.c_str(), X_OK) == 0) return std::nullopt;
-  return complain(Error::bad_flag_value, options.against +
-                                             " is not a program; files are for bench cost,"
-                                             " because time means nothing on another host");
-}
-
-// The config that the processes of Abuzz will read. Exports what --profile says.
-std::optional<int> read_config(bench::BenchOptions& options) {
-  if (options.link != "zmq")
-    return complain(Error::bad_flag_value, "there is no link '" + options.link + "': zmq");
-  if (!options.profile.empty()) ::setenv("ABUZZ_PLACE__WAITING", options.profile.c_str(), 1);
-  const auto config = config_from_environment();
-  if (!config) return complain(config.error(), config.failure().detail);
-  return std::nullopt;
-}
-
 // Declares, parses and checks. Nothing: go on; otherwise the exit code.
 std::optional<int> read_options(const std::vector<std::string>& typed,
                                 bench::BenchOptions& options) {
   Arguments arguments("bench", summary);
-  Words words;
+  BenchWords words;
   declare(arguments, words, options);
   SharedFlags taken;  // for the help: main() has taken them out of the words
   add_config_flags(arguments, taken);
@@ -225,55 +190,12 @@ std::optional<int> read_options(const std::vector<std::string>& typed,
       "Exit codes: 0 every run verified, 1 failed, 2 usage, 6 a run not verified, a\n"
       "condition of --slo not met, or slower than --gate allows.");
   if (const auto code = arguments.parse(typed)) return code;
-  const bool is_all = words.scenario == "all";
-  const bool is_cost = words.scenario == "cost";
-  if (!is_all && !is_cost && bench::find_scenario(words.scenario) == nullptr) {
-    return complain(Error::bad_flag_value, "there is no scenario '" + words.scenario +
-                                               "': " + bench::scenario_names() + ", cost or all");
-  }
-  options.sizes = words.sizes;
-  using namespace std::chrono_literals;
-  if (words.duration != 0ns && (words.duration < 10ms || words.duration > 1h)) {
-    return complain(Error::bad_flag_value, "--duration is 10ms to 1h");
-  }
-  if (!words.rate.empty()) {
-    options.rate = read_rate(words.rate);
-    if (options.rate == 0)
-      return complain(Error::bad_flag_value, "--rate is messages a second: 1500, 100k, 2M");
-  }
-  options.load = words.load;
-  if (!words.load.empty() && bench::find_heritage_load(words.load) == nullptr)
-    return complain(Error::bad_flag_value, "--load is one of those that heritage has: peak");
-  options.scenarios = {words.scenario};
-  if (is_all) {
-    options.scenarios = {"pubsub", "pingpong", "fanout", "fanin"};
-    options.sizes = {64, 1024};
-    options.has_half_load = options.rate == 0;
-  }
-  if (const auto code = read_comparison(words, options)) return code;
-  if (const auto code = read_config(options)) return code;
-  options.runs = static_cast<unsigned>(words.runs);
-  options.publishers = static_cast<unsigned>(words.publishers);
-  options.subscribers = static_cast<unsigned>(words.subscribers);
-  options.has_duration = words.duration != 0ns;
-  if (options.has_duration) options.duration_ns = words.duration.count();
-  const bool is_timed =
-      options.rate > 0 || (!is_all && !is_cost && bench::find_scenario(words.scenario)->rate > 0);
-  for (const std::size_t bytes : options.sizes)
-    if (is_timed && bytes < bench::timed_payload_bytes_min)
-      return complain(Error::bad_flag_value, "at a rate a payload has at least 24 bytes");
-  for (const std::string& peer : words.peers) {
-    if (peer == "abuzz") return complain(Error::bad_flag_value, "--vs names others than abuzz");
-    options.systems.push_back(peer);
-  }
-  if (!words.only.empty()) options.systems = words.only;
-  return std::nullopt;
+  return read_words(words, options);
 }
 
 }  // namespace
 
-int run_bench(int argc, char** argv) {
-  const std::vector<std::string> words(argv + 1, argv + argc);
+int run_bench(const std::vector<std::string>& words, const SharedFlags& settings) {
   // One process of a run: the benchmark starts it, nobody types it.
   if (words.size() == 2 && words[0] == "role") {
     bench::RoleOptions role;
@@ -282,7 +204,8 @@ int run_bench(int argc, char** argv) {
   }
   bench::BenchOptions options;
   if (const auto code = read_options(words, options)) return *code;
-  options.command = command_of(argc, argv);
+  options.settings = settings_of(settings);
+  options.command = command_of(words, options.settings);
   return bench::run_bench(options);
 }
 

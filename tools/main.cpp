@@ -1,5 +1,6 @@
 #include <array>
 #include <exception>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -54,24 +55,28 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 config, 4 no node, 5 timed out, 6 criteri
 7 denied, 9 undelivered, 130 and 143 for SIGINT and SIGTERM.
 )";
 
-// The verbs that bring their own command line get the words as a main() would. The config flags are
-// taken out before: they reach every process of the verb through the environment.
-int call_main(int (*run)(int, char**), std::string verb, const Words& words) {
-  std::vector<std::string> kept{std::move(verb)};
-  SharedFlags flags;
+// Of the verbs that start processes: the config flags are taken out of the words before, and reach
+// every process through the environment. Nothing: go on with `kept`; otherwise the exit code.
+std::optional<int> take_settings(const Words& words, SharedFlags& flags, Words& kept) {
   if (const auto code = take_config_flags(words, flags, kept)) return *code;
   const Result<LoadedConfig> loaded = load_settings(flags);
   if (!loaded.ok()) return complain(loaded.failure());
+  return std::nullopt;
+}
+int run_bench_verb(const Words& words) {
+  SharedFlags flags;
+  Words kept;
+  if (const auto code = take_settings(words, flags, kept)) return *code;
+  return run_bench(kept, flags);
+}
+int run_demo_verb(const Words& words) {
+  SharedFlags flags;
+  Words kept{"demo"};
+  if (const auto code = take_settings(words, flags, kept)) return *code;
   std::vector<char*> pointers;
   for (std::string& word : kept) pointers.push_back(word.data());
   pointers.push_back(nullptr);
-  return run(static_cast<int>(kept.size()), pointers.data());
-}
-int run_bench_verb(const Words& words) {
-  return call_main(run_bench, "bench", words);
-}
-int run_demo_verb(const Words& words) {
-  return call_main(run_demo, "demo", words);
+  return run_demo(static_cast<int>(kept.size()), pointers.data());
 }
 
 struct Verb {

@@ -5,6 +5,7 @@
 
 #include "bench/arrivals.hpp"
 #include "bench/heritage.hpp"
+#include "bench/pacer.hpp"
 #include "bench/payload.hpp"
 #include "bench/peers/abuzz_parts.hpp"
 #include "bench/roles.hpp"
@@ -97,11 +98,12 @@ class Crowd {
   bool send(RoleReport& report) {
     const std::uint64_t total = part_.messages + part_.tasks;
     const double step_ns = 1e9 / options_.rate;
+    const Pacer pacer(step_ns, options_.may_spin);
     const std::int64_t start_ns = now_ns() + millisecond_ns;
     std::uint64_t tasks = 0;
     for (; report.sent < total; ++report.sent) {
       const auto offset = static_cast<std::int64_t>(static_cast<double>(report.sent) * step_ns);
-      sleep_until(start_ns + offset);
+      pacer.sleep_until(start_ns + offset);
       const bool is_task = (report.sent + 1) * part_.tasks / total > tasks;
       const std::uint64_t message = report.sent - tasks;
       if (is_task) ++tasks;

@@ -1,4 +1,5 @@
 #include <dds/dds.h>
+#include <dds/version.h>
 
 #include <cstdlib>
 #include <string>
@@ -47,7 +48,9 @@ class CycloneDriver final : public Driver {
     is_batching_ = ends_.in.empty();
     dds_write_set_batch(is_batching_);
     if (!ends_.out.empty() && !open_writer()) return false;
-    return ends_.in.empty() || open_reader();
+    if (!ends_.in.empty() && !open_reader()) return false;
+    // Who is there before its readers waits for them with the first sample.
+    return options_.role == "ponger" || ends_.out.empty() || await_readers();
   }
   bool send(std::span<const std::byte> payload) override {
     if (!is_matched_ && !await_readers()) return false;
@@ -120,8 +123,9 @@ class CycloneDriver final : public Driver {
     const unsigned wanted = options_.role == "publisher" ? options_.sinks : 1;
     const std::int64_t deadline_ns = now_ns() + 10 * second_ns;
     dds_publication_matched_status_t matched{};
-    while (matched.current_count < wanted) {
+    while (true) {
       dds_get_publication_matched_status(writer_, &matched);
+      if (matched.current_count >= wanted) break;
       if (now_ns() > deadline_ns) return fail("the readers were not discovered");
       dds_sleepfor(DDS_MSECS(5));
     }
@@ -147,6 +151,7 @@ const System cyclonedds_system = {
     .make_driver = [](const RoleOptions& options) -> std::unique_ptr<Driver> {
       return std::make_unique<CycloneDriver>(options);
     },
+    .versions = [] { return std::string("Cyclone DDS " DDS_VERSION); },
 };
 
 }  // namespace abuzz::bench

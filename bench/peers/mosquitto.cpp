@@ -1,4 +1,5 @@
 #include <mosquitto.h>
+#include <unistd.h>
 
 #include <memory>
 #include <string>
@@ -30,7 +31,10 @@ bool run_hub(const RoleOptions& options, RoleChannel& channel) {
                                               "max_inflight_messages 0\n"
                                               "max_queued_messages 0\n"
                                               "set_tcp_nodelay true\n"
-                                              "log_type error\n");
+                                              "log_type error\n" +
+                                              // It would become another user, and then the kernel
+                                              // would not end it with its parent.
+                                              (geteuid() == 0 ? "user root\n" : ""));
   return run_server({.program = "mosquitto",
                      .arguments = {"-c", config},
                      .endpoint = std::to_string(port),
@@ -147,6 +151,13 @@ const System mosquitto_system = {
     .make_driver = [](const RoleOptions& options) -> std::unique_ptr<Driver> {
       return std::make_unique<MosquittoDriver>(options);
     },
+    .versions =
+        [] {
+          int major = 0, minor = 0, patch = 0;
+          mosquitto_lib_version(&major, &minor, &patch);
+          return program_version("mosquitto", "-h") + ", libmosquitto " + std::to_string(major) +
+                 "." + std::to_string(minor) + "." + std::to_string(patch);
+        },
 };
 
 }  // namespace abuzz::bench

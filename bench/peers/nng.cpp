@@ -88,6 +88,7 @@ const System nng_system = {
     },
     .has_fanout = false,
     .has_request = true,
+    .versions = [] { return std::string("libnng ") + nng_version(); },
 };
 
 }  // namespace abuzz::bench

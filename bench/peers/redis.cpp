@@ -133,6 +133,12 @@ const System redis_system = {
     .make_driver = [](const RoleOptions& options) -> std::unique_ptr<Driver> {
       return std::make_unique<RedisDriver>(options);
     },
+    .versions =
+        [] {
+          return program_version("redis-server", "--version") + ", hiredis " +
+                 std::to_string(HIREDIS_MAJOR) + "." + std::to_string(HIREDIS_MINOR) + "." +
+                 std::to_string(HIREDIS_PATCH);
+        },
 };
 
 }  // namespace abuzz::bench

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <utility>
 
 #include "bench/child.hpp"
 #include "bench/time.hpp"
@@ -79,16 +81,53 @@ std::uint64_t resident_highest_kib(pid_t pid) {
   return kib;
 }
 
-bool await_start(Child& server, const ServerPlan& plan, RoleChannel& channel) {
-  const std::int64_t deadline_ns = now_ns() + start_patience_ns;
-  while (!takes_connections(plan)) {
-    server.read_output();
-    if (now_ns() > deadline_ns || channel.line(5 * millisecond_ns) || channel.is_ended()) {
-      channel.failed(plan.program + " takes no connections");
-      return false;
-    }
+// The server, and the last that it said: where it fails, that is why.
+class Server {
+ public:
+  explicit Server(Child&& child) : child_(std::move(child)) {}
+
+  pid_t pid() const noexcept { return child_.pid(); }
+  // Reads what it says, so that nothing stands in its way.
+  void listen() {
+    child_.read_output();
+    for (std::string line; child_.take_line(line);)
+      if (!line.empty()) last_line_ = line;
   }
-  return true;
+  bool has_ended() {
+    pollfd ended{child_.end_fd(), POLLIN, 0};
+    return poll(&ended, 1, 0) > 0;
+  }
+  std::string fault(const std::string& what) {
+    listen();
+    return what + (last_line_.empty() ? "" : ": " + last_line_);
+  }
+  // In its own way, if it does not take long.
+  void stop() {
+    child_.signal(SIGTERM);
+    pollfd ended{child_.end_fd(), POLLIN, 0};
+    poll(&ended, 1, stop_patience_ms);
+  }
+
+ private:
+  static constexpr int stop_patience_ms = 500;
+
+  Child child_;
+  std::string last_line_;
+};
+
+// That something takes connections there is not enough: it must be ours that lives.
+bool await_start(Server& server, const ServerPlan& plan, RoleChannel& channel) {
+  const std::int64_t deadline_ns = now_ns() + start_patience_ns;
+  while (true) {
+    server.listen();
+    const bool has_ended = server.has_ended();
+    if (!has_ended && takes_connections(plan)) return true;
+    if (!has_ended && now_ns() < deadline_ns && !channel.line(5 * millisecond_ns) &&
+        !channel.is_ended())
+      continue;
+    channel.failed(server.fault(plan.program + (has_ended ? " ended" : " takes no connections")));
+    return false;
+  }
 }
 
 }  // namespace
@@ -104,6 +143,15 @@ int free_port() {
   return is_bound ? ntohs(address.sin_port) : 0;
 }
 
+std::string program_version(const std::string& name, const std::string& argument) {
+  const std::string program = find_program(name);
+  if (program.empty()) return name + " (not installed)";
+  const std::string line = first_line_of(program, argument);
+  const std::size_t digit = line.find_first_of("0123456789");
+  const std::size_t end = digit == line.npos ? line.npos : line.find_first_of(" ,;", digit);
+  return name + " " + (digit == line.npos ? "?" : line.substr(digit, end - digit));
+}
+
 std::string write_config(const RoleOptions& options, const std::string& name,
                          const std::string& text) {
   std::string path = options.directory + "/" + name;
@@ -117,27 +165,32 @@ bool run_server(const ServerPlan& plan, RoleChannel& channel) {
     channel.failed(plan.program + " is not installed");
     return false;
   }
-  auto server = Child::spawn({plan.program, program, plan.arguments, {}});
-  if (!server) {
-    channel.failed(server.failure().message());
+  if (plan.socket_path.empty() && plan.port == 0) {
+    channel.failed("no port of 127.0.0.1 is free");
     return false;
   }
-  Child& child = server.value();
-  if (!await_start(child, plan, channel)) return false;
-  const std::uint64_t used_ns = cpu_used_ns(child.pid());
+  auto child = Child::spawn({plan.program, program, plan.arguments, {}, true});
+  if (!child) {
+    channel.failed(child.failure().message());
+    return false;
+  }
+  Server server(std::move(child).value());
+  if (!await_start(server, plan, channel)) return false;
+  const std::uint64_t used_ns = cpu_used_ns(server.pid());
   channel.ready(plan.endpoint);
   bool is_told = false;
   while (!is_told && !channel.is_ended()) {
     const auto line = channel.line(100 * millisecond_ns);
     is_told = line && *line == "stop";
-    child.read_output();  // what it says is not wanted, but must not stand in its way
-    std::string said;
-    while (child.take_line(said)) continue;
+    server.listen();
+    if (!server.has_ended()) continue;
+    channel.failed(server.fault(plan.program + " ended"));
+    return false;
   }
   RoleReport report;
-  report.cpu_ns = cpu_used_ns(child.pid()) - used_ns;
-  report.resident_kib = resident_highest_kib(child.pid());
-  child.signal(SIGTERM);
+  report.cpu_ns = cpu_used_ns(server.pid()) - used_ns;
+  report.resident_kib = resident_highest_kib(server.pid());
+  server.stop();
   if (is_told) channel.done(report);
   return is_told;
 }

@@ -25,6 +25,9 @@ int free_port();
 // what it used. False when it failed and said so.
 bool run_server(const ServerPlan& plan, RoleChannel& channel);
 
+// The first number that the program says when it is asked: "redis-server 7.0.15".
+std::string program_version(const std::string& name, const std::string& argument);
+
 // Writes a file of the run's directory; its path.
 std::string write_config(const RoleOptions& options, const std::string& name,
                          const std::string& text);

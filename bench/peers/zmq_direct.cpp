@@ -44,11 +44,8 @@ class DirectDriver final : public ZmqDriver {
         type_ == ZMQ_PULL || type_ == ZMQ_XPUB || type_ == ZMQ_REP || options_.role == "ponger";
     const int failed = binds ? zmq_bind(socket_.get(), endpoint.c_str())
                              : zmq_connect(socket_.get(), endpoint.c_str());
-    return failed == 0 || fail(zmq_failure(binds ? "zmq_bind" : "zmq_connect"));
-  }
-  bool send(std::span<const std::byte> payload) override {
-    if (type_ == ZMQ_XPUB && !await_sinks()) return false;
-    return ZmqDriver::send(payload);
+    if (failed != 0) return fail(zmq_failure(binds ? "zmq_bind" : "zmq_connect"));
+    return type_ != ZMQ_XPUB || await_sinks();
   }
 
  private:

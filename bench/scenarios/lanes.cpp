@@ -69,7 +69,12 @@ Result<RunResult> run_lanes(const RunPlan& plan, int& signal) {
     figures.*figure += other.*figure;
   run.stop_hub();
   auto result = run.result(figures, figures.sent);
-  if (!result || other.elapsed_ns == 0) return result;
+  if (!result) return result;
+  result.value().received_beside = other.received;
+  // No number without proof.
+  const bool is_whole = other.received == other.sent && other.elapsed_ns != 0 &&
+                        other.lost + other.doubled + other.reordered + other.corrupt == 0;
+  if (!is_whole) return result;
   const double rate =
       static_cast<double>(other.received) * 1e9 / static_cast<double>(other.elapsed_ns);
   result.value().beside_rate = rate;

@@ -43,7 +43,9 @@ Result<RunResult> run_slow_reader(const RunPlan& plan, int& signal) {
   run.note(text);
   if (is_told && known != totals.sum())
     figures.lost += known < totals.sum() ? totals.sum() - known : known - totals.sum();
-  return run.result(figures, totals.sum());
+  auto result = run.result(figures, totals.sum());
+  if (result) result.value().received_beside = behind.received;
+  return result;
 }
 
 }  // namespace abuzz::bench

@@ -104,7 +104,7 @@ TEST_F(HtmlReportTest, NothingComesFromElsewhere) {
 
 TEST_F(HtmlReportTest, HasAllItsCharts) {
   for (const char* title :
-       {"latency by percentile", "worst latency over time", "latency over offered load",
+       {"latency by percentile", "worst latency over time", "p99 over offered load",
         "pubsub over payload size", "us of CPU a message", "million messages received a second"})
     EXPECT_NE(page.find(title), page.npos) << title;
   EXPECT_NE(page.find("Heritage loads"), page.npos);

@@ -67,10 +67,18 @@ TEST(Judge, AMachineThatIsTooNoisyLeavesItOpenButRaisesNoAlarm) {
 
 TEST(Judge, ExactCountsAreDecidedAtOnce) {
   Judge judge("instructions", 0.1);
-  for (int pair = 0; pair < 6; ++pair) judge.take(std::log(1.099));
+  for (int pair = 0; pair < 14; ++pair) judge.take(std::log(1.099));
   EXPECT_EQ(judge.look(false), Verdict::slower);
   EXPECT_TRUE(judge.is_narrow());
   EXPECT_NEAR(judge.ratio().middle, 1.099, 1e-9);
+}
+
+TEST(Judge, NotSlowerTakesBothTimeAndCpu) {
+  EXPECT_EQ(agree(Verdict::same, Verdict::same), Verdict::same);
+  EXPECT_EQ(agree(Verdict::undecided, Verdict::same), Verdict::undecided);
+  EXPECT_EQ(agree(Verdict::same, Verdict::undecided), Verdict::undecided);
+  EXPECT_EQ(agree(Verdict::undecided, Verdict::slower), Verdict::slower);
+  EXPECT_EQ(agree(Verdict::slower, Verdict::same), Verdict::slower);
 }
 
 TEST(Judge, InstructionsDecideWhereTimeCannotTell) {
@@ -78,6 +86,14 @@ TEST(Judge, InstructionsDecideWhereTimeCannotTell) {
   EXPECT_EQ(combine(Verdict::undecided, Verdict::slower), Verdict::slower);
   EXPECT_EQ(combine(Verdict::same, Verdict::slower), Verdict::slower);
   EXPECT_EQ(combine(Verdict::same, Verdict::undecided), Verdict::same);
+}
+
+// With six values their whole range holds the middle 31 times in 32: no 99.9 %.
+TEST(SignedRanks, FewValuesHaveNoHighConfidence) {
+  const std::vector<double> six{1, 2, 3, 4, 5, 6};
+  EXPECT_TRUE(signed_rank_interval(six, 0.95).is_known());
+  EXPECT_FALSE(signed_rank_interval(six, 0.999).is_known());
+  EXPECT_TRUE(signed_rank_interval(std::vector<double>(14, 1.0), 0.999).is_known());
 }
 
 TEST(SignedRanks, TheIntervalHoldsTheTruthAsOftenAsItSays) {
