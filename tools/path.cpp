@@ -5,6 +5,7 @@
 
 #include "bus/topic.hpp"
 #include "tools/command_line.hpp"
+#include "tools/path_group.hpp"
 #include "tools/path_miss.hpp"
 #include "tools/path_queue.hpp"
 #include "tools/row_owner.hpp"
@@ -16,11 +17,6 @@ std::string messages(std::uint64_t count) {
   return format_plural(count, "message", "messages");
 }
 
-// "1 message waits for it"
-std::string wait_for(std::uint64_t count, const std::string& whom) {
-  return format_plural(count, "message waits for ", "messages wait for ") + whom;
-}
-
 class Explainer {
  public:
   Explainer(const Question& question, const Counters& earlier, const Counters& later,
@@ -28,7 +24,8 @@ class Explainer {
       : question_(question),
         node_(later.node),
         watch_(earlier, later, look),
-        miss_(question, watch_, elsewhere, others_) {
+        miss_(question, watch_, elsewhere, others_),
+        groups_(later.node, watch_, miss_) {
     for (const RowSnapshot& row : node_.rows) {
       if (row.kind == RowKind::publication && row.text == question.topic &&
           is_asked(row, question.from)) {
@@ -77,10 +74,9 @@ class Explainer {
   // Whether the row is that of a group of which this agent is a member.
   bool has_member(const RowSnapshot& row, const std::string& name) const {
     if (!is_group_row(row)) return false;
-    return std::any_of(node_.rows.begin(), node_.rows.end(), [&](const RowSnapshot& other) {
-      return other.kind == RowKind::subscription && other.index != row.index &&
-             other.text == row.text && other.text2 == row.text2 && owner_of(other) == name;
-    });
+    const std::vector<const RowSnapshot*> members = groups_.members_of(row);
+    return std::any_of(members.begin(), members.end(),
+                       [&](const RowSnapshot* member) { return owner_of(*member) == name; });
   }
 
   Path start_path(const Source& source) const {
@@ -159,55 +155,8 @@ class Explainer {
                 : state.advice};
   }
 
-  std::vector<const RowSnapshot*> members_of(const RowSnapshot& group) const {
-    std::vector<const RowSnapshot*> members;
-    for (const RowSnapshot& row : node_.rows)
-      if (row.kind == RowKind::subscription && !is_group_row(row) && row.text == group.text &&
-          row.text2 == group.text2)
-        members.push_back(&row);
-    return members;
-  }
-
-  // Members that do nothing, each with what is the matter.
-  std::vector<Finding> standing_of(const RowSnapshot& group) const {
-    std::vector<Finding> standing;
-    for (const RowSnapshot* member : members_of(group)) {
-      Finding found =
-          watch_.look_at_agent(*member, "agent " + owner_of(*member), Cause::subscriber_stopped);
-      if (found.cause != Cause::none) standing.push_back(std::move(found));
-    }
-    return standing;
-  }
-
-  // A group lives while some member does.
-  Finding look_at_group(const RowSnapshot& group) const {
-    if (group.get(SubscriptionCounter::members) == 0) return without_member(group);
-    std::vector<Finding> standing = standing_of(group);
-    if (standing.empty() || standing.size() < members_of(group).size()) return {};
-    Finding& first = standing.front();
-    const std::string does = is_about_requests(group.text) ? " stand still: " : " stands still: ";
-    const std::string more =
-        standing.size() == 1
-            ? ""
-            : ", and so are its " + std::to_string(standing.size() - 1) + " other members";
-    return {first.cause, owner_title(group) + does + first.text + more, first.advice};
-  }
-
-  Finding without_member(const RowSnapshot& group) const {
-    const std::uint64_t waiting = watch_.later().waiting_for(group);
-    const bool replies = is_about_requests(group.text);
-    std::string last = miss_.describe_departed(group.text);
-    return {Cause::no_member,
-            owner_title(group) + (replies ? " are gone" : " has no member now") +
-                (waiting == 0 ? std::string() : ": " + wait_for(waiting, "one")),
-            replies ? "start one: abuzz reply '" + group.text.substr(request_prefix.size()) +
-                          "' --exec COMMAND"
-                    : "start one: abuzz sub '" + group.text + "' --group " + group.text2,
-            std::move(last)};
-  }
-
   Finding look_at_owner(const RowSnapshot& subscription) const {
-    if (is_group_row(subscription)) return look_at_group(subscription);
+    if (is_group_row(subscription)) return groups_.look_at(subscription);
     return watch_.look_at_agent(subscription, owner_title(subscription), Cause::subscriber_stopped);
   }
 
@@ -229,14 +178,10 @@ class Explainer {
     detail += "dropped of its queue so far: " + describe(flow.lost);
   }
 
-  // Who stands still has what was dealt to it, though the others go on.
   Finding look_at_rest(const RowSnapshot& subscription, const Flow& flow) const {
     Finding found = look_at_queue(watch_, queue_of(subscription), flow);
-    if (found.cause != Cause::slow_handler || !is_group_row(subscription)) return found;
-    const std::vector<Finding> standing = standing_of(subscription);
-    if (standing.empty()) return found;
-    found.detail = standing.front().text + (found.detail.empty() ? "" : "; " + found.detail);
-    found.advice = standing.front().advice;
+    if (found.cause == Cause::slow_handler && is_group_row(subscription))
+      groups_.name_who_stands(subscription, found);
     return found;
   }
 
@@ -268,6 +213,7 @@ class Explainer {
   const StatsSnapshot& node_;
   const PathWatch watch_;
   const PathMiss miss_;
+  const PathGroups groups_;
   std::vector<const RowSnapshot*> publications_, subscriptions_;
   Source left_;                             // publications of those that have left
   std::vector<const RowSnapshot*> others_;  // subscriptions that do not match

@@ -160,8 +160,8 @@ void Session::list_question(Stream& stream) {
   asking_.push_back(&stream);
 }
 
-// Asks for outcomes, and confirms receipts. Each stream stays listed until it is asked for all: what
-// is not sealed yet has no sequences to ask for.
+// Asks for outcomes, and confirms receipts. Each stream stays listed until it is asked for all:
+// what is not sealed yet has no sequences to ask for.
 void Session::collect_questions(base::Nanos now) {
   if (asking_.empty()) return;
   // What arrived is confirmed with what goes anyway, or with the settles.

@@ -127,7 +127,7 @@ class Intake {
       if (!has_room()) return false;
       Place& place = *place_;
       if (!place.queue.try_enqueue(place.token, std::move(item))) return false;
-      // Pairs with take_marks. Not only where it is down: a consumer that has just taken it may have
+      // Pairs with take_marks. Not only where it is down: a consumer that takes it now may have
       // looked into the queue already.
       place.marks.raised.fetch_or(place.mark, std::memory_order_release);
       ++place.pushed;
