@@ -73,6 +73,11 @@ struct MessageOptions {
   // Publisher::receipt is asked, is Publisher::last_sequence() after it was queued. Messages in a
   // row with and without do not share a batch.
   bool receipt = false;
+  // More messages of this publisher follow at once: this one may wait for them, so that they leave
+  // together and nobody is woken for each. It leaves with the first one without this, with
+  // Publisher::push, flush, or when there are 32 KiB; without any of these there is no time by
+  // which it does.
+  bool more = false;
 };
 
 // Space inside the batch under construction. Write into payload(), then Publisher::commit it.

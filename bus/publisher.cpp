@@ -54,6 +54,10 @@ Claim Publisher::claim(std::size_t bytes) {
   return core_ ? core_->claim(bytes) : Claim{};
 }
 
+void Publisher::push() {
+  if (core_) core_->push();
+}
+
 SendStatus Publisher::commit(std::size_t bytes, const MessageOptions& options) {
   return core_ ? core_->commit(bytes, options) : SendStatus::closed;
 }

@@ -44,6 +44,9 @@ class ABUZZ_EXPORT Publisher {
   Claim claim(std::size_t bytes);
   SendStatus commit(std::size_t bytes, const MessageOptions& options = {});
 
+  // Lets go of what was published with MessageOptions::more and waits for others. Never blocks.
+  void push();
+
   // Waits until every message so far is delivered to at least one subscription or settled
   // everywhere, or until the deadline. Does not wait for slower subscriptions.
   FlushReport flush(std::chrono::nanoseconds patience);

@@ -38,15 +38,21 @@ class AbuzzDriver final : public Driver {
     return ends_.in.empty() || open_input(sink);
   }
 
-  // One try_publish; when there is no room, the same message waits for some.
+  // One try_publish; when there is no room, the same message waits for some. At a rate, what is due
+  // at the same time leaves together.
   bool send(std::span<const std::byte> payload) override {
-    SendStatus status = publisher_->try_publish(payload);
+    const MessageOptions options{.more = options_.rate > 0};
+    SendStatus status = publisher_->try_publish(payload, options);
     if (status == SendStatus::back_pressured) {
       ++refusals_;
-      status = publisher_->publish(payload, abuzz_patience);
+      status = publisher_->publish(payload, abuzz_patience, options);
     }
     if (status == SendStatus::queued) return true;
     return fail("a message was not taken for 10 s");
+  }
+  bool flush() override {
+    if (publisher_) publisher_->push();
+    return true;
   }
 
   bool receive(std::int64_t patience_ns) override {
@@ -127,7 +133,9 @@ Result<Agent> abuzz_agent(const RoleOptions& options) {
 
 const System abuzz_system = {
     .name = "abuzz",
-    .route = "agent - node - agent over ZeroMQ ipc, one try_publish a message",
+    .route =
+        "agent - node - agent over ZeroMQ ipc, one try_publish a message; at a rate, what is due"
+        " together leaves together",
     .waiting = "as its config says",
     .hub = run_abuzz_hub,
     .make_driver = [](const RoleOptions& options) -> std::unique_ptr<Driver> {

@@ -24,6 +24,8 @@ constexpr std::size_t unit_bytes_of(Lane lane) noexcept {
 }
 // The longest time to live: 24 days, so that it fits into 32 bits of milliseconds with room.
 constexpr std::int64_t ttl_ms_max = std::int64_t{24} * 24 * 3600 * 1000;
+// Messages that may wait for others leave when there is so much of them: no frame waits then.
+constexpr std::uint32_t gathered_bytes_max = 32 * base::kib;
 // A message may lose so much of its time to the oldest of its batch.
 constexpr base::Nanos life_slack = base::millisecond;
 
@@ -103,6 +105,8 @@ mem::Buffer PublisherCore::acquire_block(std::size_t payload_bytes, std::size_t&
 
 // Hands a fresh segment over to the session; it fills while it waits there.
 bool PublisherCore::open_segment(std::size_t payload_bytes) {
+  // What was gathered in the one that is full does not wait any more.
+  if (must_knock_) knock();
   if (block_) {
     const Segment& segment = Segment::of(block_);
     const bool was_taken = segment.tally.is_taken();
@@ -205,11 +209,23 @@ SendStatus PublisherCore::finish_commit(std::span<std::byte> written, const Mess
   ++pushed_;
   pushed_bytes_ += base::align_up(written.size(), 8);
   if (row_ != nullptr) row_->set(PublicationCounter::pushed, pushed_);
-  const std::uint32_t staged =
-      static_cast<std::uint32_t>(segment->builder.blob_bytes()) + segment->builder.count() * 32;
-  if (must_knock_ || news_->wants_knock(staged)) knock();
+  if (wants_knock(options.more)) knock();
   if (!keeps_block_) block_.reset();
   return SendStatus::queued;
+}
+
+// Whether the session has to look at the open segment now. Requires: there is one.
+bool PublisherCore::wants_knock(bool more) const noexcept {
+  const Segment& segment = Segment::of(block_);
+  const std::uint32_t staged = static_cast<std::uint32_t>(segment.builder.blob_bytes()) +
+                               segment.builder.count() * std::uint32_t{sizeof(wire::MessageEntry)};
+  if (more && keeps_block_ && staged < gathered_bytes_max) return false;
+  return must_knock_ || news_->wants_knock(staged);
+}
+
+void PublisherCore::push() {
+  if (agent_->is_forked() || is_closed()) return;
+  if (block_ && wants_knock(false)) knock();
 }
 
 void PublisherCore::knock() {

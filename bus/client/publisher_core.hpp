@@ -35,6 +35,7 @@ class PublisherCore {
                      const MessageOptions& options);
   Claim claim(std::size_t bytes);
   SendStatus commit(std::size_t bytes, const MessageOptions& options);
+  void push();
   FlushReport flush(base::Nanos patience);
   FlushReport report() const noexcept;
   // What the messages from now on are. The publisher's thread.
@@ -77,6 +78,7 @@ class PublisherCore {
   SendStatus publish_train(std::span<const std::byte> payload, const MessageOptions& options);
   mem::Buffer make_chunk(std::span<const std::byte> part, const MessageOptions& options);
   void knock();
+  bool wants_knock(bool more) const noexcept;
   bool await_room(std::uint32_t key, std::size_t payload_bytes, base::Nanos deadline);
   SendStatus refuse(SendStatus status) noexcept;
 

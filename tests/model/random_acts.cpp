@@ -61,9 +61,12 @@ std::string RandomBus::publish(base::Random& dice, std::size_t bytes_kind) {
   std::uint64_t taken = 0;
   for (std::uint64_t index = 0; index < count; ++index) {
     options.key = dice.below(4);
+    options.more = dice.below(4) == 0;
     payload_.resize(draw_bytes(dice, bytes_kind));
     if (publish_one(*actor, pub, options, dice.below(8) == 0)) ++taken;
   }
+  // What waits for more does so until something else steps the session.
+  if (dice.below(2) == 0) pub.core->push();
   return join_words({actor->name, pub.source->topic, std::to_string(taken), "of",
                      std::to_string(count), "to", std::to_string(pub.source->count), "of about",
                      std::to_string(payload_.size()), "bytes, ttl",
