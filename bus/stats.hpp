@@ -387,7 +387,10 @@ class ABUZZ_EXPORT StatsFile {
 // Reads a file of this or another process. Each row is consistent in ids and text; counters are
 // single reads.
 ABUZZ_EXPORT Result<StatsSnapshot> read_stats(const std::string& path);
-// The same of a file that is open already, perhaps removed meanwhile; `path` is for error texts.
+// The first row alone, which is that of the process: a node has thousands behind it.
+Result<RowSnapshot> read_process_row(const std::string& path);
+// The same as read_stats of a file that is open already, perhaps removed meanwhile; `path` is for
+// error texts.
 Result<StatsSnapshot> read_stats(int descriptor, const std::string& path);
 
 // Ids by row kind, as node and agent write them:

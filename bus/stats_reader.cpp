@@ -224,14 +224,32 @@ Result<StatsSnapshot> read_all(const std::string& path, const OpenFile& file) {
   return snapshot;
 }
 
+// False: errno says why.
+bool open_file(const std::string& path, OpenFile& file) {
+  // O_NONBLOCK: opening a fifo must not hang.
+  file.fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  return file.fd >= 0;
+}
+
 }  // namespace
 
 Result<StatsSnapshot> read_stats(const std::string& path) {
   OpenFile file;
-  // O_NONBLOCK: opening a fifo must not hang.
-  file.fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-  if (file.fd < 0) return system_failure("open", path, errno);
+  if (!open_file(path, file)) return system_failure("open", path, errno);
   return read_all(path, file);
+}
+
+Result<RowSnapshot> read_process_row(const std::string& path) {
+  OpenFile file;
+  if (!open_file(path, file)) return system_failure("open", path, errno);
+  StatsSnapshot snapshot;
+  Result<Claims> claims = read_header(path, file, snapshot);
+  if (!claims) return claims.failure();
+  claims.value().row_count = 1;
+  if (!RowReader(file, claims.value()).read(snapshot.rows) || snapshot.rows.empty() ||
+      snapshot.rows.front().kind != RowKind::process)
+    return unreadable(path, "counter file without a process row");
+  return std::move(snapshot.rows.front());
 }
 
 Result<StatsSnapshot> read_stats(int descriptor, const std::string& path) {

@@ -13,6 +13,7 @@ namespace abuzz::client {
 namespace {
 
 constexpr std::size_t deliveries_per_run = 16;
+constexpr unsigned steps_of_others_max = 8;
 // A waiting caller looks again at least this often, because the thread that would tell it may be
 // inside a handler.
 constexpr base::Nanos look_again_busy = 2 * base::millisecond;
@@ -60,8 +61,10 @@ void AgentCore::step_now(bool wakes_for_workers) {
     const base::Nanos deadline = session_.next_deadline();
     has_deliveries = has_deliveries || (deadline >= 0 && deadline != deadline_seen_);
   };
+  // What goes on without an end is the agent's thread's, and not whose who only publishes.
   do {
-    combiner_.run(step);
+    combiner_.run(step, steps_of_others_max);
+    has_deliveries = has_deliveries || combiner_.is_raised();
   } while (serve_requests(has_news));
   if (has_news) events_.notify_all();
   WorkPool* const pool = has_shared && wakes_for_workers ? work_pool() : nullptr;

@@ -30,8 +30,8 @@ bool Company::is_conversing(base::Nanos now) {
 }
 
 std::uint64_t Company::node_meeting() const {
-  auto counters = read_stats(node_counters_);
-  return counters.ok() ? counters.value().rows.front().get(ProcessCounter::meeting) : 0;
+  auto process = read_process_row(node_counters_);
+  return process.ok() ? process.value().get(ProcessCounter::meeting) : 0;
 }
 
 void Company::look(base::Nanos now) {

@@ -13,8 +13,8 @@ namespace abuzz::client {
 // other, as long as this agent is one of them: it receives single messages, and sends about as
 // often.
 //
-// Threads: the keeper, once a second. Cost: a few counters; while there is a conversation, the
-// node's counter file.
+// Threads: the keeper, once a second. Cost: a few counters; while there is a conversation, a row of
+// the node's counter file.
 class Company {
  public:
   // `node_counters`: the file of the node's counters.

@@ -8,6 +8,12 @@
 
 namespace abuzz::client {
 
+namespace {
+
+constexpr base::Nanos memory_look_again = base::millisecond;
+
+}  // namespace
+
 SendStatus PublisherCore::publish(std::span<const std::byte> payload, base::Nanos patience,
                                   const MessageOptions& options) {
   const base::Nanos deadline = base::moment_after(agent_->clock().now(), patience);
@@ -18,9 +24,14 @@ SendStatus PublisherCore::publish(std::span<const std::byte> payload, base::Nano
       agent_->cancel_wait();
       return status;
     }
-    // Where memory was all that was missing there is no news to wait for.
-    if (std::exchange(has_missed_, false) && agent_->maintain_pool() > 0) {
-      agent_->cancel_wait();
+    // Where memory was all that was missing there is no news to wait for: whoever maintains the pool
+    // makes some, or blocks come back.
+    if (std::exchange(has_missed_, false)) {
+      const base::Nanos soon = agent_->clock().now() + memory_look_again;
+      if (agent_->maintain_pool() > 0)
+        agent_->cancel_wait();
+      else if (!agent_->wait_for_news(key, std::min(deadline, soon)))
+        return SendStatus::back_pressured;
       continue;
     }
     if (!await_room(key, payload.size(), deadline)) return SendStatus::back_pressured;

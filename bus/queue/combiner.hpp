@@ -15,20 +15,26 @@ namespace abuzz::queue {
 // Cost: two locked instructions when free; no system call, no allocation.
 class Combiner {
  public:
+  static constexpr unsigned endless = ~0u;
+
   // Announces work, then does `step()` until nothing is announced, or leaves at once when somebody
   // else is inside (who will then do it). Returns whether this thread was inside.
+  //
+  // After `steps_max` it leaves all the same: while others keep announcing work it would do theirs
+  // for ever. Then is_raised() may hold with nobody inside, and the caller sees to it that somebody
+  // comes.
   template <class Step>
-  bool run(Step&& step) {
+  bool run(Step&& step, unsigned steps_max = endless) {
     raise();
-    return run_raised(step);
+    return run_raised(step, steps_max);
   }
 
   void raise() noexcept { raised_.store(true, std::memory_order_seq_cst); }
 
   template <class Step>
-  bool run_raised(Step&& step) {
+  bool run_raised(Step&& step, unsigned steps_max = endless) {
     bool was_inside = false;
-    while (raised_.load(std::memory_order_seq_cst)) {
+    for (unsigned steps = 0; steps < steps_max && is_raised(); ++steps) {
       if (!try_enter()) return was_inside;
       was_inside = true;
       // An exchange, not a store: it reads the raise that it wipes out, and so pairs with the

@@ -39,6 +39,19 @@ TEST(Combiner, DoesWorkThatIsRaisedDuringAStepInAnotherStep) {
   EXPECT_EQ(steps, 3);
 }
 
+TEST(Combiner, LeavesWhatGoesOnWithoutAnEndToSomebodyElse) {
+  Combiner combiner;
+  int steps = 0;
+  const auto endless = [&] {
+    ++steps;
+    combiner.raise();
+  };
+  EXPECT_TRUE(combiner.run(endless, 5));
+  EXPECT_EQ(steps, 5);
+  EXPECT_TRUE(combiner.is_raised());
+  EXPECT_TRUE(combiner.try_enter());
+}
+
 // Many short rounds, because work can only be lost at the end of one: a later raise picks it up.
 TEST(Combiner, LosesNoWorkWhenManyThreadsRaise) {
   constexpr int threads_count = 3;

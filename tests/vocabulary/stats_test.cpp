@@ -86,6 +86,10 @@ TEST_F(Stats, AreReadAsTheyWereWritten) {
   EXPECT_EQ(snapshot.rows[2].text, "orders.new");
   EXPECT_EQ(snapshot.rows[2].text2, "");
   EXPECT_EQ(snapshot.rows[2].get(PairCounter::void_after_join), 9u);
+  auto process = read_process_row(path_);
+  ASSERT_TRUE(process.ok());
+  EXPECT_EQ(process.value().get(ProcessCounter::frames_in), 5u);
+  EXPECT_EQ(read_process_row(path_ + "-not").error(), Error::system);
 }
 
 TEST_F(Stats, ReuseARemovedRowFromZero) {
