@@ -24,8 +24,8 @@ SendStatus PublisherCore::publish(std::span<const std::byte> payload, base::Nano
       agent_->cancel_wait();
       return status;
     }
-    // Where memory was all that was missing there is no news to wait for: whoever maintains the pool
-    // makes some, or blocks come back.
+    // Where memory was all that was missing there is no news to wait for: whoever maintains the
+    // pool makes some, or blocks come back.
     if (std::exchange(has_missed_, false)) {
       const base::Nanos soon = agent_->clock().now() + memory_look_again;
       if (agent_->maintain_pool() > 0)
