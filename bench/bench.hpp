@@ -53,7 +53,7 @@ struct Spread {
 };
 Spread spread_of(std::vector<double> values);
 
-// Abuzz, when it is the first system, over a peer: one ratio for each pair of neighbouring runs.
+// Abuzz, when it is the first system, over a peer: one ratio for each round.
 struct Ratio {
   std::string system, scenario;
   std::size_t bytes = 0;
