@@ -48,10 +48,10 @@ Result<Count> count_once(const std::string& program, std::size_t bytes, int& sig
   if (!result) return result.failure();
   Count count{read_callgrind(file), report.moved_bytes};
   if (count.profile.is_empty() || report.received != report.sent || report.measured == 0)
-    return Failure{Error::system,
-                   "valgrind counted nothing: " + (report.text.empty()
-                                                       ? "was it built with valgrind/callgrind.h?"
-                                                       : report.text)};
+    return Failure{
+        Error::system,
+        "valgrind counted nothing: " +
+            (report.text.empty() ? "was it built with valgrind/callgrind.h?" : report.text)};
   return count;
 }
 

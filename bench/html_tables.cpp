@@ -124,7 +124,8 @@ std::string floors_table(const std::vector<RunGroup>& groups) {
 std::string ratio_table(const std::vector<Ratio>& ratios) {
   if (ratios.empty()) return {};
   std::string out =
-      "<h2>Abuzz over the others</h2>\n<p class=\"soft\">Of each round, in which every system has a turn. "
+      "<h2>Abuzz over the others</h2>\n<p class=\"soft\">Of each round, in which every system has "
+      "a turn. "
       "Rates: "
       "higher is better; latencies: lower.</p>\n<div class=\"wide\"><table><tr><th>scenario</th>"
       "<th>over</th><th>figure</th><th>min</th><th>median</th><th>max</th><th>pairs</th></tr>\n";

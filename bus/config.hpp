@@ -52,7 +52,7 @@ struct LinkConfig {
   std::uint32_t window_normal_bytes = 512u << 10;  // 128KiB..16MiB
   std::uint32_t window_bulk_bytes = 128u << 10;    // 128KiB..16MiB
   std::uint32_t frames_small_max = 8;              // 1..64 small frames in flight before they wait
-  std::uint32_t frame_eager_bytes = 32u << 10;     // 1KiB..128KiB: a frame this big does not wait
+  std::uint32_t frame_eager_bytes = 64u << 10;     // 1KiB..128KiB: a frame this big does not wait
 };
 
 struct SubscriptionConfig {

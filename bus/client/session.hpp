@@ -212,6 +212,7 @@ class Session final : private wire::ControlSink {
   // session_output.cpp
   std::size_t send(base::Nanos now);
   void update_knocks(bool is_raising);
+  std::uint32_t eager_bytes(Lane lane) const noexcept;
   std::uint32_t knock_level(Lane lane) const noexcept;
   void set_knock_level(std::size_t lane, std::uint32_t level) noexcept;
   // What became of an attempt to send one batch.

@@ -22,10 +22,17 @@ static_assert(frame_bytes_target + wire::control_bytes_max + in_place_bytes_min 
 
 }  // namespace
 
+// A frame this big does not wait for others to be acknowledged; of a lane with a small window no
+// more than half of that.
+std::uint32_t Session::eager_bytes(Lane lane) const noexcept {
+  const std::uint32_t bytes = parts_.config.link.frame_eager_bytes;
+  return flow_ ? std::min(bytes, flow_->window_bytes(lane) / 2) : bytes;
+}
+
 // 0: knock at once; 1: small frames are in flight, knock with a big one; 2: nothing may go.
 std::uint32_t Session::knock_level(Lane lane) const noexcept {
   if (!link_ || !flow_) return 2;
-  if (!flow_->has_room(lane, parts_.config.link.frame_eager_bytes, {})) return 2;
+  if (!flow_->has_room(lane, eager_bytes(lane), {})) return 2;
   if (unsent_.part_count > 0 ||
       flow_->frames_in_flight() >= delivery::LinkFlow::frames_in_flight_max)
     return 2;
@@ -43,7 +50,7 @@ void Session::update_knocks(bool is_raising) {
 }
 
 void Session::set_knock_level(std::size_t lane, std::uint32_t level) noexcept {
-  const std::uint32_t bytes[] = {0, parts_.config.link.frame_eager_bytes,
+  const std::uint32_t bytes[] = {0, eager_bytes(wire::lane_at(lane)),
                                  std::numeric_limits<std::uint32_t>::max()};
   knock_levels_[lane] = level;
   knock_bytes_[lane].publish_fenced(bytes[level]);

@@ -94,8 +94,8 @@ bool Session::seal_head(Stream& stream, bool is_held) {
   if (is_chunk && segment.chunk_index == 0) stream.voids_train = is_over(segment.expires_at);
   if (is_chunk ? stream.voids_train : is_over(segment.expires_at)) return void_head(stream);
   const std::size_t blob = base::align_up(segment.builder.committed_bytes(count), 8);
-  const bool is_big = is_chunk || stream.staged.count() > 1 ||
-                      blob + count * 32 >= parts_.config.link.frame_eager_bytes;
+  const bool is_big =
+      is_chunk || stream.staged.count() > 1 || blob + count * 32 >= eager_bytes(stream.lane);
   if (is_held && !is_big) return false;
   const std::uint32_t messages =
       is_chunk && (segment.chunk_flags & wire::batch_last_chunk) == 0 ? 0 : count;
