@@ -61,11 +61,18 @@ void AgentCore::step_now(bool wakes_for_workers) {
     const base::Nanos deadline = session_.next_deadline();
     has_deliveries = has_deliveries || (deadline >= 0 && deadline != deadline_seen_);
   };
-  // What goes on without an end is the agent's thread's, and not whose who only publishes.
-  do {
-    combiner_.run(step, steps_of_others_max);
-    has_deliveries = has_deliveries || combiner_.is_raised();
-  } while (serve_requests(has_news));
+  // What goes on without an end is the agent's thread's, and not whose who only publishes. That one
+  // is rung, or, while it is in a handler, the keeper looks soon.
+  bool is_left = false;
+  for (unsigned rounds = 0; !is_left; ++rounds) {
+    const bool was_inside = combiner_.run(step, steps_of_others_max);
+    const bool has_replies = serve_requests(has_news);
+    is_left =
+        (was_inside && combiner_.is_raised()) || (has_replies && rounds >= steps_of_others_max);
+    if (!has_replies) break;
+  }
+  has_deliveries = has_deliveries || is_left;
+  if (is_left && executor_.is_busy()) note_long_handler();
   if (has_news) events_.notify_all();
   WorkPool* const pool = has_shared && wakes_for_workers ? work_pool() : nullptr;
   if (pool != nullptr && executor_.is_busy()) pool->knock();

@@ -225,7 +225,7 @@ bool PublisherCore::wants_knock(bool more) const noexcept {
 
 void PublisherCore::push() {
   if (agent_->is_forked() || is_closed()) return;
-  if (block_ && wants_knock(false)) knock();
+  if (must_knock_ || (block_ && wants_knock(false))) knock();
 }
 
 void PublisherCore::knock() {

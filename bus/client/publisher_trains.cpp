@@ -29,6 +29,8 @@ mem::Buffer PublisherCore::make_chunk(std::span<const std::byte> part,
 // A payload longer than one batch: consecutive chunks, handed over all or none.
 SendStatus PublisherCore::publish_train(std::span<const std::byte> payload,
                                         const MessageOptions& options) {
+  // What was gathered before it does not stand in its way.
+  if (must_knock_) knock();
   const std::uint64_t staged = pushed_bytes_ - news_->sealed_bytes.read();
   if (staged > 0 && staged + payload.size() > staged_bytes_max)
     return refuse(SendStatus::back_pressured);

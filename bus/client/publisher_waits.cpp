@@ -27,11 +27,13 @@ SendStatus PublisherCore::publish(std::span<const std::byte> payload, base::Nano
     // Where memory was all that was missing there is no news to wait for: whoever maintains the
     // pool makes some, or blocks come back.
     if (std::exchange(has_missed_, false)) {
-      const base::Nanos soon = agent_->clock().now() + memory_look_again;
-      if (agent_->maintain_pool() > 0)
+      const bool has_grown = agent_->maintain_pool() > 0;
+      const base::Nanos now = agent_->clock().now();
+      if (has_grown)
         agent_->cancel_wait();
-      else if (!agent_->wait_for_news(key, std::min(deadline, soon)))
-        return SendStatus::back_pressured;
+      else
+        agent_->wait_for_news(key, std::min(deadline, now + memory_look_again));
+      if (now >= deadline || agent_->is_closed()) return SendStatus::back_pressured;
       continue;
     }
     if (!await_room(key, payload.size(), deadline)) return SendStatus::back_pressured;

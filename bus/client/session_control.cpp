@@ -100,7 +100,11 @@ void Session::collect_registrations() {
       control_.add(wire::Unsubscribe{subscription->handle});
       continue;
     }
-    if (!subscription->needs_subscribe || added == registrations_per_frame) continue;
+    if (!subscription->needs_subscribe) continue;
+    if (added == registrations_per_frame) {
+      registrations_changed_ = settle_now_ = true;
+      continue;
+    }
     subscription->needs_subscribe = false;
     ++added;
     control_.add(subscribe_of(*subscription));
@@ -168,7 +172,10 @@ void Session::collect_questions(base::Nanos now) {
   const bool is_due = settle_now_ || builder_.record_count() > 0 || !control_.is_empty() ||
                       (settle_at_ != 0 && now >= settle_at_);
   std::erase_if(asking_, [&](Stream* stream) {
-    add_question(*stream, is_due);
+    // What one record has no room for follows with the next frame.
+    const bool is_full = control_.bytes_estimate() >= wire::control_bytes_max;
+    settle_now_ = settle_now_ || is_full;
+    if (!is_full) add_question(*stream, is_due);
     stream->is_asking = stream->has_question();
     return !stream->is_asking;
   });
